@@ -1,0 +1,54 @@
+/* base.h - small tools of the core: leaving a function, hashing, settings of log and clock.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#ifndef MANTIS_BASE_H
+#define MANTIS_BASE_H
+
+#include <mantis/host.h>
+
+/* One way to leave a function: what is declared CLEANUP_... is released when its scope ends. */
+static inline void
+cleanup_free_pointer (void *pointer)
+{
+  __builtin_free (*(void **) pointer);
+}
+static inline void
+cleanup_arena_pointer (struct mantis_arena **arena)
+{
+  mantis_arena_free (*arena);
+}
+#define CLEANUP_FREE __attribute__ ((cleanup (cleanup_free_pointer)))
+#define CLEANUP_BUF __attribute__ ((cleanup (mantis_buf_free)))
+#define CLEANUP_ARENA __attribute__ ((cleanup (cleanup_arena_pointer)))
+
+#define COUNT_OF(array) (sizeof (array) / sizeof *(array))
+
+/* COUNT things of SIZE bytes from ARENA; NULL where the product overflows or the arena is exhausted. */
+static inline void *
+arena_array (struct mantis_arena *arena, size_t count, size_t size)
+{
+  size_t bytes;
+
+  if (__builtin_mul_overflow (count, size, &bytes))
+    return NULL;
+  return mantis_arena_alloc (arena, bytes ? bytes : 1);
+}
+
+/* 64 bits of XXH64 (https://github.com/Cyan4973/xxHash), for maps and checksums; not for secrets. */
+uint64_t hash_bytes (const void *bytes, size_t length, uint64_t seed);
+
+/* What the daemon sets once at start. */
+void log_set_level (enum mantis_level level);
+/* Where lines go instead of standard error; NULL: back to it.  For tests and embedding. */
+void log_set_sink (void (*sink) (enum mantis_level level, const char *line));
+void flag_set (const char *name, const char *value);
+
+/* The simulation's time and chance; NULL: the system's. */
+void clock_set (int64_t (*now) (void));
+void random_set (void (*random) (void *bytes, size_t length));
+
+/* LENGTH hexadecimal digits of chance and a NUL. */
+void random_hex (char *text, size_t length);
+
+#endif
