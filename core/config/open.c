@@ -1,0 +1,72 @@
+/* open.c - opens the plugins of a configuration.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "config/config.h"
+
+#include "base/base.h"
+
+#include <string.h>
+
+static enum mantis_status
+open_listed (const struct config *config, struct plugins *plugins, struct mantis_error *error)
+{
+  for (size_t i = 0; i < config->plugin_count; i++) {
+    const struct config_plugin *entry = config->plugins + i;
+    enum mantis_status status =
+        plugins_open (plugins, entry->what, entry->name, &entry->options, NULL, error);
+    if (status != MANTIS_OK) {
+      if (error)
+        mantis_fail_in (error, "%s: $.plugins[%zu]", config->file, i);
+      return status;
+    }
+  }
+  return MANTIS_OK;
+}
+
+/* WebSocket upgrades on the port of REST, where it is installed; nothing names it. */
+static void
+open_websocket (const struct config *config, struct plugins *plugins)
+{
+  struct mantis_error error;
+  enum mantis_status status;
+  bool rest = false;
+
+  for (size_t i = 0; i < config->listen_count; i++)
+    rest |= strcmp (config->listen[i]->name, "rest") == 0;
+  if (!rest || plugins_find (plugins, MANTIS_KIND_TRANSPORT, "websocket"))
+    return;
+  status = plugins_open (plugins, "websocket", NULL, NULL, NULL, &error);
+  if (status != MANTIS_OK && status != MANTIS_ABSENT)
+    mantis_log (MANTIS_WARNING, "going on without WebSocket: %s", error.text);
+}
+
+static enum mantis_status
+open_used (const struct config *config, struct plugins *plugins, struct mantis_error *error)
+{
+  for (const struct plugin_use *use = config->uses; use; use = use->next) {
+    enum mantis_status status;
+    if (plugins_find (plugins, use->kind, use->name))
+      continue;
+    status = plugins_open (plugins, use->name, NULL, NULL, NULL, error);
+    if (status != MANTIS_OK) {
+      if (error)
+        mantis_fail_in (error, "%s: %s", config->file, use->options.place.path);
+      return status;
+    }
+  }
+  open_websocket (config, plugins);
+  return MANTIS_OK;
+}
+
+enum mantis_status
+config_open_plugins (const struct config *config, struct plugins *plugins,
+                     struct mantis_error *error)
+{
+  enum mantis_status status =
+      config->listed ? open_listed (config, plugins, error) : open_used (config, plugins, error);
+
+  for (const struct plugin_use *use = config->uses; status == MANTIS_OK && use; use = use->next)
+    status = instance_check (plugins, use, error);
+  return status;
+}
