@@ -42,10 +42,10 @@ struct config_raw {
 
 struct config {
   enum mantis_role role;
-  const char *file;   /* "built-in defaults" where there is none */
-  const char *folder; /* of the file; absolute */
-  const char *state_folder;
-  bool needs_state_folder; /* something in this configuration lies there */
+  const char *file;         /* "built-in defaults" where there is none */
+  const char *folder;       /* of the file; absolute */
+  const char *state_folder; /* NULL: this user has none */
+  bool needs_state_folder;  /* a file of this node lies there: make it before anything starts */
 
   /* Plugins.  listed: "plugins" is there, and nothing else is opened. */
   bool listed;
@@ -78,8 +78,10 @@ struct config {
   /* Sync. */
   bool enabled;
   const char *server_url; /* no slash at its end */
-  const char *token_file;
-  int64_t interval;                /* milliseconds */
+  const char *token_file; /* client: the token to send.  Server: where to leave one for a client of
+                             the same user; NULL: leave none (its auth is configured), on a client:
+                             nowhere to look */
+  int64_t interval;       /* milliseconds */
   int64_t batch_rows, batch_bytes; /* of one message */
   int64_t whole_rows, whole_bytes; /* a backlog up to this stays one transaction */
 

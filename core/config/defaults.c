@@ -249,9 +249,11 @@ config_fill_defaults (struct config *config, struct mantis_error *error)
     return status;
   status =
       config->role == MANTIS_SERVER ? fill_server (config, error) : fill_client (config, error);
-  if (status == MANTIS_OK && !config->token_file)
-    status = in_state (config, "client.token", &config->token_file, error);
-  return status;
+  if (status != MANTIS_OK || config->token_file || !config->state_folder ||
+      (config->role == MANTIS_SERVER && config->raw.auth))
+    return status;
+  config->token_file = mantis_arena_printf (config->arena, "%s/client.token", config->state_folder);
+  return config->token_file ? MANTIS_OK : config_no_memory (error);
 }
 
 /* As mkdir -p, but the last folder is this user's alone. */

@@ -16,8 +16,7 @@ open_listed (const struct config *config, struct plugins *plugins, struct mantis
     enum mantis_status status =
         plugins_open (plugins, entry->what, entry->name, &entry->options, NULL, error);
     if (status != MANTIS_OK) {
-      if (error)
-        mantis_fail_in (error, "%s: $.plugins[%zu]", config->file, i);
+      mantis_fail_in (error, "%s: $.plugins[%zu]", config->file, i);
       return status;
     }
   }
@@ -41,17 +40,26 @@ open_websocket (const struct config *config, struct plugins *plugins)
     mantis_log (MANTIS_WARNING, "going on without WebSocket: %s", error.text);
 }
 
+/* Of whatever kind: that one of the wrong kind will not do is said later, and better. */
+static bool
+is_open (const struct plugins *plugins, const char *name)
+{
+  for (const struct plugin *p = plugins_first (plugins); p; p = p->next)
+    if (strcmp (p->name, name) == 0)
+      return true;
+  return false;
+}
+
 static enum mantis_status
 open_used (const struct config *config, struct plugins *plugins, struct mantis_error *error)
 {
   for (const struct plugin_use *use = config->uses; use; use = use->next) {
     enum mantis_status status;
-    if (plugins_find (plugins, use->kind, use->name))
+    if (is_open (plugins, use->name))
       continue;
     status = plugins_open (plugins, use->name, NULL, NULL, NULL, error);
     if (status != MANTIS_OK) {
-      if (error)
-        mantis_fail_in (error, "%s: %s", config->file, use->options.place.path);
+      mantis_fail_in (error, "%s: %s", config->file, use->options.place.path);
       return status;
     }
   }

@@ -51,8 +51,11 @@ use_read (struct config *config, enum mantis_kind kind, json_t *json, const char
                         *selector, json_type_name (json));
   else if (json && (status = selected (config, json, path, *selector, &name, error)) != MANTIS_OK)
     return status;
-  if (!*name)
-    return CONFIG_FAIL (config, error, path, "must name a plugin, not an empty text");
+  if (!*name || strchr (name, '/'))
+    return CONFIG_FAIL (config, error, path,
+                        "\"%s\" is not the name of a plugin (a path belongs into \"plugins\", here "
+                        "stands the name)",
+                        name);
   use->kind = kind;
   use->name = mantis_arena_strdup (config->arena, name);
   use->options.json = json_is_object (json) ? json : NULL;

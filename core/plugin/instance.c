@@ -80,13 +80,10 @@ instance_new (const struct plugins *plugins, const struct plugin_use *use,
     return mantis_fail (error, MANTIS_FAILED, "no memory left to start plugin \"%s\"", use->name);
   if ((status = prepare (plugins, use, arena, &made, error)) != MANTIS_OK)
     return status;
-  if (error)
-    *error = (struct mantis_error){.text = "it gave no reason"};
+  *error = (struct mantis_error){.text = "it gave no reason"};
   if (made->plugin->start && (status = made->plugin->start (made->self, error)) != MANTIS_OK) {
-    if (error)
-      mantis_fail_in (error, "%s: %s: %s plugin \"%s\"",
-                      place->file ? place->file : "configuration", place->path,
-                      kind_name (use->kind), made->name);
+    mantis_fail_in (error, "%s: %s: %s plugin \"%s\"", place->file ? place->file : "configuration",
+                    place->path, kind_name (use->kind), made->name);
     return status;
   }
   pthread_mutex_init (&made->mutex, NULL);

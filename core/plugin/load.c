@@ -162,11 +162,12 @@ add (struct plugins *plugins, struct plugin *plugin, struct mantis_error *error)
   return MANTIS_OK;
 }
 
-/* The descriptor ABOUT, checked and added under NAME (NULL: its own). */
+/* The descriptor ABOUT, checked and added under NAME (NULL: its own).  BARE: the name that it has
+ * to have itself, NULL: any. */
 static enum mantis_status
 admit (struct plugins *plugins, const struct mantis_plugin *about, size_t room, const char *file,
-       const char *name, const struct option_layer *options, struct plugin **added,
-       struct mantis_error *error)
+       const char *bare, const char *name, const struct option_layer *options,
+       struct plugin **added, struct mantis_error *error)
 {
   struct plugin *plugin = mantis_arena_alloc (plugins->arena, sizeof *plugin);
   enum mantis_status status;
@@ -177,6 +178,9 @@ admit (struct plugins *plugins, const struct mantis_plugin *about, size_t room, 
     mantis_fail_in (error, "%s", file ? file : "built-in plugin");
     return status;
   }
+  if (bare && strcmp (plugin->about.name, bare) != 0)
+    return mantis_fail (error, MANTIS_INVALID, "%s holds the plugin \"%s\", not \"%s\"", file,
+                        plugin->about.name, bare);
   plugin->file = file;
   plugin->name = name ? mantis_arena_strdup (plugins->arena, name) : plugin->about.name;
   if (options) {
@@ -217,7 +221,7 @@ plugins_open (struct plugins *plugins, const char *what, const char *name,
     return bare ? MANTIS_ABSENT : mantis_fail (error, MANTIS_FAILED, "no memory left");
   if (!(about = open_file (file, &room, error)))
     return MANTIS_INVALID;
-  status = admit (plugins, about, room, file, name, options, &plugin, error);
+  status = admit (plugins, about, room, file, bare ? what : NULL, name, options, &plugin, error);
   if (status != MANTIS_OK)
     return status;
   if (opened)
@@ -231,5 +235,5 @@ plugins_add_static (struct plugins *plugins, const struct mantis_plugin *about,
 {
   struct plugin *plugin;
 
-  return admit (plugins, about, 0, NULL, NULL, NULL, &plugin, error);
+  return admit (plugins, about, 0, NULL, NULL, NULL, NULL, &plugin, error);
 }

@@ -1,5 +1,7 @@
 /* plugin.h - plugins as the core sees them: opened, checked, found by name, given their options.
  *
+ * ERROR is never NULL here, as messages are put together from inside to outside.
+ *
  * A use is one place in the configuration that names a plugin; an instance is a use brought to
  * life.
  *
