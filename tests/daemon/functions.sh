@@ -1,0 +1,338 @@
+# functions.sh - what the tests with real daemons are written in.  Sourced by bash:
+#
+#   #!/bin/bash
+#   # 02: a write made offline is not lost when the server is killed while applying it.
+#   . "${0%/*}/functions.sh"
+#   sql office "CREATE TABLE note (id INTEGER PRIMARY KEY, body TEXT)"
+#   start_mantisd office --mode server -D apply.pause=1
+#   start_mantisd tablet --mode client
+#   sql tablet "INSERT INTO note VALUES (7, 'from the field')"
+#   wait_for_message office 'apply: paused'
+#   kill_mantisd office
+#   start_mantisd office --mode server
+#   wait_for_sync tablet office
+#   same_table tablet office note
+#
+# A test runs in a folder of its own, which is removed when it passes.  NAME stands for NAME.db, NAME.json
+# (written when the test has not written one), NAME.token and NAME.log there.  Waiting is for an event,
+# within $patience seconds.  Status 0: passed; 77: skipped; else failed, and the logs are printed.
+#
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2034
+set -eu -o pipefail
+top=$(readlink -f "${BASH_SOURCE[0]%/*}/../..")
+shared=$top/../shared
+patience=${MANTIS_TEST_PATIENCE:-30}
+work=$(mktemp -d "${TMPDIR:-/tmp}/mantis-test.XXXXXX")
+cd "$work"
+declare -A pids=()
+declare -a cleanups=()
+server= # the name of the server started last, and its port
+port=
+
+# ---- Ends ------------------------------------------------------------------------------------------
+
+# cleanup_fn COMMAND...: run when the test ends, the last one first.
+cleanup_fn ()
+{
+  cleanups=("$*" "${cleanups[@]}")
+}
+
+at_exit ()
+{
+  local status=$? name log
+
+  trap - EXIT
+  set +e
+  for name in "${cleanups[@]}"; do
+    eval "$name"
+  done
+  for name in "${!pids[@]}"; do
+    kill -9 "${pids[$name]}" 2> /dev/null
+    wait "${pids[$name]}" 2> /dev/null
+  done
+  if [ $status != 0 ] && [ $status != 77 ]; then
+    echo "FAILED with status $status; repeat: bash $top/tests/daemon/${0##*/}"
+    for log in *.log; do
+      [ ! -s "$log" ] || { echo "--- $log"; tail -n 60 "$log"; }
+    done
+  fi
+  cd /
+  if [ -n "${KEEP-}" ]; then echo "kept: $work"; else rm -rf "$work"; fi
+  exit $status
+}
+trap at_exit EXIT
+trap 'exit 130' INT TERM
+
+# fail TEXT: with the line of the test that it happened in.
+fail ()
+{
+  local i=0
+
+  while [ "${BASH_SOURCE[$i]}" = "${BASH_SOURCE[0]}" ] && [ $i -lt $((${#BASH_SOURCE[@]} - 1)) ]; do
+    i=$((i + 1))
+  done
+  echo "${BASH_SOURCE[$i]##*/}:${BASH_LINENO[$((i - 1))]}: $*"
+  exit 1
+}
+
+skip ()
+{
+  echo "SKIP: $*"
+  exit 77
+}
+
+# requires COMMAND...: skip where one is missing.
+requires ()
+{
+  local command
+
+  for command; do
+    command -v "$command" > /dev/null || skip "$command is not installed"
+  done
+}
+
+# requires_shared PATH: of the conformance runners and data that are kept beside the tree.
+requires_shared ()
+{
+  [ -e "$shared/$1" ] || skip "../shared/$1 is not there"
+}
+
+# ---- Waiting ---------------------------------------------------------------------------------------
+
+# wait_for WHAT COMMAND...: until COMMAND succeeds.
+wait_for ()
+{
+  local what=$1 end=$((SECONDS + patience))
+
+  shift
+  until "$@" > /dev/null 2>&1; do
+    [ $SECONDS -lt $end ] || fail "waited $patience s in vain for $what"
+    sleep 0.02
+  done
+}
+
+# wait_for_message NAME TEXT [COUNT]: TEXT stands in COUNT lines (1) of the log, since the last start.
+wait_for_message ()
+{
+  wait_for "\"$2\" in $1.log" has_message "$@"
+}
+
+has_message ()
+{
+  [ "$(tail -n +"$(cat "$1.from" 2> /dev/null || echo 1)" "$1.log" | grep -cF -- "$2")" -ge "${3:-1}" ]
+}
+
+# ---- Daemons ---------------------------------------------------------------------------------------
+free_port ()
+{
+  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# Write NAME.json unless the test has.
+configure_server ()
+{
+  [ -n "$port" ] || port=$(free_port)
+  [ -e "$1.json" ] || cat > "$1.json" << END
+{"mode": "server", "storage": {"plugin": "sqlite", "path": "$1.db"},
+ "listen": [{"transport": "rest", "address": "127.0.0.1:$port"}],
+ "auth": [{"plugin": "jwt", "algorithm": "HS256", "key_file": "jwt.key"}]}
+END
+  server=$1
+}
+
+configure_client ()
+{
+  [ -n "$server" ] || fail "start a server first"
+  [ -e "$1.json" ] || cat > "$1.json" << END
+{"mode": "client", "storage": {"plugin": "sqlite", "path": "$1.db"},
+ "sync": {"server_url": "http://127.0.0.1:$port", "token_file": "$1.token", "interval_seconds": 60}}
+END
+  [ -e "$1.token" ] || token "$1" > "$1.token"
+}
+
+# token SUBJECT [OPTION...]: of the server started last.
+token ()
+{
+  local subject=$1
+
+  shift
+  "$top/mantisctl" --config "$server.json" token --subject "$subject" "$@"
+}
+
+# launch NAME ARGUMENT...: start the daemon with its log and process id kept, and do not wait.
+launch ()
+{
+  local name=$1
+
+  shift
+  touch "$name.log"
+  echo $(($(wc -l < "$name.log") + 1)) > "$name.from"
+  "$top/mantisd" "$@" >> "$name.log" 2>&1 < /dev/null &
+  pids[$name]=$!
+}
+
+# start_mantisd NAME --mode server|client [OPTION...]: returns when a server answers, and when a client
+# watches its database.
+start_mantisd ()
+{
+  local name=$1 mode=
+
+  shift
+  case " $* " in
+  *" --mode server "*) mode=server ;;
+  *" --mode client "*) mode=client ;;
+  *) fail "start_mantisd $name needs --mode" ;;
+  esac
+  configure_$mode "$name"
+  launch "$name" --config "$name.json" "$@"
+  wait_for "$name to be ready" started "$name" "$mode"
+  alive "$name" || fail "$name did not start"
+}
+
+started ()
+{
+  alive "$1" || return 0
+  case $2 in
+  server) curl -fsS -m 5 "http://127.0.0.1:$port/readyz" ;;
+  client) has_message "$1" ready ;;
+  esac
+}
+
+alive ()
+{
+  [ -n "${pids[$1]-}" ] && ! gone "$1"
+}
+
+pid_of ()
+{
+  [ -n "${pids[$1]-}" ] || fail "$1 is not running"
+  echo "${pids[$1]}"
+}
+
+# gone NAME: has it ended?  (Until it is waited for, it is a zombie that kill -0 would call alive.)
+gone ()
+{
+  case $(sed -n 's/^State:[[:space:]]*//p' "/proc/${pids[$1]}/status" 2> /dev/null) in
+  "" | Z*) ;;
+  *) return 1 ;;
+  esac
+}
+
+# stop_mantisd NAME [SIGNAL]: returns when it has ended; its status is in $ended.
+stop_mantisd ()
+{
+  kill "-${2:-TERM}" "$(pid_of "$1")"
+  wait_for "$1 to end" gone "$1"
+  ended=0
+  wait "${pids[$1]}" 2> /dev/null || ended=$?
+  unset "pids[$1]"
+}
+
+kill_mantisd ()
+{
+  stop_mantisd "$1" KILL
+}
+
+# ctl NAME ARGUMENT...: mantisctl for the database of NAME.
+ctl ()
+{
+  local name=$1
+
+  shift
+  "$top/mantisctl" --config "$name.json" "$@"
+}
+
+# call METHOD PATH [CURL-ARGUMENT...]: to the server, with a token of its own; prints the body.
+call ()
+{
+  local method=$1 path=$2
+
+  shift 2
+  [ -e curl.token ] || token curl > curl.token
+  curl -sS -m "$patience" -X "$method" -H "Authorization: Bearer $(cat curl.token)" "$@" "http://127.0.0.1:$port$path"
+}
+
+# ---- Databases -------------------------------------------------------------------------------------
+
+# sql NAME STATEMENTS: as the application writes, in another program and without Mantis.
+sql ()
+{
+  sqlite3 -bail -cmd '.timeout 20000' "$1.db" "$2"
+}
+
+# The application's tables.
+tables ()
+{
+  sql "$1" "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_\\_sync\\_%' ESCAPE '\\'
+    AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY 1"
+}
+
+# rows NAME TABLE: each row as a line of exact values with their types, whatever order they are stored in.
+rows ()
+{
+  local list
+
+  list=$(sql "$1" "SELECT group_concat('CASE typeof(' || c || ') WHEN ''text'' THEN ''t'' || hex(' || c || ') WHEN ''blob'' THEN ''b'' || hex('
+    || c || ') ELSE quote(' || c || ') END', ', ') FROM (SELECT '\"' || replace(name, '\"', '\"\"') || '\"' AS c
+    FROM pragma_table_info('${2//\'/\'\'}') ORDER BY name)") || return 1
+  [ -n "$list" ] || { echo "$1 has no table $2"; return; }
+  sql "$1" "SELECT $list FROM \"${2//\"/\"\"}\"" | LC_ALL=C sort
+}
+
+# All tables of a database.
+contents ()
+{
+  local table
+
+  tables "$1" | while IFS= read -r table; do
+    echo "= $table"
+    rows "$1" "$table" || return 1
+  done
+}
+
+# same_table A B TABLE...: row for row and bit for bit, now.
+same_table ()
+{
+  local a=$1 b=$2 table
+
+  shift 2
+  for table; do
+    rows "$a" "$table" > a.rows
+    rows "$b" "$table" > b.rows
+    diff a.rows b.rows > difference || {
+      head -n 20 difference
+      fail "$table is not the same in $a (<) and $b (>)"
+    }
+  done
+}
+
+same_contents ()
+{
+  contents "$1" > a.rows && contents "$2" > b.rows && cmp -s a.rows b.rows
+}
+
+# wait_for_sync A B: until both hold the same rows in all tables.
+wait_for_sync ()
+{
+  local end=$((SECONDS + patience))
+
+  until same_contents "$1" "$2"; do
+    [ $SECONDS -lt $end ] || {
+      diff a.rows b.rows | head -n 20 || true
+      fail "$1 (<) and $2 (>) do not become the same within $patience s"
+    }
+    sleep 0.05
+  done
+}
+
+# wait_for_row NAME QUERY: until it gives a row.
+wait_for_row ()
+{
+  wait_for "a row in $1: $2" gives_row "$1" "$2"
+}
+
+gives_row ()
+{
+  [ -n "$(sql "$1" "$2")" ]
+}
