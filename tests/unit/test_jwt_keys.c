@@ -339,39 +339,39 @@ vectors (const char *name)
   return all;
 }
 
-/* The group's key alone, as a set.  False: it is not for us, so nothing of it can be accepted. */
+/* The group's key or keys.  False: none is for us, so nothing that it signed can be accepted. */
 static bool
 load_group (const json_t *group)
 {
   json_t *key = json_object_get (group, "public");
-  json_t *set = json_pack ("{s:[O]}", "keys", key ? key : json_object_get (group, "private"));
-  char *text = json_dumps (set, 0);
-  bool loaded = !jwt_add_set (&keys, text, strlen (text), jwt_algorithm ("HS256"), NULL);
+  json_t *set;
+  char *text;
+  bool loaded;
 
+  if (!key)
+    key = json_object_get (group, "private");
+  set = json_object_get (key, "keys") ? json_incref (key) : json_pack ("{s:[O]}", "keys", key);
+  text = json_dumps (set, 0);
+  loaded = !jwt_add_set (&keys, text, strlen (text), jwt_algorithm ("HS256"), NULL);
   free (text);
   json_decref (set);
   return loaded;
 }
 
-/* Where we judge otherwise.  Valid there, not here: the key is PS256 and the token says PS384 (346,
- * 350), the base64url holds a '?' (372, 373).  Invalid there: 367 and 370 are the very bytes of the
- * valid 357. */
+/* VALID, but for the tests named in OTHERWISE, which ends with 0. */
 static bool
-expected (int id, bool valid)
+expected (int id, bool valid, const int *otherwise)
 {
-  static const int otherwise[] = {346, 350, 367, 370, 372, 373};
-
-  for (size_t i = 0; i < sizeof otherwise / sizeof *otherwise; i++)
-    if (otherwise[i] == id)
+  for (; *otherwise; otherwise++)
+    if (*otherwise == id)
       return !valid;
   return valid;
 }
 
-/* Signatures that hold must be told from those that do not; of keys that are not ours (ES521 is no
- * algorithm, a key for encryption) none holds. */
-START_TEST (wycheproof_signatures)
+static void
+check_vectors (const char *name, const int *otherwise)
 {
-  json_t *all = vectors ("wycheproof_json_web_signature_test.json.xz"), *group, *test;
+  json_t *all = vectors (name), *group, *test;
   size_t i, j, accepted = 0, refused = 0;
 
   json_array_foreach (json_object_get (all, "testGroups"), i, group)
@@ -391,14 +391,31 @@ START_TEST (wycheproof_signatures)
       accepted += holds;
       refused += !holds;
       if (loaded || !valid)
-        ck_assert_msg (holds == expected (id, valid), "tcId %d %s", id,
+        ck_assert_msg (holds == expected (id, valid, otherwise), "tcId %d %s", id,
                        json_string_value (json_object_get (test, "comment")));
     }
     jwt_keys_free (&keys);
   }
   if (all)
-    printf ("wycheproof: %zu accepted, %zu refused\n", accepted, refused);
+    printf ("%s: %zu accepted, %zu refused\n", name, accepted, refused);
   json_decref (all);
+}
+
+/* Valid there, not here: the key is PS256 and the token says PS384 (346, 350), the base64url holds
+ * a '?' (372, 373).  Invalid there: 367 and 370 are the very bytes of the valid 357.  Of keys that
+ * are not for us (ES521 is no algorithm, a key for encryption) no signature holds. */
+START_TEST (wycheproof_signatures)
+{
+  check_vectors ("wycheproof_json_web_signature_test.json.xz",
+                 (const int[]){346, 350, 367, 370, 372, 373, 0});
+}
+END_TEST
+
+/* Invalid there: a set with secrets beside public keys (1), where pinning is what makes it safe;
+ * and a key from a generator whose keys can be factored (7), which we do not look for. */
+START_TEST (wycheproof_keys)
+{
+  check_vectors ("wycheproof_json_web_key_test.json.xz", (const int[]){1, 7, 0});
 }
 END_TEST
 
@@ -424,6 +441,7 @@ main (void)
   tcase_add_test (tests, foreign_keys_are_passed_over);
   tcase_add_test (tests, broken_sets_are_refused);
   tcase_add_test (tests, wycheproof_signatures);
+  tcase_add_test (tests, wycheproof_keys);
   tcase_set_timeout (tests, 120);
   suite_add_tcase (suite, tests);
   srunner_run_all (runner, CK_NORMAL);
