@@ -38,6 +38,9 @@ read_plugin (struct config *config, json_t *json, const char *path, struct confi
     raw.path = raw.name;
   if (!raw.path || !*raw.path)
     return CONFIG_FAIL (config, error, path, "needs \"path\": a bare name, or a path");
+  if (raw.options && !json_is_object (raw.options))
+    return CONFIG_FAIL (config, error, json_path_member (config->arena, path, "options"),
+                        "must be an object, not %s", json_type_name (raw.options));
   plugin->what = strchr (raw.path, '/') ? path_in (config->arena, config->folder, raw.path)
                                         : mantis_arena_strdup (config->arena, raw.path);
   plugin->name = raw.name;
@@ -85,6 +88,9 @@ read_table (struct config *config, const char *name, json_t *json, const char *p
     return CONFIG_FAIL (config, error, path, "must be the name of a table, not an empty text");
   if (!(table->pattern = mantis_arena_strdup (config->arena, name)))
     return config_no_memory (error);
+  for (const struct config_table *other = config->tables; other < table; other++)
+    if (strcmp (other->pattern, name) == 0)
+      return CONFIG_FAIL (config, error, path, "\"%s\" is there twice", name);
   table->exact = strpbrk (name, "*?") == NULL;
   if (!json)
     return MANTIS_OK;

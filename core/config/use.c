@@ -30,8 +30,11 @@ selected (struct config *config, const json_t *json, const char *path, const cha
     return MANTIS_OK;
   nearest_begin (&nearest, selector);
   json_object_foreach ((json_t *)json, key, other) nearest_try (&nearest, key, strlen (key));
-  return CONFIG_FAIL (config, error, path, "needs \"%s\": the name of a plugin%s", selector,
-                      nearest.name ? " (a key here looks like a slip of the pen)" : "");
+  if (nearest.name)
+    return CONFIG_FAIL (config, error, path,
+                        "needs \"%s\": the name of a plugin; is \"%s\" a slip of the pen?",
+                        selector, nearest.name);
+  return CONFIG_FAIL (config, error, path, "needs \"%s\": the name of a plugin", selector);
 }
 
 enum mantis_status

@@ -10,7 +10,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,7 +59,7 @@ duration_from_seconds (double seconds, int64_t *milliseconds)
 {
   if (!(seconds >= 0 && seconds < 9e15))
     return false;
-  *milliseconds = (int64_t)llround (seconds * 1000);
+  *milliseconds = (int64_t)(seconds * 1000 + 0.5);
   return true;
 }
 
