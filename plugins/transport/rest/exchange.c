@@ -30,7 +30,7 @@ static bool
 fits_an_address (const char *argument, bool in_path)
 {
   static const char unreserved[] =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_~";
 
   if (in_path)
     return *argument && argument[strspn (argument, unreserved)] == '\0';

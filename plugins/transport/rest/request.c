@@ -195,7 +195,7 @@ route_matches (const struct mantis_route *route, const char *path, size_t length
   *argument = path + fixed;
   length -= fixed;
   return length > 0 && length <= MAX_ARGUMENT &&
-         strspn (*argument, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~") >=
+         strspn (*argument, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_~") >=
              length;
 }
 
