@@ -25,8 +25,7 @@
 
 extern const struct mantis_plugin rest_plugin;
 
-/* ---- The core -----------------------------------------------------------------------------------
- */
+/* ---- The core -------------------------------------------------------------------------------- */
 
 enum { MOST = 64, MOST_ANSWERS = 256, GUARD_SECONDS = 20 };
 
@@ -145,8 +144,7 @@ core_says (int status, const char *body)
                                        .length = strlen (body)};
 }
 
-/* ---- Time ---------------------------------------------------------------------------------------
- */
+/* ---- Time ------------------------------------------------------------------------------------ */
 
 static void
 on_guard (evutil_socket_t fd, short what, void *context)
@@ -166,8 +164,7 @@ on_guard (evutil_socket_t fd, short what, void *context)
     event_free (guard_);                                                                           \
   } while (0)
 
-/* ---- The world ----------------------------------------------------------------------------------
- */
+/* ---- The world ------------------------------------------------------------------------------- */
 
 static inline void
 set_option (const char *name, const char *value)
@@ -214,8 +211,7 @@ world_close (void)
   memset (&core, 0, sizeof core);
 }
 
-/* ---- A peer: sends bytes, takes answers apart ---------------------------------------------------
- */
+/* ---- A peer: sends bytes, takes answers apart ------------------------------------------------ */
 
 struct peer {
   struct bufferevent *bev;

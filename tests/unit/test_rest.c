@@ -17,8 +17,7 @@ setup (void)
   world_listen ();
 }
 
-/* ---- Routes -------------------------------------------------------------------------------------
- */
+/* ---- Routes ---------------------------------------------------------------------------------- */
 
 static const char *
 path_with_id (const struct mantis_route *route)
@@ -157,8 +156,7 @@ START_TEST (the_query_is_the_argument_of_what_is_read)
 }
 END_TEST
 
-/* ---- Header fields ------------------------------------------------------------------------------
- */
+/* ---- Header fields --------------------------------------------------------------------------- */
 
 static const struct {
   const char *fields;
@@ -250,8 +248,7 @@ START_TEST (expect_is_answered)
 }
 END_TEST
 
-/* ---- Framing: what two programs could read in two ways is refused, and the connection ends ------
- */
+/* ---- Framing: what two programs could read in two ways is refused, and the connection ends --- */
 
 #define TE(fields, body) "POST /sync/push HTTP/1.1\r\n" AUTH fields "\r\n" body
 
@@ -378,8 +375,7 @@ START_TEST (header_limits)
 }
 END_TEST
 
-/* ---- Bodies and compression ---------------------------------------------------------------------
- */
+/* ---- Bodies and compression ------------------------------------------------------------------ */
 
 /* SIZE bytes of 'a' in gzip. */
 static size_t

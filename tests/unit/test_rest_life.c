@@ -24,8 +24,7 @@ has_head (const struct peer *peer)
   return peer->count > 0;
 }
 
-/* ---- One after the other ------------------------------------------------------------------------
- */
+/* ---- One after the other --------------------------------------------------------------------- */
 
 START_TEST (pipelined_requests_are_answered_in_order)
 {
@@ -76,8 +75,7 @@ START_TEST (connection_close_and_http_1_0)
 }
 END_TEST
 
-/* ---- Peers that leave ---------------------------------------------------------------------------
- */
+/* ---- Peers that leave ------------------------------------------------------------------------ */
 
 START_TEST (a_peer_that_leaves_cancels_its_request)
 {
@@ -145,8 +143,7 @@ START_TEST (a_peer_that_does_not_read_is_dropped)
 }
 END_TEST
 
-/* ---- Slow peers ---------------------------------------------------------------------------------
- */
+/* ---- Slow peers ------------------------------------------------------------------------------ */
 
 static const struct {
   const char *text;
@@ -195,8 +192,7 @@ START_TEST (an_idle_connection_is_closed)
 }
 END_TEST
 
-/* ---- Greedy peers -------------------------------------------------------------------------------
- */
+/* ---- Greedy peers ---------------------------------------------------------------------------- */
 
 START_TEST (connections_are_limited)
 {
@@ -260,8 +256,7 @@ START_TEST (an_idle_connection_costs_little)
 }
 END_TEST
 
-/* ---- The end ------------------------------------------------------------------------------------
- */
+/* ---- The end --------------------------------------------------------------------------------- */
 
 START_TEST (draining_lets_requests_finish)
 {
@@ -313,8 +308,7 @@ START_TEST (closing_drops_answers)
 }
 END_TEST
 
-/* ---- Listening ----------------------------------------------------------------------------------
- */
+/* ---- Listening ------------------------------------------------------------------------------- */
 
 static const struct {
   const char *address, *insecure;

@@ -16,8 +16,7 @@
 
 static struct mantis_link *client;
 
-/* ---- What came back -----------------------------------------------------------------------------
- */
+/* ---- What came back -------------------------------------------------------------------------- */
 
 struct reply {
   size_t count;
@@ -110,8 +109,7 @@ close_both (void)
   world_close ();
 }
 
-/* ---- A server of canned text --------------------------------------------------------------------
- */
+/* ---- A server of canned text ----------------------------------------------------------------- */
 
 static struct {
   struct evconnlistener *acceptor;
@@ -192,8 +190,7 @@ canned_close (void)
   world_close ();
 }
 
-/* ---- Both sides together ------------------------------------------------------------------------
- */
+/* ---- Both sides together --------------------------------------------------------------------- */
 
 static const struct {
   const char *message, *argument, *body;
@@ -311,8 +308,7 @@ START_TEST (several_may_be_under_way)
 }
 END_TEST
 
-/* ---- Giving up ----------------------------------------------------------------------------------
- */
+/* ---- Giving up ------------------------------------------------------------------------------- */
 
 START_TEST (interrupt_answers_all)
 {
@@ -361,8 +357,7 @@ START_TEST (hang_up_from_within_an_answer)
 }
 END_TEST
 
-/* ---- Servers that are not there, or not what they should be -------------------------------------
- */
+/* ---- Servers that are not there, or not what they should be ---------------------------------- */
 
 START_TEST (no_server)
 {
@@ -487,8 +482,7 @@ START_TEST (proxies)
 }
 END_TEST
 
-/* ---- Requests that cannot be sent ---------------------------------------------------------------
- */
+/* ---- Requests that cannot be sent ------------------------------------------------------------ */
 
 static const struct mantis_request impossible[] = {
     {.message = "hello", .token = "s3cret\r\nX: y"},

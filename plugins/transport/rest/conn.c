@@ -46,8 +46,7 @@ struct conn {
   char peer[INET6_ADDRSTRLEN];
 };
 
-/* ---- End ----------------------------------------------------------------------------------------
- */
+/* ---- End ------------------------------------------------------------------------------------- */
 
 static void
 conn_free (struct conn *conn)
@@ -93,8 +92,7 @@ conn_close (struct conn *conn)
   cancel (conn);
 }
 
-/* ---- Stages -------------------------------------------------------------------------------------
- */
+/* ---- Stages ---------------------------------------------------------------------------------- */
 
 static void
 set_timer (struct conn *conn, int64_t milliseconds)
@@ -133,8 +131,7 @@ enter_linger (struct conn *conn)
   enter (conn, STAGE_LINGER, READ_AT_ONCE, LINGER_MILLISECONDS);
 }
 
-/* ---- Answers ------------------------------------------------------------------------------------
- */
+/* ---- Answers --------------------------------------------------------------------------------- */
 
 static struct manner
 manner_of (struct conn *conn)
@@ -205,8 +202,7 @@ on_answered (void *context, const struct mantis_answer *answer)
     finish_answer (conn);
 }
 
-/* ---- Requests -----------------------------------------------------------------------------------
- */
+/* ---- Requests -------------------------------------------------------------------------------- */
 
 static void
 submit (struct conn *conn)
@@ -337,8 +333,7 @@ conn_run (struct conn *conn)
     ;
 }
 
-/* ---- Events -------------------------------------------------------------------------------------
- */
+/* ---- Events ---------------------------------------------------------------------------------- */
 
 static void
 on_read (struct bufferevent *bev, void *context)
@@ -417,8 +412,7 @@ on_timer (evutil_socket_t fd, short what, void *context)
     conn_close (conn);
 }
 
-/* ---- Begin --------------------------------------------------------------------------------------
- */
+/* ---- Begin ----------------------------------------------------------------------------------- */
 
 static void
 link_conn (struct conn *conn, struct mantis_listener *listener)

@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Address ------------------------------------------------------------------------------------
- */
+/* ---- Address --------------------------------------------------------------------------------- */
 
 /* A message may have a route to read (GET) and one to write (POST): a body tells which is meant. */
 static const struct mantis_route *
@@ -56,8 +55,7 @@ add_address (struct mantis_buf *url, const struct exchange *exchange,
   return true;
 }
 
-/* ---- Header and body ----------------------------------------------------------------------------
- */
+/* ---- Header and body ------------------------------------------------------------------------- */
 
 /* What goes into a header field must not end it. */
 static bool
@@ -128,8 +126,7 @@ on_bytes (char *bytes, size_t size, size_t count, void *context)
   return exchange->answer.failed ? 0 : size * count;
 }
 
-/* ---- Options ------------------------------------------------------------------------------------
- */
+/* ---- Options --------------------------------------------------------------------------------- */
 
 static void
 set_options (struct exchange *exchange)
@@ -185,8 +182,7 @@ exchange_prepare (struct exchange *exchange, const struct mantis_request *reques
   return done;
 }
 
-/* ---- Result -------------------------------------------------------------------------------------
- */
+/* ---- Result ---------------------------------------------------------------------------------- */
 
 static void
 describe (struct exchange *exchange, CURLcode result)

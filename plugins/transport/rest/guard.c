@@ -36,8 +36,7 @@ is_control (char c)
   return ((unsigned char)c < 0x20 && c != '\t') || c == 0x7f;
 }
 
-/* ---- Header block -------------------------------------------------------------------------------
- */
+/* ---- Header block ---------------------------------------------------------------------------- */
 
 static enum verdict
 bad_head (struct guard *guard, const char *why)
@@ -84,8 +83,7 @@ guard_head (struct guard *guard, const char *bytes, size_t length)
   return GUARD_MORE;
 }
 
-/* ---- Chunked body -------------------------------------------------------------------------------
- */
+/* ---- Chunked body ---------------------------------------------------------------------------- */
 
 enum {
   SIZE, /* digits of a chunk's size */

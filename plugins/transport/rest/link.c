@@ -15,8 +15,7 @@
 
 enum { KEPT_CONNECTIONS = 4 };
 
-/* ---- Life ---------------------------------------------------------------------------------------
- */
+/* ---- Life ------------------------------------------------------------------------------------ */
 
 static void
 link_free (struct mantis_link *link)
@@ -41,8 +40,7 @@ leave (struct mantis_link *link)
     link_free (link);
 }
 
-/* ---- Exchanges ----------------------------------------------------------------------------------
- */
+/* ---- Exchanges ------------------------------------------------------------------------------- */
 
 static void
 finish (struct exchange *exchange, const struct mantis_answer *answer)
@@ -78,8 +76,7 @@ finish_done (struct mantis_link *link)
   leave (link);
 }
 
-/* ---- curl's events ------------------------------------------------------------------------------
- */
+/* ---- curl's events --------------------------------------------------------------------------- */
 
 static void
 on_ready (evutil_socket_t fd, short what, void *context)
@@ -141,8 +138,7 @@ watch_clock (CURLM *multi, long milliseconds, void *context)
   return 0;
 }
 
-/* ---- Dialling -----------------------------------------------------------------------------------
- */
+/* ---- Dialling -------------------------------------------------------------------------------- */
 
 static bool
 is_loopback (const char *host)
@@ -253,8 +249,7 @@ link_dial (void *self, struct event_base *base, const struct mantis_remote *remo
   return MANTIS_OK;
 }
 
-/* ---- Sending ------------------------------------------------------------------------------------
- */
+/* ---- Sending --------------------------------------------------------------------------------- */
 
 void
 link_send (struct mantis_link *link, const struct mantis_request *request, mantis_answered answered,

@@ -12,10 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { MAX_ARGUMENT = 64 };
-
-/* ---- What http_parser reports -------------------------------------------------------------------
- */
+/* ---- What http_parser reports ---------------------------------------------------------------- */
 
 static int
 on_field (http_parser *parser, const char *at, size_t length)
@@ -72,8 +69,7 @@ static const http_parser_settings settings = {
     .on_message_complete = on_message_complete,
 };
 
-/* ---- The request line ---------------------------------------------------------------------------
- */
+/* ---- The request line ------------------------------------------------------------------------ */
 
 static const char not_a_request_line[] =
     "the request line is not METHOD, blank, target, blank, HTTP/1.1";
@@ -100,8 +96,7 @@ cut_request_line (struct request *request, char *line, struct refusal *refusal)
   return true;
 }
 
-/* ---- Framing ------------------------------------------------------------------------------------
- */
+/* ---- Framing --------------------------------------------------------------------------------- */
 
 /* Give each name and value its end, which http_parser only counted. */
 static bool
@@ -163,100 +158,7 @@ read_framing (struct request *request, struct refusal *refusal)
   return true;
 }
 
-/* ---- Routes -------------------------------------------------------------------------------------
- */
-
-/* RFC 9112, 3.2.2: a whole URL is taken for its path. */
-static const char *
-path_of (const char *target)
-{
-  size_t scheme = strncasecmp (target, "http://", 7) == 0    ? 7
-                  : strncasecmp (target, "https://", 8) == 0 ? 8
-                                                             : 0;
-
-  if (!scheme)
-    return target;
-  target += scheme + strcspn (target + scheme, "/?");
-  return *target == '/' ? target : "/";
-}
-
-/* Is PATH (LENGTH bytes) ROUTE's?  Compared as it stands: nothing is decoded or tidied up. */
-static bool
-route_matches (const struct mantis_route *route, const char *path, size_t length,
-               const char **argument)
-{
-  const char *brace = strchr (route->path, '{');
-  size_t fixed = brace ? (size_t)(brace - route->path) : strlen (route->path);
-
-  if (length < fixed || memcmp (path, route->path, fixed) != 0)
-    return false;
-  if (!brace)
-    return length == fixed;
-  *argument = path + fixed;
-  length -= fixed;
-  return length > 0 && length <= MAX_ARGUMENT &&
-         strspn (*argument, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_~") >=
-             length;
-}
-
-static void
-add_allowed (char *allow, size_t room, const char *method)
-{
-  size_t used = strlen (allow);
-
-  snprintf (allow + used, room - used, "%s%s", used ? ", " : "",
-            strcmp (method, "GET") == 0 ? "GET, HEAD" : method);
-}
-
-/* Sets request->route where path and method match; refusal->allow to what the path knows. */
-static bool
-find_route (struct request *request, const char *method, struct refusal *refusal)
-{
-  const char *path = path_of (request->target), *argument = NULL;
-  size_t length = strcspn (path, "?");
-  bool known = false, open = false;
-
-  for (const struct mantis_route *route = rest_routes; route->method; route++) {
-    if (!route_matches (route, path, length, &argument))
-      continue;
-    known = true;
-    open |= route->open;
-    add_allowed (refusal->allow, sizeof refusal->allow, route->method);
-    if (strcmp (route->method, method) == 0)
-      request->route = route;
-  }
-  if (!known)
-    return refuse (refusal, 404, "there is nothing at this address");
-  add_allowed (refusal->allow, sizeof refusal->allow, "OPTIONS");
-  if (!open && !request->bearer)
-    return refuse (refusal, 401, "a request needs \"Authorization: Bearer TOKEN\"");
-  if (!request->route)
-    return refuse (refusal, strcmp (method, "OPTIONS") == 0 ? 204 : 405,
-                   "this address does not know this method");
-  if (argument) {
-    ((char *)(uintptr_t)argument)[length - (size_t)(argument - path)] = '\0';
-    request->argument = argument;
-  } else if (path[length] && path[length + 1] && strcmp (method, "GET") == 0)
-    request->argument = path + length + 1;
-  return true;
-}
-
-static bool
-read_target (struct request *request, struct refusal *refusal)
-{
-  enum http_method method = request->parser.method;
-
-  request->head_only = method == HTTP_HEAD;
-  if (method == HTTP_OPTIONS && strcmp (request->target, "*") == 0) {
-    add_allowed (refusal->allow, sizeof refusal->allow, "GET");
-    add_allowed (refusal->allow, sizeof refusal->allow, "POST, OPTIONS");
-    return refuse (refusal, 204, NULL);
-  }
-  return find_route (request, method == HTTP_HEAD ? "GET" : http_method_str (method), refusal);
-}
-
-/* ---- Other fields -------------------------------------------------------------------------------
- */
+/* ---- Other fields ---------------------------------------------------------------------------- */
 
 static bool
 read_sender (struct request *request, struct refusal *refusal)
@@ -320,8 +222,7 @@ no_body (enum body_status status)
   }
 }
 
-/* ---- The whole ----------------------------------------------------------------------------------
- */
+/* ---- The whole ------------------------------------------------------------------------------- */
 
 static bool
 run_parser (struct request *request, const char *bytes, size_t length, struct refusal *refusal)
@@ -363,7 +264,7 @@ request_parse (struct request *request, const char *bytes, size_t length, const 
     return false;
   request->close = !http_should_keep_alive (&request->parser) || request->chunked ||
                    request->length || request->parser.method == HTTP_CONNECT;
-  if (!read_sender (request, refusal) || !read_target (request, refusal) ||
+  if (!read_sender (request, refusal) || !route_find (request, refusal) ||
       !read_content (request, refusal))
     return false;
   if (request->length > (uint64_t)rest->max_body_bytes)

@@ -1,4 +1,4 @@
-/* rest - messages over HTTP/1.1: who we are, our options, our routes.
+/* rest - messages over HTTP/1.1: who we are, and our options.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -37,20 +37,6 @@ static const struct mantis_option options[] = {
     MANTIS_SIZE (struct rest, max_answer_bytes, "64M", 1024, 1 << 30,
                  "client: largest answer, decompressed"),
     {.name = NULL},
-};
-
-const struct mantis_route rest_routes[] = {
-    {"POST", "/sync/hello", "hello", false},
-    {"POST", "/sync/push", "push", false},
-    {"POST", "/sync/pull", "pull", false},
-    {"GET", "/sync/schema", "schema", false},
-    {"GET", "/sync/status", "status", false},
-    {"GET", "/sync/conflicts", "conflicts", false},
-    {"POST", "/sync/conflicts/{id}", "conflicts", false},
-    {"GET", "/healthz", "healthz", true},
-    {"GET", "/readyz", "readyz", true},
-    {"GET", "/metrics", "metrics", false},
-    {NULL, NULL, NULL, false},
 };
 
 static enum mantis_status

@@ -22,8 +22,7 @@ struct evbuffer;
 struct evconnlistener;
 struct z_stream_s;
 
-/* ---- Options (rest.c) ---------------------------------------------------------------------------
- */
+/* ---- Options (rest.c) ------------------------------------------------------------------------ */
 struct rest {
   const char *address;
   bool insecure;
@@ -33,8 +32,6 @@ struct rest {
   int64_t connect_timeout, max_answer_bytes;
 };
 
-extern const struct mantis_route rest_routes[];
-
 enum {
   COMPRESS_FROM = 1024,  /* shorter bodies are not worth it */
   SLOWEST = 4096,        /* bytes a second for which a peer is given time beyond the timeout */
@@ -43,8 +40,7 @@ enum {
   READ_AT_ONCE = 64 * 1024
 };
 
-/* ---- Bytes that http_parser would let pass (guard.c) --------------------------------------------
- */
+/* ---- Bytes that http_parser would let pass (guard.c) ----------------------------------------- */
 enum verdict { GUARD_MORE, GUARD_DONE, GUARD_BAD };
 
 struct guard {  /* of a header block; begins zeroed */
@@ -74,8 +70,7 @@ enum verdict guard_chunks (struct chunk_guard *guard, const char *bytes, size_t 
 bool is_token (const char *text);
 bool is_token_char (char c);
 
-/* ---- Body (body.c) ------------------------------------------------------------------------------
- */
+/* ---- Body (body.c) --------------------------------------------------------------------------- */
 struct budget { /* of all bodies that a listener holds */
   size_t used, limit;
 };
@@ -95,12 +90,10 @@ enum body_status body_add (struct body *body, const char *bytes, size_t length);
 enum body_status body_end (struct body *body);
 void body_free (struct body *body);
 
-/* ---- gzip (gzip.c) ------------------------------------------------------------------------------
- */
+/* ---- gzip (gzip.c) --------------------------------------------------------------------------- */
 bool gzip_into (struct evbuffer *out, const char *bytes, size_t length);
 
-/* ---- A request on its way in (request.c) --------------------------------------------------------
- */
+/* ---- A request on its way in (request.c) ----------------------------------------------------- */
 struct refusal {
   int status;
   const char *detail;
@@ -139,8 +132,14 @@ bool request_feed (struct request *request, const char *bytes, size_t length, si
                    struct refusal *refusal);
 void request_free (struct request *request);
 
-/* ---- Values of header fields (headers.c) --------------------------------------------------------
- */
+/* ---- Routes (routes.c) ----------------------------------------------------------------------- */
+extern const struct mantis_route rest_routes[];
+
+/* Set request->route and argument from target, method and bearer.  False: REFUSAL, with what is
+ * allowed. */
+bool route_find (struct request *request, struct refusal *refusal);
+
+/* ---- Values of header fields (headers.c) ----------------------------------------------------- */
 bool refuse (struct refusal *refusal, int status, const char *detail);
 bool list_has (const char *list, const char *word);
 bool media_type_is_taken (const char *value);
@@ -150,8 +149,7 @@ bool is_visible (const char *value);
 const char *bearer_of (const char *value);
 bool content_length_of (const char *value, uint64_t *length);
 
-/* ---- The answer (response.c) --------------------------------------------------------------------
- */
+/* ---- The answer (response.c) ----------------------------------------------------------------- */
 struct manner {
   bool close, head_only, gzip;
   const char *allow;
@@ -162,8 +160,7 @@ bool response_write (struct evbuffer *out, const struct mantis_answer *answer,
 bool response_refuse (struct evbuffer *out, const struct refusal *refusal,
                       const struct manner *manner);
 
-/* ---- Server (server.c, conn.c) ------------------------------------------------------------------
- */
+/* ---- Server (server.c, conn.c) --------------------------------------------------------------- */
 struct mantis_listener {
   const struct rest *rest;
   struct event_base *base;
@@ -193,8 +190,7 @@ void conn_drain (struct conn *conn);
 void conn_abandon (struct conn *conn);
 struct conn *conn_next (struct conn *conn);
 
-/* ---- Client (link.c, exchange.c) ----------------------------------------------------------------
- */
+/* ---- Client (link.c, exchange.c) ------------------------------------------------------------- */
 struct mantis_link {
   const struct rest *rest;
   struct event_base *base;

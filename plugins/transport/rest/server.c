@@ -19,8 +19,7 @@ enum {
   PAUSE_SECONDS = 1 /* without accepting, when the process has no descriptors left */
 };
 
-/* ---- Addresses ----------------------------------------------------------------------------------
- */
+/* ---- Addresses ------------------------------------------------------------------------------- */
 
 void
 address_text (const struct sockaddr *address, char *text, size_t room, bool port)
@@ -96,8 +95,7 @@ resolve (const char *address, struct addrinfo **found, struct mantis_error *erro
                       result == EAI_SYSTEM ? strerror (errno) : gai_strerror (result));
 }
 
-/* ---- Accepting ----------------------------------------------------------------------------------
- */
+/* ---- Accepting ------------------------------------------------------------------------------- */
 
 static void
 on_accept (struct evconnlistener *acceptor, evutil_socket_t fd, struct sockaddr *address,
@@ -136,8 +134,7 @@ on_accept_error (struct evconnlistener *acceptor, void *context)
   event_add (listener->pause, &pause);
 }
 
-/* ---- Life ---------------------------------------------------------------------------------------
- */
+/* ---- Life ------------------------------------------------------------------------------------ */
 
 static void
 stop_accepting (struct mantis_listener *listener)
