@@ -180,7 +180,7 @@ START_TEST (everything_said)
       "\"tables\": {\"todos\": {\"conflict_policy\": {\"plugin\": \"vote\", \"quorum\": 3}},"
       "  \"to*\": {\"conflict_policy\": \"tax\", \"filters\": [{\"plugin\": \"where\"}, "
       "\"columns\"]},"
-      "  \"*\": {}, \"we ird\": {}},"
+      "  \"*\": {}, \"tool\": {\"conflict_policy\": \"by_name\"}},"
       "\"filters\": [\"where\"], \"hooks\": [{\"plugin\": \"exec\", \"run\": \"x\"}],"
       "\"nodes\": {\"a1\": {\"enabled\": false}, \"b2\": {}},"
       "\"sync\": {\"interval_seconds\": 0.25, \"batch_bytes\": \"64k\", \"conflict_policy\": "
@@ -202,6 +202,7 @@ START_TEST (everything_said)
   ck_assert_str_eq (config_policy (config, "todos")->options.place.path,
                     "$.tables.todos.conflict_policy");
   ck_assert_str_eq (config_policy (config, "tools")->name, "tax");
+  ck_assert_str_eq (config_policy (config, "tool")->name, "by_name");
   ck_assert_str_eq (config_policy (config, "notes")->name, "manual");
   ck_assert (config_entry_matches (config->tables + 1, "todos"));
   ck_assert (!config_entry_matches (config->tables, "todos2"));

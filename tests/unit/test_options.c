@@ -208,6 +208,7 @@ static const struct {
     {"{\"colour\": \"gren\"}",
      AT ".colour: \"gren\" is none of red|green|blue, did you mean \"green\"?"},
     {"{\"colour\": \"re\"}", AT ".colour: \"re\" is none of red|green|blue"},
+    {"{\"colour\": \"rde\"}", "did you mean \"red\"?"},
     {"{\"file\": \"\"}", AT ".file: must be the name of a file"},
     {"{\"voters\": [\"x\", 1]}", AT ".voters[1]: must be a text or a list of texts, not a number"},
 };
@@ -336,6 +337,7 @@ START_TEST (unsound_tables)
   } cases[] = {
       {ROW (.name = "a", .offset = 16), "lies at offset 16 of a struct of 16 bytes"},
       {ROW (.name = "a", .type = MANTIS_OPTION_TEXT, .offset = 12), "lies at offset 12"},
+      {ROW (.name = "a", .type = MANTIS_OPTION_TEXT, .offset = 4), "lies at offset 4"},
       {ROW (.name = "a", .type = MANTIS_OPTION_TEXT, .offset = UINT32_MAX), "lies at offset"},
       {ROW (.name = "a", .type = 77), "has type 77, this Mantis knows 0 to 8"},
       {ROW (.name = "A"), "option name \"A\""},
