@@ -42,6 +42,8 @@ mantis_monotonic (void)
 {
   struct timespec now;
 
+  if (now_source)
+    return now_source () * 1000;
   clock_gettime (CLOCK_MONOTONIC, &now);
   return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }

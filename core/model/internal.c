@@ -30,7 +30,7 @@ static const struct mantis_column state_columns[]
         COLUMN ("mark", "TEXT", 0),        COLUMN ("phase", "TEXT", 0),
         COLUMN ("loaded", "TEXT", 0),      COLUMN ("fingerprint", "TEXT", 0),
         COLUMN ("last_push", "INTEGER", 0), COLUMN ("last_pull", "INTEGER", 0),
-        COLUMN ("detail", "TEXT", 0) };
+        COLUMN ("detail", "TEXT", 0),       COLUMN ("generation", "INTEGER", 0) };
 static const struct mantis_column conflict_columns[]
     = { COLUMN ("id", "INTEGER", 1),          COLUMN ("tbl", "TEXT", 0),
         COLUMN ("key", "TEXT", 0),            COLUMN ("outcome", "TEXT", 0),

@@ -23,12 +23,13 @@ enum {
   STATE_EPOCH,
   STATE_REV,
   STATE_MARK,
-  STATE_PHASE, /* live, loading, reconcile, scan, paused */
+  STATE_PHASE, /* live, or why the table is not yet: see sync/phase.h */
   STATE_LOADED,  /* key up to which loading has come, as JSON */
   STATE_FINGERPRINT,
   STATE_LAST_PUSH, /* milliseconds since 1970 */
   STATE_LAST_PULL,
-  STATE_DETAIL, /* why it is paused, what failed last */
+  STATE_DETAIL,     /* why it is paused, what failed last */
+  STATE_GENERATION, /* of the server's table: counts how often its capture was lost and healed */
   STATE_COLUMNS
 };
 

@@ -77,7 +77,8 @@ struct mantis_storage {
 
   /* ---- Transactions ---- */
 
-  /* MANTIS_STALE when the schema changed since the session's last attach() (never before the first). */
+  /* MANTIS_STALE when the schema changed since the session's last attach() (never before the first): no
+   * transaction is open then, and the next begin() does not say so again. */
   enum mantis_status (*begin) (struct mantis_session *session, enum mantis_mode mode,
                                struct mantis_error *error);
   /* On a server durable before it returns.  MANTIS_REFUSED: a deferred constraint does not hold; the

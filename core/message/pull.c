@@ -1,0 +1,282 @@
+/* pull.c - the message "pull": what came after a cursor, a page of a table, rows by key; all of one moment.
+ *
+ *   {"cursor": {"epoch": "..", "rev": 41, "mark": ".."}, "limit": 5000, "bytes": 2000000, "wait": 25,
+ *    "skip": ["notes"],
+ *    "keys": [{"table": "todos", "keys": [[1], [7]]}],
+ *    "load": {"table": "orders", "after": [1000], "limit": 5000}}
+ *
+ * The load page comes only with a complete page of changes, so that whoever applies both has, for the part
+ * of the table that is loaded, the server's state of one moment.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "base/base.h"
+#include "message/message.h"
+#include "wire/block.h"
+#include "wire/json.h"
+#include "wire/key.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { DEFAULT_ROWS = 5000, MAX_KEYS = 5000 };
+
+struct pull {
+  struct server *server;
+  struct store *store;
+  struct mantis_arena *arena;
+  struct sender sender;
+  struct cursor cursor;
+  bool has_cursor;
+  size_t limit, bytes;
+  int64_t wait; /* milliseconds */
+  const json_t *skip, *keys, *load;
+};
+
+static enum mantis_status
+read_cursor (const json_t *json, struct pull *pull, struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+
+  if (!(pull->has_cursor = json != NULL))
+    return MANTIS_OK;
+  snprintf (pull->cursor.epoch, sizeof pull->cursor.epoch, "%s",
+            json_get_text (json, "epoch", "", &status, error));
+  snprintf (pull->cursor.mark, sizeof pull->cursor.mark, "%s",
+            json_get_text (json, "mark", "", &status, error));
+  pull->cursor.rev = json_get_integer (json, "rev", 0, &status, error);
+  return status == MANTIS_OK ? MANTIS_OK : mantis_fail_in (error, "$.cursor");
+}
+
+/* ASKED rows or bytes, within what the server allows. */
+static size_t
+bounded (int64_t asked, size_t fallback, size_t most)
+{
+  size_t size = asked > 0 ? (size_t) asked : fallback;
+
+  return size < most ? size : most;
+}
+
+static enum mantis_status
+read_pull (const json_t *body, struct pull *pull, struct mantis_error *error)
+{
+  const struct limits *limits = &pull->server->limits;
+  enum mantis_status status = MANTIS_OK;
+  int64_t wait;
+
+  pull->limit = bounded (json_get_integer (body, "limit", 0, &status, error), DEFAULT_ROWS, limits->page_rows);
+  pull->bytes = bounded (json_get_integer (body, "bytes", 0, &status, error), limits->page_bytes,
+                         limits->page_bytes);
+  wait = json_get_integer (body, "wait", 0, &status, error);
+  pull->wait = wait <= 0 ? 0 : wait > limits->wait / 1000 ? limits->wait : wait * 1000;
+  pull->skip = json_get_array (body, "skip", &status, error);
+  pull->keys = json_get_array (body, "keys", &status, error);
+  pull->load = json_get_object (body, "load", &status, error);
+  const json_t *cursor = json_get_object (body, "cursor", &status, error);
+  return status == MANTIS_OK ? read_cursor (cursor, pull, error) : status;
+}
+
+static bool
+skips (void *context, const struct mantis_table *table)
+{
+  const struct pull *pull = context;
+  const json_t *name;
+  size_t i;
+
+  json_array_foreach (pull->skip, i, name)
+  {
+    if (json_is_string (name) && strcmp (json_string_value (name), table->name) == 0)
+      return true;
+  }
+  return false;
+}
+
+static void
+add_cursor (struct mantis_buf *buf, const struct cursor *cursor)
+{
+  mantis_buf_printf (buf, "\"cursor\":{\"epoch\":\"%s\",\"rev\":%lld,\"mark\":\"%s\"}", cursor->epoch,
+                     (long long) cursor->rev, cursor->mark);
+}
+
+/* ---- Rows by key ---- */
+
+static enum mantis_status
+add_keys_of (struct pull *pull, const json_t *item, size_t place, struct mantis_buf *buf,
+             struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+  const char *name = json_get_text (item, "table", "", &status, error);
+  const json_t *keys = json_get_array (item, "keys", &status, error), *key;
+  const struct mantis_table *table = find_synced (pull->store, name, NULL);
+  size_t count = json_array_size (keys), i;
+  mantis_row *rows = arena_array (pull->arena, count, sizeof *rows);
+  const struct mantis_change **changes = arena_array (pull->arena, count, sizeof *changes);
+
+  if (status == MANTIS_OK && !table)
+    status = mantis_fail (error, MANTIS_INVALID, "$.keys[%zu].table: there is no table \"%.80s\" to sync",
+                          place, name);
+  if (status == MANTIS_OK && count > MAX_KEYS)
+    status = mantis_fail (error, MANTIS_INVALID, "$.keys[%zu].keys: more than %d", place, MAX_KEYS);
+  if (status == MANTIS_OK && (!rows || !changes))
+    status = mantis_fail (error, MANTIS_FULL, "the page is larger than its limit");
+  if (status != MANTIS_OK)
+    return status;
+  json_array_foreach (keys, i, key) if (key_decode (key, table, pull->arena, &rows[i], error) != MANTIS_OK)
+      return mantis_fail_in (error, "$.keys[%zu].keys[%zu]", place, i);
+  status = feed_keys (pull->store, table, rows, count, pull->arena, changes, error);
+  if (status == MANTIS_OK && count) {
+    if (buf->bytes[buf->length - 1] != '[')
+      mantis_buf_char (buf, ',');
+    blocks_encode (buf, changes, count, BLOCK_PULL);
+  }
+  return status;
+}
+
+static enum mantis_status
+add_keys (struct pull *pull, struct mantis_buf *buf, struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+  const json_t *item;
+  size_t i;
+
+  if (!pull->keys)
+    return MANTIS_OK;
+  mantis_buf_text (buf, ",\"keys\":[");
+  json_array_foreach (pull->keys, i, item) if (status == MANTIS_OK) status
+      = add_keys_of (pull, item, i, buf, error);
+  mantis_buf_char (buf, ']');
+  return status;
+}
+
+/* ---- A page of a table ---- */
+
+static enum mantis_status
+add_load (struct pull *pull, struct mantis_buf *buf, struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+  const char *name = json_get_text (pull->load, "table", "", &status, error);
+  const json_t *after = json_get_array (pull->load, "after", &status, error);
+  size_t limit = bounded (json_get_integer (pull->load, "limit", 0, &status, error), DEFAULT_ROWS,
+                          pull->server->limits.page_rows);
+  const struct mantis_table *table = find_synced (pull->store, name, NULL);
+  const struct mantis_change **changes;
+  struct mantis_change *made;
+  mantis_row from = NULL;
+  const mantis_row *rows;
+  size_t count;
+  bool end;
+
+  if (status == MANTIS_OK && !table)
+    return mantis_fail (error, MANTIS_INVALID, "$.load.table: there is no table \"%.80s\" to sync", name);
+  if (status == MANTIS_OK && after && (status = key_decode (after, table, pull->arena, &from, error)) != MANTIS_OK)
+    return mantis_fail_in (error, "$.load.after");
+  if (status == MANTIS_OK)
+    status = pull->store->ops->scan (pull->store->session, table, from, NULL, limit, pull->bytes, pull->arena,
+                                     &rows, &count, &end, error);
+  if (status != MANTIS_OK)
+    return status;
+  made = arena_array (pull->arena, count, sizeof *made);
+  changes = arena_array (pull->arena, count, sizeof *changes);
+  if (!made || !changes)
+    return mantis_fail (error, MANTIS_FULL, "the page is larger than its limit");
+  for (size_t i = 0; i < count; i++) {
+    made[i] = (struct mantis_change){ .table = table, .row = rows[i] };
+    changes[i] = &made[i];
+  }
+  mantis_buf_text (buf, ",\"load\":{\"changes\":[");
+  blocks_encode (buf, changes, count, BLOCK_PULL);
+  mantis_buf_printf (buf, "],\"end\":%s}", end ? "true" : "false");
+  pull->server->counters.rows_out += (long long) count;
+  return MANTIS_OK;
+}
+
+/* ---- The page ---- */
+
+static enum mantis_status
+add_changes (struct pull *pull, struct reply *reply, bool *empty, bool *complete, struct mantis_error *error)
+{
+  struct mantis_buf *buf = &reply->body;
+  struct feed_page page = { .complete = true };
+  enum mantis_status status;
+
+  if (pull->has_cursor)
+    status = feed_read (pull->store, pull->cursor.rev, pull->limit, pull->bytes,
+                        pull->sender.anonymous ? NULL : pull->sender.node, skips, pull, pull->arena, &page,
+                        error);
+  else
+    status = feed_head (pull->store, &page.cursor, error);
+  if (status != MANTIS_OK)
+    return status;
+  mantis_buf_char (buf, '{');
+  add_cursor (buf, &page.cursor);
+  mantis_buf_printf (buf, ",\"complete\":%s,\"generation\":%lld,\"clock\":%lld,\"changes\":[",
+                     page.complete ? "true" : "false", (long long) pull->store->generation,
+                     (long long) mantis_now ());
+  blocks_encode (buf, page.changes, page.count, BLOCK_PULL);
+  mantis_buf_char (buf, ']');
+  pull->server->counters.rows_out += (long long) page.count;
+  *empty = page.count == 0 && page.cursor.rev == pull->cursor.rev;
+  *complete = page.complete;
+  return MANTIS_OK;
+}
+
+static enum mantis_status
+check_cursor (struct pull *pull, struct reply *reply, struct mantis_error *error)
+{
+  enum cursor_state state = CURSOR_KNOWN;
+  enum mantis_status status = MANTIS_OK;
+
+  if (pull->has_cursor)
+    status = feed_check (pull->store, &pull->cursor, &state, error);
+  if (status == MANTIS_OK && state == CURSOR_PRUNED)
+    reply_problem (reply, 410, "pruned", "what came after this cursor is not kept any more: say hello");
+  if (status == MANTIS_OK && state == CURSOR_FOREIGN)
+    reply_problem (reply, 409, "foreign", "this cursor is of another history: say hello");
+  return status;
+}
+
+static enum mantis_status
+read_page (struct pull *pull, const struct mantis_request *request,
+           const struct mantis_principal *principal, struct reply *reply, struct mantis_error *error)
+{
+  bool empty = false, complete = false;
+  enum mantis_status status
+      = sender_find (pull->store, request, principal, pull->arena, &pull->sender, error);
+
+  if (status == MANTIS_OK)
+    status = check_cursor (pull, reply, error);
+  if (status != MANTIS_OK || reply->status)
+    return status;
+  status = add_changes (pull, reply, &empty, &complete, error);
+  if (status == MANTIS_OK)
+    status = add_keys (pull, &reply->body, error);
+  if (status == MANTIS_OK && pull->load && complete)
+    status = add_load (pull, &reply->body, error);
+  mantis_buf_char (&reply->body, '}');
+  if (status == MANTIS_OK && empty && !pull->load && !pull->keys)
+    reply->wait = pull->wait;
+  return status;
+}
+
+void
+handle_pull (struct server *server, struct store *store, const struct mantis_request *request,
+             const struct mantis_principal *principal, struct reply *reply)
+{
+  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (server->limits.body_bytes);
+  struct mantis_error error = { .status = MANTIS_FAILED, .text = "out of memory" };
+  CLEANUP_JSON json_t *body = json_read (request->body, request->length, &error);
+  struct pull pull = { .server = server, .store = store, .arena = arena };
+  enum mantis_status status = body && arena ? read_pull (body, &pull, &error) : error.status;
+
+  if (status == MANTIS_OK)
+    status = store_begin (store, MANTIS_READ, &error);
+  if (status == MANTIS_OK)
+    status = read_page (&pull, request, principal, reply, &error);
+  if (status != MANTIS_OK) {
+    reply_error (reply, &error);
+    return;
+  }
+  server->counters.pulls++;
+  if (!reply->status)
+    reply_done (reply);
+}

@@ -1,0 +1,197 @@
+/* push.c - the message "push": one numbered changeset of a client, in one transaction; or "abandon".
+ *
+ *   {"number": 8, "nonce": "4f..", "changes": [BLOCK, ...]}
+ *   {"abandon": {"number": 8, "nonce": "4f.."}}
+ *
+ * A batch is (node, number, nonce): the same one again gets the stored answer, another one under an old
+ * number a `fork', one too far ahead an `expected'.  Without a number (curl) it is a batch of its own.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "base/base.h"
+#include "message/message.h"
+#include "wire/block.h"
+#include "wire/json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { DECODE_TRIES = 4 };
+
+struct batch {
+  int64_t number; /* 0: none */
+  const char *nonce;
+  bool abandon;
+  const json_t *changes;
+};
+
+static enum mantis_status
+read_batch (const json_t *body, struct batch *batch, struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+  const json_t *abandon = json_get_object (body, "abandon", &status, error);
+  const json_t *from = abandon ? abandon : body;
+
+  batch->abandon = abandon != NULL;
+  batch->number = json_get_integer (from, "number", 0, &status, error);
+  batch->nonce = json_get_text (from, "nonce", "", &status, error);
+  batch->changes = json_get_array (body, "changes", &status, error);
+  if (status == MANTIS_OK && (batch->number < 0 || strlen (batch->nonce) > 63))
+    status = mantis_fail (error, MANTIS_INVALID, "$.number, $.nonce: out of range");
+  if (status == MANTIS_OK && (batch->number > 0) != (*batch->nonce != '\0'))
+    status = mantis_fail (error, MANTIS_INVALID, "$.number and $.nonce belong together");
+  if (status == MANTIS_OK && batch->abandon && !batch->number)
+    status = mantis_fail (error, MANTIS_INVALID, "$.abandon.number: missing");
+  return status;
+}
+
+/* Is this batch the sender's next?  If not, REPLY says what is to be done. */
+static bool
+is_next (const struct batch *batch, const struct sender *sender, struct reply *reply)
+{
+  char detail[200];
+
+  if (sender->anonymous && batch->number) {
+    reply_problem (reply, 400, NULL, "a numbered batch needs the header Mantis-Node");
+    return false;
+  }
+  if (!batch->number || batch->number == sender->number + 1)
+    return true;
+  if (batch->number == sender->number && strcmp (batch->nonce, sender->nonce) == 0) {
+    mantis_buf_text (&reply->body, sender->answer ? sender->answer : "{\"void\":true}");
+    reply_done (reply);
+    return false;
+  }
+  snprintf (detail, sizeof detail, "batch %lld is not the next of this node: the server knows %lld",
+            (long long) batch->number, (long long) sender->number);
+  reply_problem (reply, 409, batch->number > sender->number ? "expected" : "fork", detail);
+  return false;
+}
+
+static enum mantis_status
+take_changes (struct push *push, const struct block_changes *decoded, struct mantis_error *error)
+{
+  if (!(push->items = arena_array (push->arena, decoded->count, sizeof *push->items)))
+    return mantis_fail (error, MANTIS_FULL, "the batch is larger than its limit");
+  push->count = decoded->count;
+  for (size_t i = 0; i < decoded->count; i++) {
+    push->items[i].change = decoded->changes[i];
+    if (decoded->stale[i]) {
+      push->items[i].outcome = OUTCOME_RETRY;
+      push->items[i].reason = "schema";
+    }
+  }
+  return MANTIS_OK;
+}
+
+static enum mantis_status
+work_on (struct push *push, struct mantis_error *error)
+{
+  enum mantis_status status = push_detect (push, error);
+
+  if (status == MANTIS_OK)
+    status = push_resolve (push, error);
+  if (status == MANTIS_OK)
+    status = push_apply (push, error);
+  if (status == MANTIS_OK)
+    status = push_record (push, error);
+  return status;
+}
+
+/* Decode first, then begin: a body that is wrong never touches the database.  Beginning may find another
+ * schema than the one decoded with; then once more. */
+static enum mantis_status
+begin_with (struct push *push, const struct batch *batch, struct mantis_error *error)
+{
+  struct block_tables tables = { .find = find_synced, .context = push->store };
+  enum mantis_status status = MANTIS_STALE;
+
+  for (int i = 0; i < DECODE_TRIES; i++) {
+    int64_t attached = push->store->attached;
+    struct block_changes decoded;
+    status = blocks_decode (batch->changes, "$.changes", &tables, push->now, push->node, push->arena, &decoded,
+                            error);
+    if (status == MANTIS_OK)
+      status = take_changes (push, &decoded, error);
+    if (status == MANTIS_OK)
+      status = store_begin (push->store, MANTIS_WRITE, error);
+    if (status != MANTIS_OK || attached == push->store->attached)
+      return status;
+    store_rollback (push->store);
+  }
+  return mantis_fail (error, MANTIS_BUSY, "the server's schema is being changed");
+}
+
+static void
+count_outcomes (struct server *server, const struct push *push)
+{
+  server->counters.pushes++;
+  for (size_t i = 0; i < push->count; i++) {
+    server->counters.outcomes[push->items[i].outcome]++;
+    server->counters.conflicts += push->items[i].conflict;
+  }
+}
+
+/* In the transaction: what the changes come to, noted as the answer to this batch. */
+static enum mantis_status
+answer_batch (struct push *push, const struct batch *batch, struct sender *sender,
+              const struct mantis_principal *principal, struct reply *reply, struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+
+  if (batch->abandon)
+    mantis_buf_text (&reply->body, "{\"void\":true");
+  else if ((status = work_on (push, error)) == MANTIS_OK)
+    push_answer (push, &reply->body);
+  mantis_buf_printf (&reply->body, ",\"number\":%lld,\"clock\":%lld}", (long long) batch->number,
+                     (long long) mantis_now ());
+  if (status == MANTIS_OK && reply->body.failed)
+    status = mantis_fail (error, MANTIS_FULL, "no memory for the answer");
+  if (status != MANTIS_OK || !batch->number)
+    return status;
+  sender->number = batch->number;
+  snprintf (sender->nonce, sizeof sender->nonce, "%s", batch->nonce);
+  sender->answer = batch->abandon ? NULL : reply->body.bytes;
+  return sender_save (push->store, sender, principal, 0, error);
+}
+
+void
+handle_push (struct server *server, struct store *store, const struct mantis_request *request,
+             const struct mantis_principal *principal, struct reply *reply)
+{
+  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (server->limits.body_bytes);
+  struct push push = { .store = store,
+                       .arena = arena,
+                       .now = mantis_now (),
+                       .policy = server->policy,
+                       .policy_context = server->policy_context };
+  struct mantis_error error = { .status = MANTIS_FAILED, .text = "out of memory" };
+  CLEANUP_JSON json_t *body = json_read (request->body, request->length, &error);
+  struct sender sender = { .anonymous = true };
+  struct batch batch;
+  enum mantis_status status = body && arena ? read_batch (body, &batch, &error) : error.status;
+
+  if (status == MANTIS_OK && (status = store_begin (store, MANTIS_READ, &error)) == MANTIS_OK) {
+    status = sender_find (store, request, principal, arena, &sender, &error); /* a first look, for the name */
+    store_rollback (store);
+  }
+  push.node = sender.node;
+  push.anonymous = sender.anonymous;
+  if (status == MANTIS_OK)
+    status = begin_with (&push, &batch, &error);
+  if (status == MANTIS_OK)
+    status = sender_find (store, request, principal, arena, &sender, &error);
+  if (status == MANTIS_OK && !is_next (&batch, &sender, reply))
+    return;
+  if (status == MANTIS_OK)
+    status = answer_batch (&push, &batch, &sender, principal, reply, &error);
+  if (status == MANTIS_OK)
+    status = store_commit (store, &error);
+  if (status != MANTIS_OK) {
+    reply_error (reply, &error);
+    return;
+  }
+  count_outcomes (server, &push);
+  reply->committed = push.count > 0;
+  reply_done (reply);
+}

@@ -1,0 +1,265 @@
+/* apply.c - make many rows as changes say; one bad row blocks nobody.
+ *
+ * The order: on a server rows come parents first and deletions after them, children first; foreign keys are
+ * looked at when all stands.  On a client, where no foreign key acts, deletions come first: they make room
+ * for unique values.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "sync/apply.h"
+#include "base/base.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_ROUNDS = 64 };
+
+struct work {
+  struct store *store;
+  struct apply_item **items; /* in the order of application */
+  const struct mantis_change **changes; /* scratch */
+  size_t count;
+  struct mantis_arena *arena;
+};
+
+static size_t
+table_place (const struct store *store, const struct mantis_table *table)
+{
+  for (size_t i = 0; i < store->schema->count; i++)
+    if (store->schema->tables[i].table == table)
+      return i;
+  return store->schema->count;
+}
+
+struct place {
+  struct apply_item *item;
+  size_t order, index;
+};
+
+static int
+compare_places (const void *a, const void *b)
+{
+  const struct place *left = a, *right = b;
+
+  if (left->order != right->order)
+    return left->order < right->order ? -1 : 1;
+  return left->index < right->index ? -1 : left->index > right->index;
+}
+
+/* Rows and deletions, each in the order of tables that suits them; what is refused already stays out. */
+static bool
+put_in_order (struct work *work, struct apply_item *items, size_t count)
+{
+  struct place *places = arena_array (work->arena, count, sizeof *places);
+  size_t tables = work->store->schema->count + 1, last_order = 0, last_index = 0;
+  const struct mantis_table *last = NULL;
+
+  work->items = arena_array (work->arena, count, sizeof (void *));
+  work->changes = arena_array (work->arena, count, sizeof (void *));
+  if (!places || !work->items || !work->changes)
+    return false;
+  for (size_t i = 0; i < count; i++) {
+    const struct mantis_change *change = items[i].change;
+    if (items[i].refusal || items[i].done)
+      continue;
+    if (change->table != last)
+      last_order = table_place (work->store, last = change->table);
+    places[work->count].item = &items[i];
+    places[work->count].index = last_index++;
+    if (!change->deleted)
+      places[work->count].order = tables + last_order;
+    else if (work->store->role == MANTIS_SERVER)
+      places[work->count].order = 3 * tables - last_order;
+    else
+      places[work->count].order = last_order;
+    work->count++;
+  }
+  qsort (places, work->count, sizeof *places, compare_places);
+  for (size_t i = 0; i < work->count; i++)
+    work->items[i] = places[i].item;
+  return true;
+}
+
+/* All at once.  MANTIS_REFUSED: one was not taken, or they cannot stand together. */
+static enum mantis_status
+apply_all (struct work *work, struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+  struct store *store = work->store;
+
+  for (size_t from = 0, to, done; from < work->count && status == MANTIS_OK; from = to) {
+    const struct mantis_table *table = work->items[from]->change->table;
+    for (to = from; to < work->count && work->items[to]->change->table == table; to++)
+      work->changes[to] = work->items[to]->change;
+    status = store->ops->apply (store->session, table, work->changes + from, to - from, &done, error);
+  }
+  return status == MANTIS_OK ? store->ops->check (store->session, error) : status;
+}
+
+static enum mantis_status
+apply_item (struct work *work, struct apply_item *item, struct mantis_error *error)
+{
+  struct store *store = work->store;
+  enum mantis_status status;
+  size_t done;
+
+  status = store->ops->apply (store->session, item->change->table, &item->change, 1, &done, error);
+  if (status == MANTIS_OK) {
+    item->done = true;
+    item->refusal = NULL;
+  } else if (status == MANTIS_REFUSED) {
+    if (!item->refusal || strcmp (item->refusal, error->text) != 0)
+      item->refusal = mantis_arena_strdup (work->arena, error->text);
+    if (!item->refusal)
+      return mantis_fail (error, MANTIS_FULL, "the batch is larger than its limit");
+    return MANTIS_OK;
+  }
+  return status;
+}
+
+/* One by one, again and again while more get through. */
+static enum mantis_status
+apply_rounds (struct work *work, struct mantis_error *error)
+{
+  bool progress = true;
+
+  for (int round = 0; progress && round < MAX_ROUNDS; round++) {
+    progress = false;
+    for (size_t i = 0; i < work->count; i++) {
+      enum mantis_status status;
+      if (work->items[i]->done)
+        continue;
+      if ((status = apply_item (work, work->items[i], error)) != MANTIS_OK)
+        return status;
+      progress |= work->items[i]->done && round > 0;
+      progress |= !work->items[i]->done && round == 0;
+    }
+  }
+  return MANTIS_OK;
+}
+
+/* What is left of TABLE gives up its unique values first, for those that swap them.  All of it stands, or
+ * nothing was done. */
+static enum mantis_status
+try_parked (struct work *work, const struct mantis_table *table, struct mantis_error *error)
+{
+  struct store *store = work->store;
+  enum mantis_status status;
+  size_t count = 0, done;
+
+  for (size_t i = 0; i < work->count; i++)
+    if (!work->items[i]->done && !work->items[i]->change->deleted
+        && work->items[i]->change->table == table)
+      work->changes[count++] = work->items[i]->change;
+  if (count < 2 || table->unique_count == 0)
+    return MANTIS_OK;
+  if ((status = store->ops->savepoint (store->session, error)) != MANTIS_OK)
+    return status;
+  status = store->ops->park (store->session, table, work->changes, count, error);
+  if (status == MANTIS_OK)
+    status = store->ops->apply (store->session, table, work->changes, count, &done, error);
+  if (status == MANTIS_OK) {
+    for (size_t i = 0; i < work->count; i++)
+      if (!work->items[i]->done && !work->items[i]->change->deleted
+          && work->items[i]->change->table == table) {
+        work->items[i]->done = true;
+        work->items[i]->refusal = NULL;
+      }
+  } else if (status != MANTIS_REFUSED
+             || (status = store->ops->rollback_to (store->session, error)) != MANTIS_OK)
+    return status;
+  return store->ops->release (store->session, error);
+}
+
+/* What is left may only stand together (a cycle of foreign keys). */
+static enum mantis_status
+try_together (struct work *work, struct mantis_error *error)
+{
+  struct store *store = work->store;
+  struct apply_item **items = work->items;
+  size_t count = work->count, left = 0;
+  enum mantis_status status;
+
+  for (size_t i = 0; i < count; i++)
+    if (!items[i]->done)
+      items[left++] = items[i];
+  work->count = left;
+  if (left < 2)
+    return MANTIS_OK;
+  if ((status = store->ops->savepoint (store->session, error)) != MANTIS_OK
+      || (status = store->ops->defer (store->session, true, error)) != MANTIS_OK)
+    return status;
+  status = apply_all (work, error);
+  if (status == MANTIS_OK)
+    for (size_t i = 0; i < left; i++) {
+      items[i]->done = true;
+      items[i]->refusal = NULL;
+    }
+  else if (status != MANTIS_REFUSED
+           || (status = store->ops->rollback_to (store->session, error)) != MANTIS_OK)
+    return status;
+  return store->ops->release (store->session, error);
+}
+
+static enum mantis_status
+apply_singly (struct work *work, bool at_once, struct mantis_error *error)
+{
+  struct store *store = work->store;
+  enum mantis_status status = store->ops->defer (store->session, !at_once, error);
+  const struct mantis_table *table = NULL;
+
+  if (status == MANTIS_OK)
+    status = apply_rounds (work, error);
+  for (size_t i = 0; i < work->count && status == MANTIS_OK; i++)
+    if (!work->items[i]->done && work->items[i]->change->table != table)
+      status = try_parked (work, table = work->items[i]->change->table, error);
+  if (status == MANTIS_OK && at_once)
+    status = try_together (work, error);
+  return status;
+}
+
+/* One of them is refused: find out which.  Where those that are taken break a foreign key as a whole, each
+ * is checked at once. */
+static enum mantis_status
+apply_with_refusals (struct work *work, struct mantis_error *error)
+{
+  struct store *store = work->store;
+  size_t count = work->count;
+  enum mantis_status status = apply_singly (work, false, error);
+
+  if (status != MANTIS_OK)
+    return status;
+  if ((status = store->ops->check (store->session, error)) != MANTIS_REFUSED)
+    return status;
+  if ((status = store->ops->rollback_to (store->session, error)) != MANTIS_OK)
+    return status;
+  for (size_t i = 0; i < count; i++)
+    work->items[i]->done = false;
+  status = apply_singly (work, true, error);
+  if (status == MANTIS_OK)
+    status = store->ops->defer (store->session, true, error);
+  return status;
+}
+
+enum mantis_status
+apply_changes (struct store *store, struct apply_item *items, size_t count, struct mantis_arena *arena,
+               struct mantis_error *error)
+{
+  struct work work = { .store = store, .arena = arena };
+  enum mantis_status status;
+
+  if (!put_in_order (&work, items, count))
+    return mantis_fail (error, MANTIS_FULL, "the batch is larger than its limit");
+  if (work.count == 0)
+    return MANTIS_OK;
+  if ((status = store->ops->savepoint (store->session, error)) != MANTIS_OK)
+    return status;
+  status = apply_all (&work, error);
+  if (status == MANTIS_OK)
+    for (size_t i = 0; i < work.count; i++)
+      work.items[i]->done = true;
+  else if (status == MANTIS_REFUSED
+           && (status = store->ops->rollback_to (store->session, error)) == MANTIS_OK)
+    status = apply_with_refusals (&work, error);
+  return status == MANTIS_OK ? store->ops->release (store->session, error) : status;
+}

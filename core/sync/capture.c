@@ -1,0 +1,138 @@
+/* capture.c - is each table watched, and still shaped as it was?
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "sync/capture.h"
+#include "base/base.h"
+#include "sync/phase.h"
+
+#include <string.h>
+
+static void
+tell (const struct store *store, const struct mantis_attached *attached)
+{
+  const char *name = attached->table->name;
+
+  switch (attached->watch) {
+  case MANTIS_WATCHED:
+    break;
+  case MANTIS_NEW:
+    mantis_log (MANTIS_INFO, "table \"%s\": captured from now on", name);
+    break;
+  case MANTIS_REWATCHED:
+    mantis_log (MANTIS_WARNING,
+                "table \"%s\": the capture triggers were lost (a rebuilt table or a restored file?) and are "
+                "back; %s",
+                name,
+                store->role == MANTIS_CLIENT ? "it will be compared with the server"
+                                             : "every client will be compared with it");
+    break;
+  case MANTIS_NOT_WATCHED:
+    mantis_log (MANTIS_WARNING, "table \"%s\" is not synced: %s", name, attached->table->refusal);
+    break;
+  }
+}
+
+/* Client: a live table that went unwatched has to be scanned, with every server that it knows. */
+static enum mantis_status
+note_scan (struct store *store, const char *table, const mantis_row *states, size_t count,
+           struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+
+  for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
+    struct mantis_value row[STATE_COLUMNS];
+    if (strcmp (value_as_text (&states[i][STATE_TBL]), table) != 0
+        || strcmp (value_as_text (&states[i][STATE_PHASE]), phase_name (PHASE_LIVE)) != 0)
+      continue;
+    memcpy (row, states[i], sizeof row);
+    row[STATE_PHASE] = value_text (phase_name (PHASE_SCAN));
+    row[STATE_LOADED] = value_text (NULL);
+    status = store_put (store, &table_state, row, error);
+  }
+  return status;
+}
+
+static mantis_row
+state_of (const char *table, const mantis_row *states, size_t count)
+{
+  for (size_t i = 0; i < count; i++)
+    if (strcmp (value_as_text (&states[i][STATE_TBL]), table) == 0
+        && *value_as_text (&states[i][STATE_REMOTE]) == '\0')
+      return states[i];
+  return NULL;
+}
+
+/* Server: clients hear of new shapes and lost capture through the generation. */
+static enum mantis_status
+note_generation (struct store *store, const struct mantis_attached *attached, mantis_row before,
+                 struct mantis_error *error)
+{
+  const struct mantis_table *table = attached->table;
+  bool known = before && strcmp (value_as_text (&before[STATE_FINGERPRINT]), table->fingerprint) == 0;
+  int64_t generation = before ? value_as_integer (&before[STATE_GENERATION]) : 0;
+  struct mantis_value row[STATE_COLUMNS] = {
+    [STATE_REMOTE] = value_text (""),
+    [STATE_TBL] = value_text (table->name),
+    [STATE_FINGERPRINT] = value_text (table->fingerprint),
+    [STATE_PHASE] = value_text (phase_name (PHASE_LIVE)),
+  };
+  enum mantis_status status;
+
+  if (attached->watch == MANTIS_NOT_WATCHED || (known && attached->watch == MANTIS_WATCHED))
+    return MANTIS_OK;
+  store->generation++;
+  row[STATE_GENERATION] = value_integer (
+      attached->watch == MANTIS_REWATCHED || generation == 0 ? store->generation : generation);
+  status = store_put (store, &table_state, row, error);
+  if (status == MANTIS_OK)
+    status = store_put_meta_integer (store, "generation", store->generation, error);
+  return status;
+}
+
+enum mantis_status
+capture_note (struct store *store, struct mantis_error *error)
+{
+  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
+  enum mantis_status status;
+  const mantis_row *states;
+  size_t count;
+
+  if (!arena)
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  status = store_all (store, &table_state, arena, &states, &count, error);
+  for (size_t i = 0; i < store->schema->count && status == MANTIS_OK; i++) {
+    const struct mantis_attached *attached = &store->schema->tables[i];
+    tell (store, attached);
+    if (store->role == MANTIS_SERVER)
+      status = note_generation (store, attached, state_of (attached->table->name, states, count), error);
+    else if (attached->watch == MANTIS_REWATCHED)
+      status = note_scan (store, attached->table->name, states, count, error);
+  }
+  return status;
+}
+
+enum mantis_status
+capture_new_generation (struct store *store, const char *table, struct mantis_error *error)
+{
+  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
+  enum mantis_status status;
+  const mantis_row *states;
+  size_t count;
+
+  if (!arena)
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  store->generation++;
+  status = store_all (store, &table_state, arena, &states, &count, error);
+  for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
+    struct mantis_value row[STATE_COLUMNS];
+    if (table && strcmp (value_as_text (&states[i][STATE_TBL]), table) != 0)
+      continue;
+    memcpy (row, states[i], sizeof row);
+    row[STATE_GENERATION] = value_integer (store->generation);
+    status = store_put (store, &table_state, row, error);
+  }
+  if (status == MANTIS_OK)
+    status = store_put_meta_integer (store, "generation", store->generation, error);
+  return status;
+}

@@ -1,0 +1,132 @@
+/* client_state.h - what a client remembers between steps; for the files of core/sync alone.
+ *
+ * All of it can be read again from the database: client_reload() does so after a transaction that failed,
+ * so that memory never claims what was rolled back.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#ifndef MANTIS_CLIENT_STATE_H
+#define MANTIS_CLIENT_STATE_H
+
+#include "sync/client.h"
+#include "sync/feed.h"
+#include "sync/phase.h"
+#include "sync/queue.h"
+
+#include <jansson.h>
+
+enum { NONCE_LENGTH = 16 };
+
+/* One key of a batch. */
+struct sent {
+  const struct mantis_table *table;
+  mantis_row key; /* in the batch's arena */
+  uint64_t hash;
+  int64_t first_seq, last_seq; /* of its entries in the batch's part of the log; 0: only pending */
+  int64_t base, time, seen;
+  bool created;
+  bool evicted; /* all its entries are MANTIS_EVICT: a deletion if the row is gone, else nothing */
+  bool dropped; /* not a change after all */
+};
+
+/* One push: a part of the log, or pending changes, or both. */
+struct batch {
+  struct mantis_arena *arena; /* of sent */
+  struct sent *sent;
+  size_t count, room;
+  struct map index;      /* key -> place in sent, plus 1 */
+  int64_t to_seq, q;     /* the log up to to_seq, read in a snapshot whose log ended at q */
+  struct mantis_buf body, revisions; /* of the message; the slot takes them */
+  size_t changes; /* that travel */
+};
+
+struct flight { /* as in __sync_meta: the batch that is under way, whatever happens to this process */
+  int64_t number; /* 0: none */
+  char nonce[NONCE_LENGTH + 1];
+  int64_t to_seq, q;
+};
+
+struct slot {
+  bool busy;
+  const char *message;
+  struct mantis_buf body, revisions;
+  char epoch[EPOCH_LENGTH + 1];
+  bool waits;
+  int64_t sent_at; /* monotonic */
+};
+
+struct client {
+  struct client_settings settings;
+  struct store *store;
+  struct phases phases;
+  struct queue queue;
+  int64_t number; /* of the last settled batch */
+  char nonce[NONCE_LENGTH + 1];
+  struct flight flight;
+  struct batch *batch;
+  size_t row_limit; /* of a batch, after the server found one too large; 0: none */
+  struct slot slots[CLIENT_SLOTS];
+  bool greeted;
+  bool wants_schema; /* the server has tables that we lack, or shaped otherwise */
+  bool offers;       /* offer our tables at the next hello */
+  bool creates;      /* the server makes tables that are offered */
+  bool wish_told;
+  int64_t generation; /* of the server at the last hello */
+  int64_t clock_ahead; /* of ours before the server's, milliseconds; 0 when it is small */
+  size_t page_rows, page_bytes; /* limits of the server */
+  bool caught_up;  /* the last page was complete and nothing is left to reconcile */
+  bool partly;     /* a load or a large backlog is applied in parts */
+  bool may_pull;   /* what waited at hello was pushed first */
+  bool noticed;    /* the log may have grown */
+  bool loaded;     /* the state was read */
+  int64_t retry_at;   /* no request before this moment (monotonic milliseconds) */
+  int failures;       /* in a row */
+  int64_t next_cycle; /* look again then, whatever was noticed (monotonic milliseconds) */
+  char *trouble;
+};
+
+enum mantis_status client_reload (struct client *client, struct mantis_error *error);
+
+/* Begin a transaction of KIND with state that fits the schema: whatever attached again is read again. */
+enum mantis_status client_begin (struct client *client, enum mantis_mode mode,
+                                 struct mantis_error *error);
+/* End it: commit when STATUS is MANTIS_OK.  Where that fails or STATUS is another, the state is read again. */
+enum mantis_status client_end (struct client *client, enum mantis_status status,
+                               struct mantis_error *error);
+
+void client_set_trouble (struct client *client, const char *text); /* NULL: all is well */
+
+/* ---- collect.c ---- */
+
+/* Gather what waits into client->batch, note it as under way and encode it.  With nothing to send,
+ * client->batch stays NULL. */
+enum mantis_status collect (struct client *client, struct mantis_error *error);
+/* After a restart: the keys of the batch under way, without rows. */
+enum mantis_status collect_again (struct client *client, struct mantis_error *error);
+void batch_free (struct batch *batch);
+struct sent *batch_find (struct batch *batch, const struct mantis_table *table, mantis_row key);
+
+/* ---- settle.c ---- */
+
+/* The server's ANSWER to the batch under way, in one transaction. */
+enum mantis_status settle (struct client *client, const json_t *answer, struct mantis_error *error);
+/* The server refuses the batch's only row for its size. */
+enum mantis_status settle_too_large (struct client *client, const char *reason,
+                                     struct mantis_error *error);
+
+/* ---- receive.c ---- */
+enum mantis_status pull_request (struct client *client, struct mantis_buf *buf, bool *waits,
+                                 struct mantis_error *error);
+enum mantis_status receive (struct client *client, const json_t *page, struct mantis_error *error);
+
+/* ---- greet.c ---- */
+enum mantis_status hello_request (struct client *client, struct mantis_buf *buf,
+                                  struct mantis_error *error);
+enum mantis_status hello_answer (struct client *client, const json_t *answer,
+                                 struct mantis_error *error);
+enum mantis_status schema_answer (struct client *client, json_t *answer, struct mantis_error *error);
+
+/* "todos=41, notes=7" for a header, percent-encoded where need be. */
+void add_revision (struct mantis_buf *buf, const struct table_state *state);
+
+#endif

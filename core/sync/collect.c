@@ -1,0 +1,494 @@
+/* collect.c - one read snapshot: each row that waits is read once, as it is now.
+ *
+ * The entries of the log are folded by key: ten updates of a row travel once.  The base of a change is the
+ * cursor under which its key was first written to since it was last settled.  A backlog that fits the size
+ * limits goes as a whole; a larger one in parts.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "base/base.h"
+#include "sync/client_state.h"
+#include "sync/conflict.h"
+#include "wire/block.h"
+#include "wire/key.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LOG_CHUNK = 4096, READ_CHUNK = 512, PENDING_CHUNK = 5000 };
+
+void
+batch_free (struct batch *batch)
+{
+  if (!batch)
+    return;
+  mantis_arena_free (batch->arena);
+  free (batch->sent);
+  map_free (&batch->index);
+  mantis_buf_free (&batch->body);
+  mantis_buf_free (&batch->revisions);
+  free (batch);
+}
+
+static struct batch *
+batch_new (void)
+{
+  struct batch *batch = calloc (1, sizeof *batch);
+
+  if (batch && !(batch->arena = mantis_arena_new (0))) {
+    free (batch);
+    return NULL;
+  }
+  return batch;
+}
+
+struct sent *
+batch_find (struct batch *batch, const struct mantis_table *table, mantis_row key)
+{
+  int64_t *place = map_at (&batch->index, key_hash (table, key), false);
+
+  return place ? &batch->sent[*place - 1] : NULL;
+}
+
+/* The place of KEY in the batch, made if need be.  NULL: no memory. */
+static struct sent *
+batch_key (struct batch *batch, const struct mantis_table *table, mantis_row key, bool *added)
+{
+  uint64_t hash = key_hash (table, key);
+  int64_t *place = map_at (&batch->index, hash, true);
+  struct mantis_value *copy;
+
+  if (!place)
+    return NULL;
+  *added = *place == 0;
+  if (!*added)
+    return &batch->sent[*place - 1];
+  if (batch->count == batch->room) {
+    size_t room = batch->room ? batch->room * 2 : 64;
+    struct sent *sent = realloc (batch->sent, room * sizeof *sent);
+    if (!sent)
+      return NULL;
+    batch->sent = sent;
+    batch->room = room;
+  }
+  if (!(copy = arena_array (batch->arena, table->column_count, sizeof *copy)))
+    return NULL;
+  for (size_t i = 0; i < table->key_count; i++) {
+    struct mantis_value *value = &copy[table->key[i]];
+    *value = key[table->key[i]];
+    if ((value->type == MANTIS_TEXT || value->type == MANTIS_BLOB)
+        && !(value->as.bytes = mantis_arena_copy (batch->arena, value->as.bytes, value->length)))
+      return NULL;
+  }
+  *place = (int64_t) ++batch->count;
+  batch->sent[batch->count - 1]
+      = (struct sent){ .table = table, .key = copy, .hash = hash, .evicted = true };
+  return &batch->sent[batch->count - 1];
+}
+
+/* ---- Keys from the log -------------------------------------------------------------------------- */
+
+static enum mantis_status
+take_entry (struct client *client, struct batch *batch, const struct mantis_entry *entry,
+            struct mantis_arena *arena, struct mantis_error *error)
+{
+  mantis_row key = key_row (entry->table, entry->key, arena);
+  struct sent *sent;
+  bool added;
+
+  if (!key)
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  /* An entry that an earlier, later-reading batch has told about already. */
+  if (!map_at (&client->queue.newest, key_hash (entry->table, key), false))
+    return MANTIS_OK;
+  if (!(sent = batch_key (batch, entry->table, key, &added)))
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  if (added) {
+    sent->first_seq = entry->seq;
+    sent->created = entry->operation == MANTIS_INSERT;
+    sent->base = queue_base (&client->queue, entry->seq, client->phases.rev);
+  }
+  sent->last_seq = entry->seq;
+  sent->time = entry->time - client->clock_ahead;
+  sent->evicted &= entry->operation == MANTIS_EVICT;
+  return MANTIS_OK;
+}
+
+/* The keys of the log's entries after the settled ones, up to UPTO, until there are LIMIT keys.  *WHOLE: that
+ * was all. */
+static enum mantis_status
+take_log (struct client *client, struct batch *batch, int64_t upto, size_t limit, bool *whole,
+          struct mantis_error *error)
+{
+  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
+  enum mantis_status status = arena ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "out of memory");
+  size_t count = LOG_CHUNK;
+
+  batch->to_seq = client->queue.acked;
+  while (status == MANTIS_OK && count == LOG_CHUNK && batch->count < limit) {
+    struct mantis_entry *entries;
+    mantis_arena_reset (arena);
+    status = client->store->ops->log_read (client->store->session, batch->to_seq, upto, LOG_CHUNK, arena,
+                                           &entries, &count, error);
+    for (size_t i = 0; i < count && status == MANTIS_OK && batch->count < limit; i++) {
+      batch->to_seq = entries[i].seq;
+      if (entries[i].table)
+        status = take_entry (client, batch, &entries[i], arena, error);
+    }
+  }
+  *whole = batch->to_seq >= upto;
+  if (count < LOG_CHUNK && batch->count < limit)
+    *whole = true;
+  return status;
+}
+
+/* ---- Keys that wait in __sync_pending ------------------------------------------------------------- */
+
+static enum mantis_status
+take_due (struct client *client, struct batch *batch, mantis_row row, int64_t now,
+          struct mantis_error *error)
+{
+  const struct table_state *state = phase_named (&client->phases, value_as_text (&row[PENDING_TBL]));
+  struct sent *sent;
+  mantis_row key;
+  bool added;
+
+  if (!state || !phase_pushes (state))
+    return MANTIS_OK;
+  if (key_parse (value_as_text (&row[PENDING_KEY]), state->table, batch->arena, &key, NULL) != MANTIS_OK)
+    return MANTIS_OK;
+  if (!is_due (value_as_integer (&row[PENDING_NEXT_TRY]), now) || batch_find (batch, state->table, key))
+    return MANTIS_OK;
+  if (!(sent = batch_key (batch, state->table, key, &added)))
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  sent->time = value_as_integer (&row[PENDING_TIME]);
+  sent->base = value_as_integer (&row[PENDING_BASE]);
+  sent->created = value_as_integer (&row[PENDING_CREATED]) != 0;
+  sent->evicted = false;
+  return MANTIS_OK;
+}
+
+/* A key of the log that waits there too is older than the log says. */
+static enum mantis_status
+join_pending (struct client *client, struct batch *batch, struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+
+  for (size_t i = 0; i < batch->count && client->queue.pending.count && status == MANTIS_OK; i++) {
+    struct sent *sent = &batch->sent[i];
+    struct pending pending;
+    bool found;
+    status = pending_get (&client->queue, client->store, sent->table, sent->key, batch->arena, &pending, &found,
+                          error);
+    if (status != MANTIS_OK || !found)
+      continue;
+    sent->base = pending.base;
+    sent->created = pending.created;
+    sent->evicted = false;
+  }
+  return status;
+}
+
+static enum mantis_status
+take_pending (struct client *client, struct batch *batch, size_t limit, struct mantis_error *error)
+{
+  CLEANUP_ARENA struct mantis_arena *arena = NULL;
+  const struct mantis_storage *ops = client->store->ops;
+  enum mantis_status status = MANTIS_OK;
+  mantis_row after = NULL;
+  bool end = client->queue.pending.count == 0;
+
+  if (!end && !(arena = mantis_arena_new (0)))
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  if (status == MANTIS_OK)
+    status = join_pending (client, batch, error);
+  while (status == MANTIS_OK && !end && batch->count < limit) {
+    const mantis_row *rows;
+    size_t count = 0;
+    status = ops->scan (client->store->session, &table_pending, after, NULL, PENDING_CHUNK, 8 * 1024 * 1024, arena,
+                        &rows, &count, &end, error);
+    for (size_t i = 0; i < count && status == MANTIS_OK && batch->count < limit; i++)
+      status = take_due (client, batch, rows[i], mantis_now (), error);
+    after = count ? rows[count - 1] : NULL;
+    end |= count == 0;
+  }
+  return status;
+}
+
+/* ---- Rows ------------------------------------------------------------------------------------- */
+
+struct rows {
+  struct mantis_arena *arena;
+  struct mantis_change *changes;
+  const struct mantis_change **order;
+  size_t count, bytes;
+};
+
+static int
+compare_sent (const void *a, const void *b)
+{
+  const struct sent *left = *(const struct sent *const *) a, *right = *(const struct sent *const *) b;
+
+  if (left->table != right->table)
+    return left->table->id < right->table->id ? -1 : 1;
+  return key_compare (left->table, left->key, right->key);
+}
+
+static void
+take_row (struct client *client, struct rows *rows, struct sent *sent, mantis_row found)
+{
+  const struct mantis_table *table = sent->table;
+  struct mantis_change *change = &rows->changes[rows->count];
+  int64_t *held = map_at (&client->queue.held, sent->hash, false);
+  int64_t *seen = map_at (&client->queue.seen, sent->hash, false);
+
+  if (sent->evicted && found) {
+    sent->dropped = true;
+    return;
+  }
+  if (held && *held - 1 < sent->base) /* what was skipped was not in the file */
+    sent->base = *held - 1;
+  sent->seen = seen ? *seen : 0;
+  *change = (struct mantis_change){ .table = table,
+                                    .row = found ? found : sent->key,
+                                    .deleted = !found,
+                                    .created = sent->created,
+                                    .updated_at = sent->time > 0 ? sent->time : 1,
+                                    .base = sent->base > 0 ? sent->base : 0,
+                                    .seen = sent->seen };
+  for (size_t i = 0; i < table->column_count; i++)
+    rows->bytes += 8 + (change->row[i].type >= MANTIS_TEXT ? change->row[i].length : 0);
+  rows->order[rows->count++] = change;
+}
+
+/* Read the rows of the batch, in key order, until they are more than BYTES. */
+static enum mantis_status
+read_rows (struct client *client, struct batch *batch, struct rows *rows, size_t bytes,
+           struct mantis_error *error)
+{
+  struct sent **order = arena_array (rows->arena, batch->count, sizeof *order);
+  mantis_row keys[READ_CHUNK], found[READ_CHUNK];
+  enum mantis_status status = MANTIS_OK;
+
+  rows->changes = arena_array (rows->arena, batch->count, sizeof *rows->changes);
+  rows->order = arena_array (rows->arena, batch->count, sizeof *rows->order);
+  if (!order || !rows->changes || !rows->order)
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  for (size_t i = 0; i < batch->count; i++)
+    order[i] = &batch->sent[i];
+  qsort (order, batch->count, sizeof (void *), compare_sent);
+  for (size_t from = 0, count; from < batch->count && status == MANTIS_OK; from += count) {
+    const struct mantis_table *table = order[from]->table;
+    const struct table_state *state = phase_of (&client->phases, table);
+    size_t most = rows->count && rows->bytes / rows->count > 4096 ? 8 : READ_CHUNK;
+    for (count = 0; count < most && from + count < batch->count && order[from + count]->table == table; count++)
+      keys[count] = order[from + count]->key;
+    if (!state || !phase_pushes (state))
+      continue;
+    status = client->store->ops->read (client->store->session, table, keys, count, rows->arena, found, error);
+    for (size_t i = 0; i < count && status == MANTIS_OK; i++)
+      if (key_has_null (table, order[from + i]->key))
+        order[from + i]->dropped = true;
+      else
+        take_row (client, rows, order[from + i], found[i]);
+    if (rows->bytes > bytes && rows->count > 1)
+      return MANTIS_OK;
+  }
+  return status;
+}
+
+static void
+encode_batch (struct client *client, struct batch *batch, const struct rows *rows, bool whole)
+{
+  const struct mantis_table *last = NULL;
+
+  mantis_buf_printf (&batch->body, "{\"number\":%lld,\"nonce\":\"%s\",\"whole\":%s,\"changes\":[",
+                     (long long) client->flight.number, client->flight.nonce, whole ? "true" : "false");
+  blocks_encode (&batch->body, rows->order, rows->count, BLOCK_PUSH);
+  mantis_buf_text (&batch->body, "]}");
+  batch->changes = rows->count;
+  for (size_t i = 0; i < rows->count; i++)
+    if (rows->order[i]->table != last) {
+      last = rows->order[i]->table;
+      add_revision (&batch->revisions, phase_of (&client->phases, last));
+    }
+}
+
+/* ---- The batch -------------------------------------------------------------------------------- */
+
+/* In a read transaction: the largest batch that fits. */
+static enum mantis_status
+gather (struct client *client, struct batch **out, struct rows *rows, bool *whole,
+        struct mantis_error *error)
+{
+  size_t limit = client->row_limit ? client->row_limit : client->settings.whole_rows;
+  size_t bytes = client->settings.whole_bytes;
+  enum mantis_status status = MANTIS_OK;
+
+  while (status == MANTIS_OK) {
+    struct batch *batch = batch_new ();
+    batch_free (*out);
+    if (!(*out = batch))
+      return mantis_fail (error, MANTIS_FAILED, "out of memory");
+    mantis_arena_reset (rows->arena);
+    rows->count = rows->bytes = 0;
+    batch->q = client->queue.read_to;
+    status = take_log (client, batch, batch->q, limit, whole, error);
+    if (status == MANTIS_OK && !*whole && limit > client->settings.batch_rows) {
+      limit = client->settings.batch_rows; /* not all of it fits: then parts of an easy size */
+      bytes = client->settings.batch_bytes;
+      continue;
+    }
+    if (status == MANTIS_OK)
+      status = take_pending (client, batch, limit, error);
+    if (status == MANTIS_OK)
+      status = read_rows (client, batch, rows, bytes, error);
+    if (status != MANTIS_OK || rows->bytes <= bytes || rows->count <= 1)
+      break;
+    limit = rows->count / 2;
+    if (bytes > client->settings.batch_bytes)
+      bytes = client->settings.batch_bytes;
+  }
+  return status;
+}
+
+/* A row whose key holds NULL is told apart by nothing: it stays here, and that is written down. */
+static enum mantis_status
+keep_keyless (struct client *client, const struct sent *sent, struct mantis_error *error)
+{
+  struct conflict conflict = { .table = sent->table,
+                               .key = sent->key,
+                               .outcome = "rejected",
+                               .reason = "a row with NULL in its primary key cannot be synced: give it a key",
+                               .node = client->store->node,
+                               .loser = sent->key,
+                               .loser_time = sent->time,
+                               .decided_by = "mantis" };
+
+  return conflict_keep (client->store, &conflict, error);
+}
+
+/* In a write transaction: changes of tables that are not pushed now leave the log for __sync_pending. */
+static enum mantis_status
+set_aside (struct client *client, struct batch *batch, struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+
+  for (size_t i = 0; i < batch->count && status == MANTIS_OK; i++) {
+    struct sent *sent = &batch->sent[i];
+    const struct table_state *state = phase_of (&client->phases, sent->table);
+    struct pending pending = { .base = sent->base, .created = sent->created, .time = sent->time,
+                               .reason = "the table is not live yet" };
+    bool found = false;
+    if (sent->dropped && key_has_null (sent->table, sent->key))
+      status = keep_keyless (client, sent, error);
+    if (sent->dropped || (state && phase_pushes (state)))
+      continue;
+    status = pending_get (&client->queue, client->store, sent->table, sent->key, batch->arena, &pending, &found,
+                          error);
+    if (found)
+      pending.time = sent->time;
+    if (status == MANTIS_OK)
+      status = pending_put (&client->queue, client->store, sent->table, sent->key, &pending, error);
+    sent->dropped = true;
+  }
+  return status;
+}
+
+static enum mantis_status
+note_flight (struct client *client, const struct batch *batch, struct mantis_error *error)
+{
+  char text[160];
+
+  client->flight = (struct flight){ .number = client->number + 1, .to_seq = batch->to_seq, .q = batch->q };
+  random_hex (client->flight.nonce, NONCE_LENGTH);
+  snprintf (text, sizeof text, "{\"number\":%lld,\"nonce\":\"%s\",\"to_seq\":%lld,\"q\":%lld}",
+            (long long) client->flight.number, client->flight.nonce, (long long) batch->to_seq,
+            (long long) batch->q);
+  return store_put_meta_text (client->store, "in_flight", text, error);
+}
+
+/* Keys that turned out to be no change, and keys set aside, are settled when nothing is sent. */
+static void
+forget_settled (struct client *client, const struct batch *batch)
+{
+  for (size_t i = 0; i < batch->count; i++) {
+    int64_t *newest = map_at (&client->queue.newest, batch->sent[i].hash, false);
+    if (newest && *newest <= batch->q)
+      map_remove (&client->queue.newest, batch->sent[i].hash);
+  }
+}
+
+static enum mantis_status
+note (struct client *client, struct batch *batch, bool sends, struct mantis_error *error)
+{
+  int64_t attached = client->store->attached;
+  enum mantis_status status = client_begin (client, MANTIS_WRITE, error);
+
+  if (status == MANTIS_OK && attached != client->store->attached)
+    status = mantis_fail (error, MANTIS_STALE, "the schema changed while a batch was collected");
+  if (status == MANTIS_OK)
+    status = set_aside (client, batch, error);
+  if (status == MANTIS_OK)
+    status = sends ? note_flight (client, batch, error)
+                   : queue_settle (&client->queue, client->store, batch->to_seq, error);
+  return client_end (client, status, error);
+}
+
+/* Is there anything that the log or the pending changes could give? */
+static bool
+something_waits (const struct client *client)
+{
+  return client->queue.read_to > client->queue.acked || client->queue.pending.count > 0;
+}
+
+enum mantis_status
+collect (struct client *client, struct mantis_error *error)
+{
+  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
+  struct rows rows = { .arena = arena };
+  struct batch *batch = NULL;
+  enum mantis_status status = arena ? client_begin (client, MANTIS_READ, error)
+                                    : mantis_fail (error, MANTIS_FAILED, "out of memory");
+  bool whole = true;
+
+  if (status == MANTIS_OK)
+    status = queue_fold (&client->queue, client->store, error);
+  if (status == MANTIS_OK && something_waits (client))
+    status = gather (client, &batch, &rows, &whole, error);
+  status = client_end (client, status, error);
+  if (status == MANTIS_OK && batch && (rows.count || batch->to_seq > client->queue.acked))
+    status = note (client, batch, rows.count > 0, error);
+  if (status == MANTIS_OK && batch && rows.count) {
+    encode_batch (client, batch, &rows, whole);
+    if (batch->body.failed)
+      status = mantis_fail (error, MANTIS_FAILED, "out of memory");
+    client->batch = batch;
+    client->partly |= !whole;
+    return status;
+  }
+  if (status == MANTIS_OK && batch)
+    forget_settled (client, batch);
+  batch_free (batch);
+  return status;
+}
+
+enum mantis_status
+collect_again (struct client *client, struct mantis_error *error)
+{
+  struct batch *batch = batch_new ();
+  enum mantis_status status;
+  bool whole;
+
+  if (!batch)
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  batch->q = client->flight.q;
+  status = take_log (client, batch, client->flight.to_seq, SIZE_MAX, &whole, error);
+  batch->to_seq = client->flight.to_seq;
+  if (status == MANTIS_OK)
+    client->batch = batch;
+  else
+    batch_free (batch);
+  return status;
+}

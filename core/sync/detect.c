@@ -1,0 +1,144 @@
+/* detect.c - was each change made on the row's current version?
+ *
+ * A change fast-forwards when its author had the row's current version: it is not newer than the base, or
+ * it is the one seen besides, or it was stored verbatim from the same node.  Otherwise there is a conflict,
+ * unless both states are equal.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "base/base.h"
+#include "sync/push.h"
+#include "wire/key.h"
+
+#include <string.h>
+
+bool
+rows_agree (const struct mantis_table *table, mantis_row wanted, mantis_row held)
+{
+  for (size_t i = 0; i < table->column_count; i++)
+    if (wanted[i].type != MANTIS_NONE && !mantis_value_equal (&wanted[i], &held[i]))
+      return false;
+  return true;
+}
+
+/* The items of one table from FROM on: how many, and their rows in ROWS. */
+static size_t
+take_run (const struct push *push, size_t from, mantis_row *rows)
+{
+  const struct mantis_table *table = push->items[from].change.table;
+  size_t count = 0;
+
+  while (from + count < push->count && push->items[from + count].change.table == table) {
+    rows[count] = push->items[from + count].change.row;
+    count++;
+  }
+  return count;
+}
+
+static bool
+fast_forwards (const struct push *push, const struct pushed *item)
+{
+  const struct mantis_version *version = &item->version;
+
+  if (version->rev == 0)
+    return item->change.base >= push->store->floor;
+  if (version->rev <= item->change.base || version->rev == item->change.seen)
+    return true;
+  return !push->anonymous && version->origin && strcmp (version->origin, push->node) == 0;
+}
+
+/* The row was looked at: what does that make of the change? */
+static void
+compare (const struct push *push, struct pushed *item)
+{
+  const struct mantis_change *change = &item->change;
+  bool gone = !item->current;
+
+  if (change->deleted ? gone : !gone && rows_agree (change->table, change->row, item->current)) {
+    item->outcome = OUTCOME_SAME;
+    return;
+  }
+  /* A new row, where nothing is remembered of its key, meets nobody.  A row that is not new and is gone
+   * was deleted here before our memory begins: edit against delete. */
+  item->conflict = !(gone && item->version.rev == 0 && change->created);
+  if (item->version.rev == 0)
+    item->version.updated_at = push->store->floor_time;
+}
+
+/* Look at the rows of the COUNT items from FROM on that did not fast-forward. */
+static enum mantis_status
+look (struct push *push, size_t from, size_t count, const bool *unclear, struct mantis_error *error)
+{
+  const struct mantis_table *table = push->items[from].change.table;
+  mantis_row *rows = arena_array (push->arena, count, sizeof *rows);
+  mantis_row *found = arena_array (push->arena, count, sizeof *found);
+  enum mantis_status status;
+  size_t wanted = 0, at = 0;
+
+  if (!rows || !found)
+    return mantis_fail (error, MANTIS_FULL, "the batch is larger than its limit");
+  for (size_t i = 0; i < count; i++)
+    if (unclear[i])
+      rows[wanted++] = push->items[from + i].change.row;
+  if (wanted == 0)
+    return MANTIS_OK;
+  status = push->store->ops->read (push->store->session, table, rows, wanted, push->arena, found, error);
+  for (size_t i = 0; i < count && status == MANTIS_OK; i++)
+    if (unclear[i]) {
+      push->items[from + i].current = found[at++];
+      compare (push, &push->items[from + i]);
+    }
+  return status;
+}
+
+/* A later write has a later time, whatever the clocks say (guarantee 8). */
+static void
+give_time (const struct push *push, struct pushed *item)
+{
+  struct mantis_change *change = &item->change;
+
+  if (change->updated_at > push->now)
+    change->updated_at = push->now;
+  item->stored = *change;
+  item->stored.origin = push->node;
+  if (item->stored.updated_at <= item->version.updated_at)
+    item->stored.updated_at = item->version.updated_at + 1;
+}
+
+static enum mantis_status
+detect_run (struct push *push, size_t from, size_t *count, struct mantis_error *error)
+{
+  size_t left = push->count - from;
+  mantis_row *rows = arena_array (push->arena, left, sizeof *rows);
+  bool *unclear = arena_array (push->arena, left, sizeof *unclear);
+  struct mantis_version *versions;
+  enum mantis_status status;
+
+  if (!rows || !unclear)
+    return mantis_fail (error, MANTIS_FULL, "the batch is larger than its limit");
+  *count = take_run (push, from, rows);
+  if (!(versions = arena_array (push->arena, *count, sizeof *versions)))
+    return mantis_fail (error, MANTIS_FULL, "the batch is larger than its limit");
+  status = push->store->ops->versions (push->store->session, push->items[from].change.table, rows, *count,
+                                       push->arena, versions, error);
+  for (size_t i = 0; i < *count && status == MANTIS_OK; i++) {
+    struct pushed *item = &push->items[from + i];
+    item->version = versions[i];
+    unclear[i] = item->outcome != OUTCOME_RETRY && !fast_forwards (push, item);
+  }
+  if (status == MANTIS_OK)
+    status = look (push, from, *count, unclear, error);
+  for (size_t i = 0; i < *count && status == MANTIS_OK; i++)
+    give_time (push, &push->items[from + i]);
+  return status;
+}
+
+enum mantis_status
+push_detect (struct push *push, struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+
+  for (size_t from = 0, count; from < push->count && status == MANTIS_OK; from += count)
+    status = detect_run (push, from, &count, error);
+  return status;
+}

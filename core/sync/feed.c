@@ -1,0 +1,304 @@
+/* feed.c - what a server tells a client.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "sync/feed.h"
+#include "base/base.h"
+#include "base/map.h"
+#include "wire/key.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_CHUNK = 64, LARGEST_CHUNK = 2048 };
+
+/* ---- Cursor ----------------------------------------------------------------------------------- */
+
+static void
+make_mark (const struct mantis_entry *entry, char *mark)
+{
+  uint64_t hash = hash_bytes (&entry->seq, sizeof entry->seq, 0);
+
+  hash = hash_bytes (&entry->time, sizeof entry->time, hash);
+  hash = hash_bytes (&entry->operation, 1, hash);
+  if (entry->origin)
+    hash = hash_bytes (entry->origin, strlen (entry->origin), hash);
+  for (size_t i = 0; entry->table && i < entry->table->key_count; i++) {
+    const struct mantis_value *value = &entry->key[i];
+    if (value->type == MANTIS_TEXT || value->type == MANTIS_BLOB)
+      hash = hash_bytes (value->as.bytes, value->length, hash);
+    else if (value->type != MANTIS_NULL)
+      hash = hash_bytes (&value->as, sizeof value->as, hash);
+  }
+  snprintf (mark, MARK_LENGTH + 1, "%016llx", (unsigned long long) hash);
+}
+
+/* The entry at REV, NULL when there is none. */
+static enum mantis_status
+entry_at (struct store *store, int64_t rev, struct mantis_arena *arena, struct mantis_entry **entry,
+          struct mantis_error *error)
+{
+  enum mantis_status status;
+  size_t count = 0;
+
+  status = store->ops->log_read (store->session, rev - 1, rev, 1, arena, entry, &count, error);
+  if (count == 0)
+    *entry = NULL;
+  return status;
+}
+
+static enum mantis_status
+cursor_at (struct store *store, int64_t rev, struct cursor *cursor, struct mantis_error *error)
+{
+  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
+  struct mantis_entry *entry;
+  enum mantis_status status;
+
+  if (!arena)
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  if ((status = entry_at (store, rev, arena, &entry, error)) != MANTIS_OK)
+    return status;
+  if (!entry)
+    return mantis_fail (error, MANTIS_FAILED, "__sync_log has no entry %lld", (long long) rev);
+  memcpy (cursor->epoch, store->epoch, sizeof cursor->epoch);
+  cursor->rev = rev;
+  make_mark (entry, cursor->mark);
+  return MANTIS_OK;
+}
+
+enum mantis_status
+feed_head (struct store *store, struct cursor *head, struct mantis_error *error)
+{
+  int64_t seq;
+  enum mantis_status status = store->ops->log_head (store->session, &seq, error);
+
+  return status == MANTIS_OK ? cursor_at (store, seq, head, error) : status;
+}
+
+enum mantis_status
+feed_check (struct store *store, const struct cursor *cursor, enum cursor_state *state,
+            struct mantis_error *error)
+{
+  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
+  struct mantis_entry *entry;
+  char mark[MARK_LENGTH + 1];
+  enum mantis_status status;
+
+  *state = CURSOR_FOREIGN;
+  if (!arena)
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  if (strcmp (cursor->epoch, store->epoch) != 0 || cursor->rev < 1)
+    return MANTIS_OK;
+  if ((status = entry_at (store, cursor->rev, arena, &entry, error)) != MANTIS_OK)
+    return status;
+  if (!entry) {
+    *state = cursor->rev < store->floor ? CURSOR_PRUNED : CURSOR_FOREIGN;
+    return MANTIS_OK;
+  }
+  make_mark (entry, mark);
+  if (strcmp (mark, cursor->mark) == 0)
+    *state = cursor->rev < store->floor ? CURSOR_PRUNED : CURSOR_KNOWN;
+  return MANTIS_OK;
+}
+
+/* ---- Changes ---------------------------------------------------------------------------------- */
+
+/* One key of a page, with its newest entry there. */
+struct touched {
+  const struct mantis_table *table;
+  mantis_row key;
+  int64_t rev;
+  const char *origin;
+  bool evicted; /* all entries are MANTIS_EVICT: nothing happened if the row is there */
+};
+
+struct page {
+  struct store *store;
+  struct mantis_arena *arena;
+  const char *node;
+  struct touched *touched;
+  size_t count;
+  struct map index; /* key hash -> place in touched, plus 1 */
+};
+
+static enum mantis_status
+touch (struct page *page, const struct mantis_entry *entry, struct mantis_error *error)
+{
+  mantis_row key = key_row (entry->table, entry->key, page->arena);
+  struct touched *touched;
+  int64_t *place;
+
+  if (!key || !(place = map_at (&page->index, key_hash (entry->table, key), true)))
+    return mantis_fail (error, MANTIS_FULL, "the page is larger than its limit");
+  touched = *place ? &page->touched[*place - 1] : NULL;
+  if (!touched || touched->table != entry->table || !key_equal (entry->table, touched->key, key)) {
+    *place = (int64_t) page->count + 1;
+    touched = &page->touched[page->count++];
+    *touched = (struct touched){ .table = entry->table, .key = key, .evicted = true };
+  }
+  touched->rev = entry->seq;
+  touched->origin = entry->origin;
+  touched->evicted &= entry->operation == MANTIS_EVICT;
+  return MANTIS_OK;
+}
+
+static int
+compare_touched (const void *a, const void *b)
+{
+  const struct touched *left = a, *right = b;
+
+  if (left->table != right->table)
+    return left->table->id < right->table->id ? -1 : 1;
+  return key_compare (left->table, left->key, right->key);
+}
+
+static size_t
+row_bytes (const struct mantis_table *table, mantis_row row)
+{
+  size_t bytes = 0;
+
+  for (size_t i = 0; i < table->column_count; i++)
+    bytes += 8 + (row[i].type == MANTIS_TEXT || row[i].type == MANTIS_BLOB ? row[i].length : 0);
+  return bytes;
+}
+
+/* Read the rows of TOUCHED, COUNT of them, of one table, and append them to CHANGES. */
+static enum mantis_status
+read_run (struct page *page, const struct touched *touched, size_t count, struct feed_page *out,
+          size_t *bytes, struct mantis_error *error)
+{
+  const struct mantis_table *table = touched->table;
+  struct mantis_change *changes = arena_array (page->arena, count, sizeof *changes);
+  mantis_row *rows = arena_array (page->arena, count, sizeof *rows);
+  mantis_row *found = arena_array (page->arena, count, sizeof *found);
+  enum mantis_status status;
+
+  if (!changes || !rows || !found)
+    return mantis_fail (error, MANTIS_FULL, "the page is larger than its limit");
+  for (size_t i = 0; i < count; i++)
+    rows[i] = touched[i].key;
+  status = page->store->ops->read (page->store->session, table, rows, count, page->arena, found, error);
+  for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
+    if (touched[i].evicted && found[i])
+      continue;
+    changes[i] = (struct mantis_change){
+      .table = table, .row = found[i] ? found[i] : rows[i], .deleted = !found[i], .rev = touched[i].rev
+    };
+    out->changes[out->count++] = &changes[i];
+    *bytes += row_bytes (table, changes[i].row);
+  }
+  return status;
+}
+
+/* The page's keys, read table by table. */
+static enum mantis_status
+read_rows (struct page *page, struct feed_page *out, size_t *bytes, struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+  size_t kept = 0;
+
+  for (size_t i = 0; i < page->count; i++)
+    if (!page->node || !page->touched[i].origin
+        || strcmp (page->touched[i].origin, page->node) != 0)
+      page->touched[kept++] = page->touched[i];
+  qsort (page->touched, kept, sizeof *page->touched, compare_touched);
+  for (size_t from = 0, to; from < kept && status == MANTIS_OK; from = to) {
+    for (to = from; to < kept && page->touched[to].table == page->touched[from].table; to++)
+      ;
+    status = read_run (page, page->touched + from, to - from, out, bytes, error);
+  }
+  return status;
+}
+
+/* Entries that a page takes: few at first, as many as the bytes allow once it is known how large rows are. */
+static size_t
+next_chunk (size_t limit, size_t bytes, size_t rows_seen, size_t bytes_seen)
+{
+  size_t chunk = FIRST_CHUNK;
+
+  if (rows_seen)
+    chunk = (bytes > bytes_seen ? bytes - bytes_seen : 0) / (bytes_seen / rows_seen + 1);
+  if (chunk > LARGEST_CHUNK)
+    chunk = LARGEST_CHUNK;
+  return chunk < limit ? chunk : limit;
+}
+
+static enum mantis_status
+read_chunk (struct page *page, int64_t after, int64_t head, size_t chunk,
+            bool (*skip) (void *context, const struct mantis_table *table), void *context,
+            int64_t *last, size_t *taken, struct mantis_error *error)
+{
+  struct mantis_entry *entries;
+  enum mantis_status status;
+
+  status = page->store->ops->log_read (page->store->session, after, head, chunk, page->arena, &entries, taken,
+                                       error);
+  for (size_t i = 0; i < *taken && status == MANTIS_OK; i++) {
+    *last = entries[i].seq;
+    if (entries[i].table && !(skip && skip (context, entries[i].table)))
+      status = touch (page, &entries[i], error);
+  }
+  return status;
+}
+
+enum mantis_status
+feed_read (struct store *store, int64_t rev, size_t limit, size_t bytes, const char *node,
+           bool (*skip) (void *context, const struct mantis_table *table), void *context,
+           struct mantis_arena *arena, struct feed_page *out, struct mantis_error *error)
+{
+  struct page page = { .store = store, .arena = arena, .node = node };
+  size_t entries = 0, bytes_seen = 0, taken, chunk;
+  int64_t head = 0, last = rev;
+  enum mantis_status status;
+
+  *out = (struct feed_page){ .complete = false };
+  if ((status = store->ops->log_head (store->session, &head, error)) != MANTIS_OK)
+    return status;
+  if ((int64_t) limit > head - rev)
+    limit = (size_t) (head > rev ? head - rev : 0);
+  page.touched = arena_array (arena, limit, sizeof *page.touched);
+  out->changes = arena_array (arena, limit, sizeof *out->changes);
+  if (!page.touched || !out->changes)
+    return mantis_fail (error, MANTIS_FULL, "the page is larger than its limit");
+  while (status == MANTIS_OK && last < head && entries < limit && bytes_seen < bytes) {
+    chunk = next_chunk (limit - entries, bytes, out->count, bytes_seen);
+    page.count = 0; /* keys of earlier chunks are read; seen again they are sent again, which is harmless */
+    map_free (&page.index);
+    if (chunk == 0)
+      break;
+    status = read_chunk (&page, last, head, chunk, skip, context, &last, &taken, error);
+    if (status == MANTIS_OK && taken == 0)
+      last = head;
+    if (status == MANTIS_OK)
+      status = read_rows (&page, out, &bytes_seen, error);
+    entries += taken;
+  }
+  map_free (&page.index);
+  out->complete = last >= head;
+  return status == MANTIS_OK ? cursor_at (store, out->complete ? head : last, &out->cursor, error) : status;
+}
+
+enum mantis_status
+feed_keys (struct store *store, const struct mantis_table *table, const mantis_row *rows, size_t count,
+           struct mantis_arena *arena, const struct mantis_change **changes, struct mantis_error *error)
+{
+  struct mantis_change *made = arena_array (arena, count, sizeof *made);
+  struct mantis_version *versions = arena_array (arena, count, sizeof *versions);
+  mantis_row *found = arena_array (arena, count, sizeof *found);
+  enum mantis_status status;
+
+  if (!made || !versions || !found)
+    return mantis_fail (error, MANTIS_FULL, "the page is larger than its limit");
+  status = store->ops->read (store->session, table, rows, count, arena, found, error);
+  if (status == MANTIS_OK)
+    status = store->ops->versions (store->session, table, rows, count, arena, versions, error);
+  for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
+    made[i] = (struct mantis_change){ .table = table,
+                                      .row = found[i] ? found[i] : rows[i],
+                                      .deleted = !found[i],
+                                      .rev = versions[i].rev ? versions[i].rev : store->floor };
+    changes[i] = &made[i];
+  }
+  return status;
+}

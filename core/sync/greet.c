@@ -1,0 +1,388 @@
+/* greet.c - hello: do we and the server still know each other, and do our tables fit?
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "base/base.h"
+#include "sync/receive.h"
+#include "wire/describe.h"
+#include "wire/json.h"
+
+#include <fnmatch.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { PROTOCOL = 1 };
+
+/* ---- The request -------------------------------------------------------------------------------- */
+
+static void
+add_fingerprints (struct client *client, struct mantis_buf *buf)
+{
+  mantis_buf_text (buf, ",\"tables\":{");
+  for (size_t i = 0; i < client->phases.count; i++) {
+    const struct mantis_table *table = client->phases.tables[i].table;
+    mantis_buf_text (buf, i ? "," : "");
+    mantis_buf_json (buf, table->name, strlen (table->name));
+    mantis_buf_char (buf, ':');
+    mantis_buf_json (buf, table->fingerprint, strlen (table->fingerprint));
+  }
+  mantis_buf_char (buf, '}');
+}
+
+/* Our tables that the server lacks. */
+static void
+add_offers (struct client *client, struct mantis_buf *buf)
+{
+  const char *before = ",\"offer\":[";
+
+  for (size_t i = 0; client->offers && i < client->phases.count; i++)
+    if (client->phases.tables[i].missing) {
+      mantis_buf_text (buf, before);
+      table_encode (buf, client->phases.tables[i].table);
+      before = ",";
+    }
+  if (strcmp (before, ",") == 0)
+    mantis_buf_char (buf, ']');
+}
+
+enum mantis_status
+hello_request (struct client *client, struct mantis_buf *buf, struct mantis_error *error)
+{
+  const struct phases *phases = &client->phases;
+  /* A look at the schema first: tables may have come since. */
+  enum mantis_status status = client_begin (client, MANTIS_READ, error);
+
+  status = client_end (client, status, error);
+  mantis_buf_printf (buf, "{\"protocol\":%d,\"number\":%lld,\"nonce\":\"%s\"", PROTOCOL,
+                     (long long) client->number, client->nonce);
+  if (client->flight.number)
+    mantis_buf_printf (buf, ",\"in_flight\":{\"number\":%lld,\"nonce\":\"%s\"}",
+                       (long long) client->flight.number, client->flight.nonce);
+  if (*phases->epoch)
+    mantis_buf_printf (buf, ",\"cursor\":{\"epoch\":\"%s\",\"rev\":%lld,\"mark\":\"%s\"}", phases->epoch,
+                       (long long) phases->rev, phases->mark);
+  add_fingerprints (client, buf);
+  add_offers (client, buf);
+  mantis_buf_char (buf, '}');
+  return status == MANTIS_OK && buf->failed ? mantis_fail (error, MANTIS_FAILED, "out of memory") : status;
+}
+
+/* ---- Who we are --------------------------------------------------------------------------------- */
+
+/* The server knows another story of this node: the file went back in time, or is a copy.  We go on as a new
+ * node; our own lost rows then come back as anybody's. */
+static enum mantis_status
+take_new_id (struct client *client, struct mantis_error *error)
+{
+  struct store *store = client->store;
+  char before[NODE_LENGTH + 1];
+  enum mantis_status status = client_begin (client, MANTIS_WRITE, error);
+
+  memcpy (before, store->node, sizeof before);
+  if (status == MANTIS_OK) {
+    random_hex (store->node, NODE_LENGTH);
+    status = store_put_meta_text (store, "node", store->node, error);
+  }
+  if (status == MANTIS_OK)
+    status = store_put_meta_integer (store, "number", 0, error);
+  if (status == MANTIS_OK)
+    status = store_put_meta_text (store, "nonce", NULL, error);
+  if (status == MANTIS_OK)
+    status = store_put_meta_text (store, "in_flight", NULL, error);
+  status = client_end (client, status, error);
+  if (status != MANTIS_OK) {
+    memcpy (store->node, before, sizeof before);
+    return status;
+  }
+  mantis_log (MANTIS_WARNING,
+              "the server knows a later history of node %s: this database is an older copy of itself, or a copy "
+              "of another device's; it goes on as node %s, and nothing unsent is lost",
+              before, store->node);
+  client->number = 0;
+  client->nonce[0] = '\0';
+  client->flight = (struct flight){ 0 };
+  batch_free (client->batch);
+  client->batch = NULL;
+  return MANTIS_OK;
+}
+
+static enum mantis_status
+set_cursor (struct client *client, const json_t *head, struct mantis_error *error)
+{
+  struct phases *phases = &client->phases;
+  enum mantis_status status = MANTIS_OK;
+
+  snprintf (phases->epoch, sizeof phases->epoch, "%s", json_get_text (head, "epoch", "", &status, error));
+  snprintf (phases->mark, sizeof phases->mark, "%s", json_get_text (head, "mark", "", &status, error));
+  phases->rev = json_get_integer (head, "rev", 0, &status, error);
+  phases->changed = true;
+  if (status == MANTIS_OK && (!*phases->epoch || phases->rev < 1))
+    status = mantis_fail (error, MANTIS_INVALID, "$.head: missing");
+  return status;
+}
+
+static void
+set_phases (struct client *client, enum phase phase)
+{
+  for (size_t i = 0; i < client->phases.count; i++)
+    if (phase == PHASE_FIRST || client->phases.tables[i].phase == PHASE_LIVE)
+      phase_set (&client->phases.tables[i], phase);
+}
+
+/* Another server than the one that our cursor is from (or the first one ever). */
+static enum mantis_status
+meet_server (struct client *client, const char *node, struct mantis_error *error)
+{
+  enum mantis_status status;
+
+  if (*client->phases.remote) {
+    mantis_log (MANTIS_WARNING, "%s is another server than before: all tables are compared with it",
+                client->settings.remote_name);
+    if ((status = queue_forget_bases (&client->queue, client->store, error)) != MANTIS_OK)
+      return status;
+  }
+  if ((status = store_put_meta_text (client->store, "remote", node, error)) != MANTIS_OK)
+    return status;
+  snprintf (client->phases.remote, sizeof client->phases.remote, "%s", node);
+  client->phases.epoch[0] = '\0';
+  set_phases (client, PHASE_FIRST);
+  return MANTIS_OK;
+}
+
+static enum mantis_status
+judge_cursor (struct client *client, const char *state, const json_t *head, struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+
+  if (strcmp (state, "known") == 0 && *client->phases.epoch)
+    return MANTIS_OK;
+  if (strcmp (state, "pruned") == 0) {
+    mantis_log (MANTIS_WARNING, "the server no longer keeps what came after our cursor: comparing all tables");
+    status = queue_note_base (&client->queue, client->store, client->phases.rev, error);
+    set_phases (client, PHASE_REPAIR);
+  } else if (*client->phases.epoch) {
+    mantis_log (MANTIS_WARNING, "the server's history is not the one we know (was it restored?): comparing all "
+                                "tables, and offering it what it lacks");
+    status = queue_forget_bases (&client->queue, client->store, error);
+    set_phases (client, PHASE_FIRST);
+  }
+  return status == MANTIS_OK ? set_cursor (client, head, error) : status;
+}
+
+/* ---- Tables ------------------------------------------------------------------------------------- */
+
+static void
+judge_table (struct client *client, struct table_state *state, const json_t *about)
+{
+  const char *theirs = json_string_value (json_object_get (about, "state"));
+  const char *reason = json_string_value (json_object_get (about, "reason"));
+  int64_t generation = json_integer_value (json_object_get (about, "generation"));
+
+  state->missing = false;
+  if (theirs && strcmp (theirs, "live") == 0) {
+    if (state->paused)
+      mantis_log (MANTIS_INFO, "table \"%s\": both sides have the same columns again", state->table->name);
+    phase_pause (state, NULL);
+    if (state->generation && state->generation != generation && state->phase == PHASE_LIVE)
+      phase_set (state, PHASE_REPAIR);
+    state->changed |= state->generation != generation;
+    state->generation = generation;
+    return;
+  }
+  if (theirs && strcmp (theirs, "paused") == 0) {
+    if (!state->paused)
+      mantis_log (MANTIS_WARNING, "table \"%s\" is paused: its columns here and on the server differ",
+                  state->table->name);
+    phase_pause (state, "its columns here and on the server differ");
+    client->wants_schema = true; /* to say which */
+  } else {
+    state->missing = !reason;
+    phase_pause (state, reason ? reason : "the server has no such table");
+  }
+  if (state->phase == PHASE_LIVE)
+    phase_set (state, PHASE_REPAIR);
+}
+
+static bool
+is_wanted (const struct client *client, const char *name)
+{
+  if (!client->store->patterns)
+    return true;
+  for (const char *const *pattern = client->store->patterns; *pattern; pattern++)
+    if (fnmatch (*pattern, name, 0) == 0)
+      return true;
+  return false;
+}
+
+static void
+tell_wish (struct client *client, const char *table, const char *policy)
+{
+  if (client->wish_told || !client->settings.wish || !policy || strcmp (policy, client->settings.wish) == 0)
+    return;
+  client->wish_told = true;
+  mantis_log (MANTIS_INFO,
+              "conflict_policy \"%s\" is only a wish on a client: the server decides table \"%s\" by \"%s\"",
+              client->settings.wish, table, policy);
+}
+
+static void
+judge_tables (struct client *client, const json_t *tables)
+{
+  const char *name;
+  const json_t *about;
+  bool offered = client->offers;
+
+  client->wants_schema = false;
+  client->offers = false;
+  json_object_foreach ((json_t *) tables, name, about)
+  {
+    struct table_state *state = phase_named (&client->phases, name);
+    const char *theirs = json_string_value (json_object_get (about, "state"));
+    tell_wish (client, name, json_string_value (json_object_get (about, "policy")));
+    if (state)
+      judge_table (client, state, about);
+    else if (theirs && strcmp (theirs, "missing") == 0 && !store_table (client->store, name)
+             && is_wanted (client, name))
+      client->wants_schema = true;
+    if (state && state->missing && client->creates && !offered)
+      client->offers = true;
+  }
+}
+
+static void
+measure_clock (struct client *client, const json_t *answer)
+{
+  int64_t theirs = json_integer_value (json_object_get (answer, "clock"));
+  int64_t took = (mantis_monotonic () - client->slots[CLIENT_TALK].sent_at) / 1000;
+  int64_t ahead = mantis_now () - took / 2 - theirs;
+
+  if (!theirs)
+    return;
+  if (ahead < 2000 && ahead > -2000)
+    ahead = 0;
+  if (ahead && !client->clock_ahead)
+    mantis_log (MANTIS_WARNING, "this machine's clock is %lld s %s the server's: times are corrected by that",
+                (long long) (ahead > 0 ? ahead : -ahead) / 1000, ahead > 0 ? "ahead of" : "behind");
+  client->clock_ahead = ahead;
+}
+
+static void
+take_limits (struct client *client, const json_t *answer)
+{
+  const json_t *limits = json_object_get (answer, "limits");
+
+  client->creates = json_is_true (json_object_get (answer, "create_tables"));
+  client->generation = json_integer_value (json_object_get (answer, "generation"));
+  client->page_rows = (size_t) json_integer_value (json_object_get (limits, "page_rows"));
+  client->page_bytes = (size_t) json_integer_value (json_object_get (limits, "page_bytes"));
+}
+
+enum mantis_status
+hello_answer (struct client *client, const json_t *answer, struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+  const char *verdict = json_get_text (answer, "verdict", "ok", &status, error);
+  const char *node = json_get_text (answer, "node", "", &status, error);
+  const char *cursor = json_get_text (answer, "cursor", "none", &status, error);
+  const json_t *tables = json_get_object (answer, "tables", &status, error);
+  const json_t *head = json_get_object (answer, "head", &status, error);
+
+  if (status == MANTIS_OK && strlen (node) != NODE_LENGTH)
+    status = mantis_fail (error, MANTIS_INVALID, "$.node: not a node id: is this a Mantis server?");
+  if (status != MANTIS_OK)
+    return status;
+  if (strcmp (verdict, "fork") == 0)
+    return take_new_id (client, error); /* and say hello again */
+  measure_clock (client, answer);
+  take_limits (client, answer);
+  status = client_begin (client, MANTIS_WRITE, error);
+  if (status == MANTIS_OK)
+    status = queue_fold (&client->queue, client->store, error);
+  if (status == MANTIS_OK && strcmp (node, client->phases.remote) != 0)
+    status = meet_server (client, node, error);
+  if (status == MANTIS_OK)
+    status = judge_cursor (client, cursor, head, error);
+  if (status == MANTIS_OK) {
+    judge_tables (client, tables);
+    status = phases_save (&client->phases, client->store, error);
+  }
+  status = client_end (client, status, error);
+  client->greeted = status == MANTIS_OK && !client->offers;
+  client->partly = client->greeted && reconcile_next (&client->phases);
+  client->caught_up = client->may_pull = false;
+  client->noticed = true;
+  return status;
+}
+
+/* ---- The server's schema -------------------------------------------------------------------------- */
+
+static bool
+has_column (const struct mantis_table *table, const char *name)
+{
+  for (size_t i = 0; i < table->column_count; i++)
+    if (strcmp (table->columns[i].name, name) == 0)
+      return true;
+  return false;
+}
+
+/* Say in what a paused table differs. */
+static void
+explain_pause (struct table_state *state, const struct mantis_table *theirs)
+{
+  CLEANUP_BUF struct mantis_buf buf = MANTIS_BUF_INIT;
+
+  for (size_t i = 0; i < theirs->column_count; i++)
+    if (!has_column (state->table, theirs->columns[i].name))
+      mantis_buf_printf (&buf, "%scolumn \"%s\" is only on the server", buf.length ? "; " : "",
+                         theirs->columns[i].name);
+  for (size_t i = 0; i < state->table->column_count; i++)
+    if (!has_column (theirs, state->table->columns[i].name))
+      mantis_buf_printf (&buf, "%scolumn \"%s\" is only here", buf.length ? "; " : "",
+                         state->table->columns[i].name);
+  if (!buf.length)
+    mantis_buf_text (&buf, "a column's type, NOT NULL or place in the primary key differs from the server's");
+  if (buf.failed || (state->paused && strcmp (state->paused, buf.bytes) == 0))
+    return;
+  mantis_log (MANTIS_WARNING, "table \"%s\" is paused: %s", state->table->name, buf.bytes);
+  phase_pause (state, buf.bytes);
+  state->changed = true;
+}
+
+static enum mantis_status
+take_table (struct client *client, const json_t *json, struct mantis_arena *arena,
+            struct mantis_error *error)
+{
+  const struct mantis_table *theirs;
+  struct table_state *state;
+  enum mantis_status status = table_decode (json, arena, &theirs, error);
+
+  if (status != MANTIS_OK)
+    return status;
+  state = phase_named (&client->phases, theirs->name);
+  if (state && state->paused && !state->missing)
+    explain_pause (state, theirs);
+  if (state || store_table (client->store, theirs->name) || !is_wanted (client, theirs->name))
+    return MANTIS_OK;
+  if ((status = client->store->ops->create (client->store->session, theirs, error)) != MANTIS_OK)
+    return mantis_fail_in (error, "cannot create table \"%s\" as the server has it", theirs->name);
+  mantis_log (MANTIS_INFO, "table \"%s\": made as the server has it", theirs->name);
+  client->greeted = false; /* hello again, with it */
+  return MANTIS_OK;
+}
+
+enum mantis_status
+schema_answer (struct client *client, json_t *answer, struct mantis_error *error)
+{
+  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
+  enum mantis_status status = arena ? client_begin (client, MANTIS_WRITE, error)
+                                    : mantis_fail (error, MANTIS_FAILED, "out of memory");
+  const json_t *table;
+  size_t i;
+
+  client->wants_schema = false;
+  json_array_foreach (json_object_get (answer, "tables"), i, table) if (status == MANTIS_OK) status
+      = take_table (client, table, arena, error);
+  if (status == MANTIS_OK)
+    status = phases_save (&client->phases, client->store, error);
+  return client_end (client, status, error);
+}

@@ -1,0 +1,331 @@
+/* receive.c - a page from the server: hold or apply, and move the cursor, in one transaction.
+ *
+ * What the application wrote since is taken in first: a row with an unsent edit is never overwritten.  Its
+ * key is held instead, and fetched again once the row is clean.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "sync/receive.h"
+#include "base/base.h"
+#include "wire/block.h"
+#include "wire/json.h"
+#include "wire/key.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { KEYS_A_PULL = 500, HELD_RETRY = 30 * 1000 };
+
+/* ---- The request -------------------------------------------------------------------------------- */
+
+static void
+add_skipped (struct client *client, struct mantis_buf *buf)
+{
+  const char *before = ",\"skip\":[";
+
+  for (size_t i = 0; i < client->phases.count; i++)
+    if (client->phases.tables[i].paused) {
+      const char *name = client->phases.tables[i].table->name;
+      mantis_buf_text (buf, before);
+      mantis_buf_json (buf, name, strlen (name));
+      before = ",";
+    }
+  if (*before == ',' && before[1] == '\0')
+    mantis_buf_char (buf, ']');
+}
+
+/* Keys that are held and may come now, grouped by table as __sync_held is. */
+static enum mantis_status
+add_held (struct client *client, struct mantis_buf *buf, size_t *added, struct mantis_error *error)
+{
+  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
+  enum mantis_status status = arena ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "out of memory");
+  const char *before = ",\"keys\":[", *table = "";
+  int64_t now = mantis_now ();
+  const mantis_row *rows;
+  size_t count = 0;
+
+  if (status == MANTIS_OK)
+    status = store_all (client->store, &table_held, arena, &rows, &count, error);
+  for (size_t i = 0; i < count && status == MANTIS_OK && *added < KEYS_A_PULL; i++) {
+    const struct table_state *state = phase_named (&client->phases, value_as_text (&rows[i][HELD_TBL]));
+    mantis_row key;
+    if (!state || state->paused || !is_due (value_as_integer (&rows[i][HELD_NEXT_TRY]), now)
+        || key_parse (value_as_text (&rows[i][HELD_KEY]), state->table, arena, &key, NULL) != MANTIS_OK
+        || queue_dirty (&client->queue, key_hash (state->table, key)))
+      continue;
+    if (strcmp (table, state->table->name) != 0) {
+      mantis_buf_printf (buf, "%s%s{\"table\":", *table ? "]}" : "", *table ? "," : before);
+      mantis_buf_json (buf, state->table->name, strlen (state->table->name));
+      mantis_buf_text (buf, ",\"keys\":[");
+      table = state->table->name;
+    } else
+      mantis_buf_char (buf, ',');
+    mantis_buf_text (buf, value_as_text (&rows[i][HELD_KEY]));
+    ++*added;
+  }
+  if (*added)
+    mantis_buf_text (buf, "]}]");
+  return status;
+}
+
+static void
+add_load (struct client *client, const struct table_state *state, struct mantis_buf *buf)
+{
+  mantis_buf_text (buf, ",\"load\":{\"table\":");
+  mantis_buf_json (buf, state->table->name, strlen (state->table->name));
+  if (state->loaded)
+    mantis_buf_printf (buf, ",\"after\":%s", state->loaded);
+  mantis_buf_printf (buf, ",\"limit\":%zu}", client->settings.batch_rows);
+}
+
+enum mantis_status
+pull_request (struct client *client, struct mantis_buf *buf, bool *waits, struct mantis_error *error)
+{
+  const struct phases *phases = &client->phases;
+  const struct table_state *load = reconcile_next (&client->phases);
+  size_t rows = client->partly ? client->settings.batch_rows : client->settings.whole_rows;
+  size_t bytes = client->partly ? client->settings.batch_bytes : client->settings.whole_bytes, held = 0;
+  enum mantis_status status = client_begin (client, MANTIS_READ, error);
+
+  mantis_buf_printf (buf,
+                     "{\"cursor\":{\"epoch\":\"%s\",\"rev\":%lld,\"mark\":\"%s\"},\"limit\":%zu,\"bytes\":%zu",
+                     phases->epoch, (long long) phases->rev, phases->mark, rows, bytes);
+  add_skipped (client, buf);
+  if (status == MANTIS_OK && client->queue.held.count)
+    status = add_held (client, buf, &held, error);
+  if (load)
+    add_load (client, load, buf);
+  *waits = !load && !held && client->caught_up && client->settings.wait > 0;
+  if (*waits)
+    mantis_buf_printf (buf, ",\"wait\":%lld", (long long) client->settings.wait / 1000);
+  mantis_buf_char (buf, '}');
+  status = client_end (client, status, error);
+  if (status == MANTIS_OK && buf->failed)
+    status = mantis_fail (error, MANTIS_FAILED, "out of memory");
+  return status;
+}
+
+/* ---- The page ---------------------------------------------------------------------------------- */
+
+enum mantis_status
+page_add (struct page_in *page, const struct mantis_change *change, struct mantis_error *error)
+{
+  if (page->count == page->room) {
+    size_t room = page->room ? page->room * 2 : 256;
+    struct apply_item *items = arena_array (page->arena, room, sizeof *items);
+    if (!items)
+      return mantis_fail (error, MANTIS_FAILED, "out of memory");
+    if (page->count)
+      memcpy (items, page->items, page->count * sizeof *items);
+    page->items = items;
+    page->room = room;
+  }
+  page->items[page->count++].change = change;
+  return MANTIS_OK;
+}
+
+/* Blocks of tables that we do not (or no longer) sync say nothing to us. */
+static const struct mantis_table *
+find_ours (void *context, const char *name, bool *ignore)
+{
+  struct client *client = context;
+  const struct table_state *state = phase_named (&client->phases, name);
+
+  *ignore = !state || state->paused;
+  return *ignore ? NULL : state->table;
+}
+
+static enum mantis_status
+decode (struct page_in *page, const json_t *array, const char *path, struct block_changes *out,
+        struct mantis_error *error)
+{
+  struct block_tables tables = { .find = find_ours, .context = page->client };
+
+  return blocks_decode (array, path, &tables, 0, NULL, page->arena, out, error);
+}
+
+/* A change of the feed, or of a key that was asked for. */
+static enum mantis_status
+take_change (struct page_in *page, const struct mantis_change *change, struct mantis_error *error)
+{
+  struct client *client = page->client;
+  struct table_state *state = phase_of (&client->phases, change->table);
+  uint64_t hash = key_hash (change->table, change->row);
+  enum mantis_status status = MANTIS_OK;
+
+  if (!map_at (&page->incoming, hash, true))
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  if (change->rev > state->rev) {
+    state->rev = change->rev;
+    state->changed = true;
+  }
+  if (queue_dirty (&client->queue, hash))
+    return held_put (&client->queue, client->store, change->table, change->row, change->rev, change->rev,
+                     "edited here, not sent yet", 0, error);
+  if (state->phase == PHASE_SCAN)
+    status = reconcile_overwrite (page, change, error);
+  return status == MANTIS_OK ? page_add (page, change, error) : status;
+}
+
+static enum mantis_status
+take_changes (struct page_in *page, const json_t *json, const char *name, struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+  const json_t *array = json_get_array (json, name, &status, error);
+  struct block_changes changes = { .count = 0 };
+  char path[40];
+
+  snprintf (path, sizeof path, "$.%s", name);
+  if (status == MANTIS_OK)
+    status = decode (page, array, path, &changes, error);
+  for (size_t i = 0; i < changes.count && status == MANTIS_OK; i++)
+    status = take_change (page, &changes.changes[i], error);
+  return status;
+}
+
+static enum mantis_status
+take_load (struct page_in *page, const json_t *json, struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+  const json_t *load = json_get_object (json, "load", &status, error);
+  const json_t *array = json_get_array (load, "changes", &status, error);
+  bool end = json_get_bool (load, "end", false, &status, error);
+  struct table_state *state = reconcile_next (&page->client->phases);
+  struct block_changes rows = { .count = 0 };
+
+  if (status != MANTIS_OK || !load || !state)
+    return status;
+  status = decode (page, array, "$.load.changes", &rows, error);
+  if (status == MANTIS_OK && rows.count && rows.changes[0].table != state->table)
+    return MANTIS_OK; /* asked for before the schema changed */
+  if (status == MANTIS_OK && !rows.count && !end)
+    return mantis_fail (error, MANTIS_INVALID, "$.load: a page without rows that is not the last");
+  if (status == MANTIS_OK)
+    status = reconcile_page (page, state, rows.changes, rows.count, end, error);
+  return status;
+}
+
+/* Apply; what this database does not take is held, what it took is held no longer. */
+static enum mantis_status
+apply_page (struct page_in *page, struct mantis_error *error)
+{
+  struct client *client = page->client;
+  enum mantis_status status
+      = apply_changes (client->store, page->items, page->count, page->arena, error);
+
+  for (size_t i = 0; i < page->count && status == MANTIS_OK; i++) {
+    const struct mantis_change *change = page->items[i].change;
+    if (!page->items[i].done) {
+      mantis_log (MANTIS_WARNING, "a row of table \"%s\" from the server cannot be stored here: %s",
+                  change->table->name, page->items[i].refusal);
+      status = held_put (&client->queue, client->store, change->table, change->row, change->rev, change->rev,
+                         page->items[i].refusal, mantis_now () + HELD_RETRY, error);
+    } else if (client->queue.held.count)
+      status = held_remove (&client->queue, client->store, change->table, change->row,
+                            change->rev ? change->rev : INT64_MAX, error);
+  }
+  return status;
+}
+
+static enum mantis_status
+move_cursor (struct client *client, const json_t *json, struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+  const json_t *cursor = json_get_object (json, "cursor", &status, error);
+  const char *epoch = json_get_text (cursor, "epoch", "", &status, error);
+  const char *mark = json_get_text (cursor, "mark", "", &status, error);
+  int64_t rev = json_get_integer (cursor, "rev", 0, &status, error), now = mantis_now ();
+  struct phases *phases = &client->phases;
+
+  if (status == MANTIS_OK && (strcmp (epoch, phases->epoch) != 0 || rev < phases->rev))
+    status = mantis_fail (error, MANTIS_INVALID, "$.cursor: not after the one that was sent");
+  if (status == MANTIS_OK && rev > phases->rev)
+    status = queue_note_base (&client->queue, client->store, phases->rev, error);
+  if (status != MANTIS_OK)
+    return status;
+  phases->changed |= rev != phases->rev;
+  phases->rev = rev;
+  snprintf (phases->mark, sizeof phases->mark, "%s", mark);
+  if (now - phases->last_pull > 1000 || phases->changed) { /* an idle poll is no reason to write each time */
+    phases->last_pull = now;
+    phases->changed = true;
+  }
+  return seen_prune (&client->queue, client->store, rev, error);
+}
+
+static void
+note_pulled (struct page_in *page)
+{
+  const struct mantis_table *last = NULL;
+  int64_t now = mantis_now ();
+
+  for (size_t i = 0; i < page->count; i++)
+    if (page->items[i].change->table != last) {
+      struct table_state *state = phase_of (&page->client->phases, last = page->items[i].change->table);
+      state->last_pull = now;
+      state->changed = true;
+    }
+}
+
+/* Nothing in it, and nothing to write down? */
+static bool
+is_empty (const struct client *client, const json_t *json)
+{
+  const json_t *cursor = json_object_get (json, "cursor");
+
+  return json_array_size (json_object_get (json, "changes")) == 0
+         && json_array_size (json_object_get (json, "keys")) == 0 && !json_object_get (json, "load")
+         && json_integer_value (json_object_get (cursor, "rev")) == client->phases.rev;
+}
+
+static enum mantis_status
+take_page (struct page_in *page, const json_t *json, struct mantis_error *error)
+{
+  struct client *client = page->client;
+  enum mantis_status status = queue_fold (&client->queue, client->store, error);
+
+  if (status == MANTIS_OK)
+    status = take_changes (page, json, "changes", error);
+  if (status == MANTIS_OK)
+    status = take_changes (page, json, "keys", error);
+  if (status == MANTIS_OK)
+    status = take_load (page, json, error);
+  if (status == MANTIS_OK)
+    status = apply_page (page, error);
+  if (status == MANTIS_OK)
+    status = move_cursor (client, json, error);
+  if (status == MANTIS_OK) {
+    note_pulled (page);
+    status = phases_save (&client->phases, client->store, error);
+  }
+  return status;
+}
+
+enum mantis_status
+receive (struct client *client, const json_t *json, struct mantis_error *error)
+{
+  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
+  struct page_in page = { .client = client, .arena = arena };
+  enum mantis_status status = MANTIS_OK;
+  bool complete = json_get_bool (json, "complete", true, &status, error);
+  int64_t generation = json_get_integer (json, "generation", client->generation, &status, error);
+
+  if (!arena)
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  if (status == MANTIS_OK && !is_empty (client, json)) {
+    status = client_begin (client, MANTIS_WRITE, error);
+    if (status == MANTIS_OK)
+      status = take_page (&page, json, error);
+    status = client_end (client, status, error);
+    map_free (&page.incoming);
+  }
+  if (status != MANTIS_OK)
+    return status;
+  client->phases.last_pull = mantis_now ();
+  client->partly = !complete || reconcile_next (&client->phases);
+  client->caught_up = !client->partly;
+  if (generation != client->generation)
+    client->greeted = false; /* the server's tables are not what they were at hello */
+  return MANTIS_OK;
+}

@@ -1,0 +1,33 @@
+/* receive.h - one page from the server, as it is taken in.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#ifndef MANTIS_RECEIVE_H
+#define MANTIS_RECEIVE_H
+
+#include "sync/apply.h"
+#include "sync/client_state.h"
+
+struct page_in {
+  struct client *client;
+  struct mantis_arena *arena;
+  struct apply_item *items; /* what is to be applied */
+  size_t count, room;
+  struct map incoming; /* keys that the page's changes speak of */
+};
+
+/* CHANGE to the list of what is applied. */
+enum mantis_status page_add (struct page_in *page, const struct mantis_change *change,
+                             struct mantis_error *error);
+
+/* reconcile.c: the page ROWS of a table that is not live, END: it is the last one. */
+enum mantis_status reconcile_page (struct page_in *page, struct table_state *state,
+                                   const struct mantis_change *rows, size_t count, bool end,
+                                   struct mantis_error *error);
+/* reconcile.c: CHANGE of the feed is about to overwrite a clean row of a table whose capture was lost. */
+enum mantis_status reconcile_overwrite (struct page_in *page, const struct mantis_change *change,
+                                        struct mantis_error *error);
+/* The table that is reconciled next, NULL: all are live. */
+struct table_state *reconcile_next (struct phases *phases);
+
+#endif
