@@ -33,7 +33,12 @@ mantis_fail_in (struct mantis_error *error, const char *format, ...)
   vsnprintf (text, sizeof text, format, args);
   va_end (args);
   length = strlen (text);
-  snprintf (text + length, sizeof text - length, ": %s", error->text);
+  if (length + 2 < sizeof text) { /* what does not fit is cut from the older text's end */
+    size_t room = sizeof text - length - 3, rest = strlen (error->text);
+    memcpy (text + length, ": ", 2);
+    memcpy (text + length + 2, error->text, rest < room ? rest : room);
+    text[length + 2 + (rest < room ? rest : room)] = '\0';
+  }
   memcpy (error->text, text, sizeof text);
   return error->status;
 }

@@ -168,7 +168,7 @@ handle_push (struct server *server, struct store *store, const struct mantis_req
   struct mantis_error error = { .status = MANTIS_FAILED, .text = "out of memory" };
   CLEANUP_JSON json_t *body = json_read (request->body, request->length, &error);
   struct sender sender = { .anonymous = true };
-  struct batch batch;
+  struct batch batch = { 0 };
   enum mantis_status status = body && arena ? read_batch (body, &batch, &error) : error.status;
 
   if (status == MANTIS_OK && (status = store_begin (store, MANTIS_READ, &error)) == MANTIS_OK) {

@@ -138,7 +138,7 @@ push_detect (struct push *push, struct mantis_error *error)
 {
   enum mantis_status status = MANTIS_OK;
 
-  for (size_t from = 0, count; from < push->count && status == MANTIS_OK; from += count)
+  for (size_t from = 0, count = 0; from < push->count && status == MANTIS_OK; from += count)
     status = detect_run (push, from, &count, error);
   return status;
 }
