@@ -20,6 +20,9 @@ option_fail (struct mantis_error *error, const char *file, const char *path, con
   va_start (args, format);
   vsnprintf (text, sizeof text, format, args);
   va_end (args);
+  for (char *c = text; *c; c++) /* a text of the file may hold anything; a message is one line */
+    if (iscntrl ((unsigned char)*c))
+      *c = '?';
   return mantis_fail (error, MANTIS_INVALID, "%s: %s: %s", file ? file : "configuration",
                       path ? path : "$", text);
 }

@@ -237,6 +237,7 @@ static const struct {
     {"{}", "$: needs \"mode\""},
     {"{\"mode\": \"sever\"}",
      "$.mode: \"sever\" is none of server|client, did you mean \"server\"?"},
+    {"{\"mode\": \"a\\nb\\u001b\"}", "$.mode: \"a?b?\" is none of server|client"},
     {"{\"mode\": 1}", "$.mode: must be a text, not a number"},
     {"{\"mod\": \"server\"}", "$.mod: Mantis knows no such key, did you mean \"mode\"?"},
     {"{\"wholly unknown\": 1}", "$[\"wholly unknown\"]: Mantis knows no such key"},
@@ -466,6 +467,35 @@ START_TEST (manual_names_every_key_and_no_other)
 }
 END_TEST
 
+/* Every option that --help names is in mantisd(8), and the other way round. */
+START_TEST (manual_of_the_command_line)
+{
+  const char *source = getenv ("srcdir"), *help = options_help ();
+  struct mantis_buf manual = MANTIS_BUF_INIT;
+  size_t items = 0, options = 0, got;
+  char path[PATH_MAX];
+  FILE *file;
+
+  snprintf (path, sizeof path, "%s/docs/man/mantisd.pod", source ? source : ".");
+  ck_assert_msg ((file = fopen (path, "r")) != NULL, "no %s", path);
+  while ((got = fread (mantis_buf_reserve (&manual, 4096), 1, 4096, file)) > 0)
+    manual.length += got;
+  fclose (file);
+  manual.bytes[manual.length] = '\0';
+  for (const char *at = help; (at = strstr (at, "\n  ")); at++) {
+    const char *name = at + 1 + strspn (at + 1, " ");
+    char item[100];
+    snprintf (item, sizeof item, "\n=item B<%.*s>", (int)strcspn (name, " \n"), name);
+    ck_assert_msg (strstr (manual.bytes, item) != NULL, "%s lacks %s", path, item + 1);
+    options++;
+  }
+  for (const char *at = manual.bytes; (at = strstr (at, "\n=item B<-")); at++)
+    items++;
+  ck_assert_uint_eq (items, options);
+  mantis_buf_free (&manual);
+}
+END_TEST
+
 static void
 surroundings (void)
 {
@@ -500,6 +530,7 @@ main (void)
   }
   tcase_add_test (tcase, overrides_of_a_file);
   tcase_add_test (tcase, manual_names_every_key_and_no_other);
+  tcase_add_test (tcase, manual_of_the_command_line);
   suite_add_tcase (suite, tcase);
   srunner_run_all (runner, CK_NORMAL);
   failed = srunner_ntests_failed (runner);
