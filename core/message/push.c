@@ -9,6 +9,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "base/base.h"
+#include "base/fault.h"
 #include "message/message.h"
 #include "wire/block.h"
 #include "wire/json.h"
@@ -143,8 +144,9 @@ answer_batch (struct push *push, const struct batch *batch, struct sender *sende
     mantis_buf_text (&reply->body, "{\"void\":true");
   else if ((status = work_on (push, error)) == MANTIS_OK)
     push_answer (push, &reply->body);
-  mantis_buf_printf (&reply->body, ",\"number\":%lld,\"clock\":%lld}", (long long) batch->number,
-                     (long long) mantis_now ());
+  mantis_buf_printf (&reply->body, ",\"number\":%lld,\"clock\":%lld,\"took\":%lld}", (long long) batch->number,
+                     (long long) mantis_now (),
+                     (long long) (mantis_monotonic () - push->store->begun_at) / 1000);
   if (status == MANTIS_OK && reply->body.failed)
     status = mantis_fail (error, MANTIS_FULL, "no memory for the answer");
   if (status != MANTIS_OK || !batch->number)
@@ -191,6 +193,7 @@ handle_push (struct server *server, struct store *store, const struct mantis_req
     reply_error (reply, &error);
     return;
   }
+  FAULT_POINT ("answer"); /* durable, not acknowledged */
   count_outcomes (server, &push);
   reply->committed = push.count > 0;
   reply_done (reply);

@@ -8,6 +8,7 @@
  */
 #include "sync/apply.h"
 #include "base/base.h"
+#include "base/fault.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -92,6 +93,7 @@ apply_all (struct work *work, struct mantis_error *error)
     for (to = from; to < work->count && work->items[to]->change->table == table; to++)
       work->changes[to] = work->items[to]->change;
     status = store->ops->apply (store->session, table, work->changes + from, to - from, &done, error);
+    FAULT_POINT ("apply");
   }
   return status == MANTIS_OK ? store->ops->check (store->session, error) : status;
 }

@@ -114,6 +114,7 @@ void
 client_set (struct client *client, const struct client_settings *settings)
 {
   client->settings = *settings;
+  pace_reset (client);
   client->wish_told = false;
 }
 

@@ -55,6 +55,12 @@ struct slot {
   int64_t sent_at; /* monotonic */
 };
 
+/* How much one transaction takes: sized by how long the last ones kept the application out. */
+struct pace {
+  size_t part;  /* rows of a part */
+  size_t whole; /* rows up to which a changeset is kept whole */
+};
+
 struct client {
   struct client_settings settings;
   struct store *store;
@@ -64,6 +70,7 @@ struct client {
   char nonce[NONCE_LENGTH + 1];
   struct flight flight;
   struct batch *batch;
+  struct pace pull, push;
   size_t row_limit; /* of a batch, after the server found one too large; 0: none */
   struct slot slots[CLIENT_SLOTS];
   bool greeted;
@@ -95,6 +102,11 @@ enum mantis_status client_end (struct client *client, enum mantis_status status,
                                struct mantis_error *error);
 
 void client_set_trouble (struct client *client, const char *text); /* NULL: all is well */
+
+/* ---- pace.c ---- */
+void pace_reset (struct client *client);
+/* A transaction of ROWS rows kept writers out for TOOK milliseconds. */
+void pace_learn (struct client *client, struct pace *pace, size_t rows, int64_t took);
 
 /* ---- collect.c ---- */
 

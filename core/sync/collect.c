@@ -322,7 +322,7 @@ static enum mantis_status
 gather (struct client *client, struct batch **out, struct rows *rows, bool *whole,
         struct mantis_error *error)
 {
-  size_t limit = client->row_limit ? client->row_limit : client->settings.whole_rows;
+  size_t limit = client->row_limit ? client->row_limit : client->push.whole;
   size_t bytes = client->settings.whole_bytes;
   enum mantis_status status = MANTIS_OK;
 
@@ -335,8 +335,8 @@ gather (struct client *client, struct batch **out, struct rows *rows, bool *whol
     rows->count = rows->bytes = 0;
     batch->q = client->queue.read_to;
     status = take_log (client, batch, batch->q, limit, whole, error);
-    if (status == MANTIS_OK && !*whole && limit > client->settings.batch_rows) {
-      limit = client->settings.batch_rows; /* not all of it fits: then parts of an easy size */
+    if (status == MANTIS_OK && !*whole && limit > client->push.part) {
+      limit = client->push.part; /* not all of it fits: then parts of an easy size */
       bytes = client->settings.batch_bytes;
       continue;
     }

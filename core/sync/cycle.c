@@ -9,6 +9,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "base/base.h"
+#include "base/fault.h"
 #include "sync/receive.h"
 #include "wire/json.h"
 
@@ -177,6 +178,7 @@ client_next (struct client *client, enum client_slot which, struct client_reques
   if (now_ms () >= client->next_cycle && which == CLIENT_TALK)
     client->noticed = true;
   status = which == CLIENT_TALK ? next_talk (client, slot, &error) : next_pull (client, slot, &error);
+  FAULT_POINT ("send");
   if (status != MANTIS_OK) {
     empty_slot (slot);
     failed (client, 0, error.text);
@@ -281,6 +283,7 @@ client_answered (struct client *client, enum client_slot which, const struct man
   struct slot *slot = &client->slots[which];
 
   slot->busy = false;
+  FAULT_POINT ("answered");
   if (answer->status == 200)
     answered_well (client, which, slot, answer);
   else if (answer->status == 0)

@@ -76,7 +76,7 @@ add_load (struct client *client, const struct table_state *state, struct mantis_
   mantis_buf_json (buf, state->table->name, strlen (state->table->name));
   if (state->loaded)
     mantis_buf_printf (buf, ",\"after\":%s", state->loaded);
-  mantis_buf_printf (buf, ",\"limit\":%zu}", client->settings.batch_rows);
+  mantis_buf_printf (buf, ",\"limit\":%zu}", client->pull.part);
 }
 
 enum mantis_status
@@ -84,7 +84,7 @@ pull_request (struct client *client, struct mantis_buf *buf, bool *waits, struct
 {
   const struct phases *phases = &client->phases;
   const struct table_state *load = reconcile_next (&client->phases);
-  size_t rows = client->partly ? client->settings.batch_rows : client->settings.whole_rows;
+  size_t rows = client->partly ? client->pull.part : client->pull.whole;
   size_t bytes = client->partly ? client->settings.batch_bytes : client->settings.whole_bytes, held = 0;
   enum mantis_status status = client_begin (client, MANTIS_READ, error);
 
@@ -318,6 +318,8 @@ receive (struct client *client, const json_t *json, struct mantis_error *error)
     if (status == MANTIS_OK)
       status = take_page (&page, json, error);
     status = client_end (client, status, error);
+    if (status == MANTIS_OK)
+      pace_learn (client, &client->pull, page.count, client->store->took);
     map_free (&page.incoming);
   }
   if (status != MANTIS_OK)

@@ -288,8 +288,11 @@ settle (struct client *client, const json_t *answer, struct mantis_error *error)
   status = client_end (client, status, error);
   if (status != MANTIS_OK)
     return status;
-  if (!burned)
+  if (!burned) {
     forget_sent (client);
+    pace_learn (client, &client->push, client->batch->count,
+                json_integer_value (json_object_get (answer, "took")));
+  }
   client->number = client->flight.number;
   memcpy (client->nonce, client->flight.nonce, sizeof client->nonce);
   client->flight = (struct flight){ 0 };

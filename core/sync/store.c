@@ -4,6 +4,7 @@
  */
 #include "sync/store.h"
 #include "base/base.h"
+#include "base/fault.h"
 #include "sync/capture.h"
 
 #include <string.h>
@@ -262,14 +263,19 @@ store_begin (struct store *store, enum mantis_mode mode, struct mantis_error *er
       status = store->ops->begin (store->session, mode, error);
   }
   store->in_transaction = status == MANTIS_OK;
+  store->begun_at = mantis_monotonic ();
   return status;
 }
 
 enum mantis_status
 store_commit (struct store *store, struct mantis_error *error)
 {
-  enum mantis_status status = store->ops->commit (store->session, error);
+  enum mantis_status status;
 
+  FAULT_POINT ("commit");
+  status = store->ops->commit (store->session, error);
+  FAULT_POINT ("committed");
+  store->took = (mantis_monotonic () - store->begun_at) / 1000;
   if (status == MANTIS_OK)
     store->in_transaction = false;
   else

@@ -25,6 +25,8 @@ struct store {
   int64_t floor, floor_time;    /* server: version of rows without an entry */
   int64_t generation;           /* server: counts changes of tables that clients have to hear of */
   bool in_transaction;
+  int64_t begun_at; /* monotonic microseconds */
+  int64_t took;     /* milliseconds that the last committed transaction was open */
 };
 
 /* Open a session and attach. */

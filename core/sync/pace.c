@@ -1,0 +1,43 @@
+/* pace.c - transactions are sized by how long they keep the application out.
+ *
+ * A part is to take 50 ms at most; a changeset that is kept whole up to 200 ms (guarantee 16).
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "sync/client_state.h"
+
+enum { PART_BUDGET = 50, WHOLE_BUDGET = 200, FEWEST_ROWS = 50, ENOUGH_TO_JUDGE = 50 };
+
+void
+pace_reset (struct client *client)
+{
+  const struct client_settings *settings = &client->settings;
+
+  client->pull = client->push
+      = (struct pace){ .part = settings->batch_rows, .whole = settings->whole_rows };
+}
+
+/* ROWS took too long or left time to spare: what fits BUDGET, but no more than MOST. */
+static size_t
+fitted (size_t now, size_t rows, int64_t took, int64_t budget, size_t most)
+{
+  size_t fits;
+
+  if (took <= budget)
+    return took < budget / 2 && now < most ? (now + now / 4 + 1 < most ? now + now / 4 + 1 : most) : now;
+  fits = rows * (size_t) budget / (size_t) took;
+  if (fits < FEWEST_ROWS)
+    fits = FEWEST_ROWS < most ? FEWEST_ROWS : most;
+  return fits < now ? fits : now;
+}
+
+void
+pace_learn (struct client *client, struct pace *pace, size_t rows, int64_t took)
+{
+  if (rows < ENOUGH_TO_JUDGE)
+    return;
+  pace->part = fitted (pace->part, rows, took, PART_BUDGET, client->settings.batch_rows);
+  pace->whole = fitted (pace->whole, rows, took, WHOLE_BUDGET, client->settings.whole_rows);
+  if (pace->whole < pace->part)
+    pace->whole = pace->part;
+}
