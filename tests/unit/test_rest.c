@@ -268,6 +268,8 @@ static const struct {
     {"GET /healthz HTTP/1.1\r\nHost: h\n\n", 400},
     {"GET /healthz HTTP/1.1\r\nHost: h\r\nA: b\rc\r\n\r\n", 400},
     {"GET /healthz HTTP/1.1\r\nHost: h\r\n A: b\r\n\r\n", 400},
+    {"GET /healthz HTTP/1.1\r\nHost: h\r\nA: b\nC: d\r\n\r\n", 400},
+    {"GET /healthz HTTP/1.1\r\nHost: h\r\nA: b\r\n c\r\n\r\n", 400},
     {"GET /healthz HTTP/1.1\r\nHost: h\r\nA : b\r\n\r\n", 400},
     {"GET /healthz HTTP/1.1\r\nHost: h\r\nA b: c\r\n\r\n", 400},
     {"GET /healthz HTTP/1.1\r\nHost: h\r\nA\r\n\r\n", 400},
