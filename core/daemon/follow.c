@@ -1,0 +1,79 @@
+/* follow.c - a node as a client: it follows one server.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "daemon/node.h"
+
+#include <string.h>
+
+enum { LONGEST_WAIT = 25000 }; /* milliseconds that a pull may wait at the server */
+
+/* Texts are those of the start: what they come from does not change while we run. */
+static struct dialer_settings
+settings_of (const struct mantis *node)
+{
+  const struct config *live = node->live;
+
+  return (struct dialer_settings){
+      .client = {.remote_name = node->config->server_url,
+                 .wish = node->config->policy ? node->config->policy->name : NULL,
+                 .enabled = live->enabled,
+                 .interval = live->interval,
+                 .wait = node->once ? 0 : LONGEST_WAIT,
+                 .batch_rows = (size_t)live->batch_rows,
+                 .batch_bytes = (size_t)live->batch_bytes,
+                 .whole_rows = (size_t)live->whole_rows,
+                 .whole_bytes = (size_t)live->whole_bytes},
+      .token_file = live->token_file};
+}
+
+enum mantis_status
+follow_open (struct mantis *node, struct mantis_error *error)
+{
+  return instance_new (node->plugins, node->config->dial, &node->dial, error);
+}
+
+static void
+on_once (struct waiter *waiter, const char *why)
+{
+  struct mantis *node = (struct mantis *)((char *)waiter - offsetof (struct mantis, waiter));
+
+  node->failed = why != NULL;
+  if (why)
+    mantis_fail (&node->error, MANTIS_FAILED, "%s", why);
+  mantis_stop (node);
+}
+
+enum mantis_status
+follow_start (struct mantis *node, struct mantis_error *error)
+{
+  struct dialer_settings settings = settings_of (node);
+  enum mantis_status status = dialer_new (&node->dialer, &settings, node->loop, node->dial,
+                                          &node->stores, node->config->server_url, error);
+
+  if (status != MANTIS_OK)
+    return status;
+  mantis_log (MANTIS_INFO, "ready: syncing %s with %s", node->place.database,
+              node->config->server_url);
+  dialer_start (node->dialer);
+  if (node->once) {
+    node->waiter.done = on_once;
+    dialer_wait (node->dialer, &node->waiter);
+  }
+  return MANTIS_OK;
+}
+
+void
+follow_reload (struct mantis *node)
+{
+  struct dialer_settings settings = settings_of (node);
+
+  dialer_set (node->dialer, &settings);
+}
+
+void
+follow_close (struct mantis *node)
+{
+  dialer_free (node->dialer);
+  instance_free (node->dial);
+}

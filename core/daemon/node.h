@@ -1,0 +1,69 @@
+/* node.h - one node: its configuration, its plugins, its database, its threads.
+ *
+ * The object behind mantis/mantis.h.  Server and client share this file's part; serve.c and
+ * follow.c hold what is different.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#ifndef MANTIS_DAEMON_NODE_H
+#define MANTIS_DAEMON_NODE_H
+
+#include "daemon/control.h"
+#include "daemon/dialer.h"
+#include "daemon/place.h"
+#include "daemon/service.h"
+
+#include <mantis/mantis.h>
+
+struct event;
+
+struct mantis {
+  struct config *config; /* as at the start: instances and sessions point into it */
+  struct config *live;   /* as read last */
+  struct plugins *plugins;
+  struct loop *loop;
+  struct instance *storage;
+  struct stores stores;
+  struct place place;
+  int lock_fd;
+  struct notice *notice;
+  struct control *control;
+  bool once;
+  bool failed; /* mantis_run() ends with ERROR */
+  struct mantis_error error;
+
+  /* Server (serve.c) */
+  struct instance **auth, **resolvers; /* resolvers: by number of the use, NULL for other uses */
+  struct instance **listen;
+  struct mantis_listener **listeners; /* NULL where it does not listen yet */
+  struct server server;
+  struct mantis_service *service;
+  struct pool *pool;
+
+  /* Client (follow.c) */
+  struct instance *dial;
+  struct dialer *dialer;
+  struct waiter waiter; /* for ONCE */
+};
+
+/* Take CONFIG and PLUGINS, also on failure. */
+enum mantis_status node_new (struct config *config, struct plugins *plugins, struct mantis **node,
+                             struct mantis_error *error);
+/* Read again what may change while we run; the rest of FRESH is named in the log.  Takes FRESH. */
+void node_reload (struct mantis *node, struct config *fresh);
+
+/* serve.c */
+enum mantis_status serve_open (struct mantis *node, struct mantis_error *error);
+enum mantis_status serve_start (struct mantis *node, struct mantis_error *error);
+void serve_stop (struct mantis *node);
+void serve_close (struct mantis *node);
+void serve_news (struct mantis *node, const struct position *position, bool renewed);
+void serve_reload (struct mantis *node);
+
+/* follow.c */
+enum mantis_status follow_open (struct mantis *node, struct mantis_error *error);
+enum mantis_status follow_start (struct mantis *node, struct mantis_error *error);
+void follow_close (struct mantis *node);
+void follow_reload (struct mantis *node);
+
+#endif

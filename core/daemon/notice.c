@@ -1,0 +1,265 @@
+/* notice.c - a thread that looks whether somebody has written to the database.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "daemon/notice.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+  IDLE_MS = 1000,      /* looks without being told, for what the descriptor cannot see */
+  BLIND_MS = 50,       /* the same where there is no descriptor */
+  FIRST_PAUSE_US = 50, /* between looks: the descriptor speaks before the commit can be seen */
+  LAST_PAUSE_US = 3200,
+  STACK = 1024 * 1024
+};
+
+struct notice {
+  struct loop *loop;
+  struct stores *stores;
+  size_t number;
+  noticed_fn noticed;
+  void *context;
+  int watch, stop; /* descriptors */
+  pthread_t thread;
+  struct position last; /* of the thread */
+  int64_t attached;
+  bool lost;
+  char complaint[sizeof ((struct mantis_error *)0)->text]; /* the last one logged */
+  struct call call;
+  pthread_mutex_t mutex; /* around what follows */
+  struct position news;
+  bool posted, renewed;
+};
+
+enum mantis_status
+position_read (struct store *store, struct position *position, struct mantis_error *error)
+{
+  enum mantis_status status = store_begin (store, MANTIS_READ, error);
+
+  if (status == MANTIS_OK)
+    status = store->ops->log_head (store->session, &position->head, error);
+  position->generation = store->generation;
+  store_rollback (store);
+  return status;
+}
+
+/* ---- To the loop ------------------------------------------------------------------------------
+ */
+
+static void
+on_loop (struct call *call)
+{
+  struct notice *notice = (struct notice *)((char *)call - offsetof (struct notice, call));
+  struct position news;
+  bool renewed;
+
+  pthread_mutex_lock (&notice->mutex);
+  notice->posted = false;
+  news = notice->news;
+  renewed = notice->renewed;
+  notice->renewed = false;
+  pthread_mutex_unlock (&notice->mutex);
+  notice->noticed (notice->context, &news, renewed);
+}
+
+static void
+tell (struct notice *notice, bool renewed)
+{
+  bool post;
+
+  pthread_mutex_lock (&notice->mutex);
+  notice->news = notice->last;
+  notice->renewed |= renewed;
+  post = !notice->posted;
+  notice->posted = true;
+  pthread_mutex_unlock (&notice->mutex);
+  if (post)
+    loop_post (notice->loop, &notice->call);
+}
+
+/* ---- Looking ----------------------------------------------------------------------------------
+ */
+
+/* A database that stays away is one line in the log, not one each second. */
+static void
+complain (struct notice *notice, const struct mantis_error *error)
+{
+  if (strcmp (notice->complaint, error->text) == 0)
+    return;
+  memcpy (notice->complaint, error->text, sizeof notice->complaint);
+  mantis_log (MANTIS_WARNING, "%s", error->text);
+}
+
+static void
+lose (struct notice *notice, const struct mantis_error *error)
+{
+  complain (notice, error);
+  if (!notice->lost)
+    stores_renew (notice->stores);
+  notice->lost = true;
+}
+
+/* Somebody has committed: is that of interest? */
+static enum mantis_status
+weigh (struct notice *notice, struct store *store, struct mantis_error *error)
+{
+  struct position now = {0};
+  enum mantis_status status = position_read (store, &now, error);
+
+  if (status != MANTIS_OK)
+    return status;
+  if (notice->lost || position_is_news (&notice->last, &now) ||
+      store->attached != notice->attached) {
+    bool renewed = notice->lost;
+    notice->last = now;
+    notice->attached = store->attached;
+    notice->lost = false;
+    if (renewed)
+      mantis_log (MANTIS_INFO, "the database is open again");
+    notice->complaint[0] = '\0';
+    tell (notice, renewed);
+  }
+  return MANTIS_OK;
+}
+
+/* Look until a commit is seen, for a moment if EXPECTED. */
+static void
+look (struct notice *notice, bool expected)
+{
+  struct mantis_error error = {0};
+  enum mantis_status status;
+  struct store *store;
+  bool changed = false;
+  long pause = FIRST_PAUSE_US;
+
+  status = stores_get (notice->stores, notice->number, &store, NULL, &error);
+  while (status == MANTIS_OK) {
+    status = store->ops->look (store->session, &changed, &error);
+    if (changed || notice->lost || !expected || pause > LAST_PAUSE_US)
+      break;
+    nanosleep (&(struct timespec){.tv_nsec = pause * 1000}, NULL);
+    pause *= 2;
+  }
+  if (status == MANTIS_OK && (changed || notice->lost))
+    status = weigh (notice, store, &error);
+  if (status == MANTIS_LOST)
+    lose (notice, &error);
+  else if (status != MANTIS_OK && status != MANTIS_BUSY)
+    complain (notice, &error);
+}
+
+static void
+drain (int fd)
+{
+  char bytes[4096];
+
+  while (read (fd, bytes, sizeof bytes) > 0)
+    ;
+}
+
+static void *
+watch (void *context)
+{
+  struct notice *notice = context;
+  struct pollfd fds[2] = {{.fd = notice->stop, .events = POLLIN},
+                          {.fd = notice->watch, .events = POLLIN}};
+  const int patience = notice->watch < 0 ? BLIND_MS : IDLE_MS;
+
+  pthread_setname_np (pthread_self (), "notice");
+  for (;;) {
+    int ready;
+    look (notice, fds[1].revents & POLLIN);
+    fds[1].revents = 0;
+    ready = poll (fds, notice->watch < 0 ? 1 : 2, patience);
+    if (ready > 0 && fds[0].revents)
+      return NULL;
+    if (ready > 0 && (fds[1].revents & POLLIN))
+      drain (notice->watch);
+  }
+}
+
+/* ---- Life -------------------------------------------------------------------------------------
+ */
+
+static int
+start_thread (struct notice *notice)
+{
+  pthread_attr_t attributes;
+  sigset_t all, before;
+  int result;
+
+  pthread_attr_init (&attributes);
+  pthread_attr_setstacksize (&attributes, STACK);
+  sigfillset (&all);
+  pthread_sigmask (SIG_SETMASK, &all, &before);
+  result = pthread_create (&notice->thread, &attributes, watch, notice);
+  pthread_sigmask (SIG_SETMASK, &before, NULL);
+  pthread_attr_destroy (&attributes);
+  return result;
+}
+
+static int
+watch_storage (const struct stores *stores)
+{
+  struct mantis_error error = {0};
+  int fd = stores->ops->watch ? stores->ops->watch (stores->self, &error) : -1;
+
+  if (fd < 0 && *error.text)
+    mantis_log (MANTIS_WARNING, "%s: looking every %d ms instead", error.text, BLIND_MS);
+  return fd;
+}
+
+enum mantis_status
+notice_new (struct notice **notice, struct loop *loop, struct stores *stores, size_t number,
+            noticed_fn noticed, void *context, struct mantis_error *error)
+{
+  struct notice *made = calloc (1, sizeof *made);
+  int result;
+
+  if (!made)
+    return mantis_fail (error, MANTIS_FAILED, "no memory left to watch the database");
+  *made = (struct notice){.loop = loop,
+                          .stores = stores,
+                          .number = number,
+                          .noticed = noticed,
+                          .context = context,
+                          .call.run = on_loop};
+  made->watch = watch_storage (stores);
+  made->stop = eventfd (0, EFD_CLOEXEC);
+  pthread_mutex_init (&made->mutex, NULL);
+  result = made->stop < 0 ? errno : start_thread (made);
+  if (result == 0) {
+    *notice = made;
+    return MANTIS_OK;
+  }
+  if (made->stop >= 0)
+    close (made->stop);
+  pthread_mutex_destroy (&made->mutex);
+  free (made);
+  return mantis_fail (error, MANTIS_FAILED, "cannot watch the database: %s", strerror (result));
+}
+
+void
+notice_free (struct notice *notice)
+{
+  const uint64_t one = 1;
+
+  if (!notice)
+    return;
+  (void)!write (notice->stop, &one, sizeof one);
+  pthread_join (notice->thread, NULL);
+  loop_flush (notice->loop);
+  close (notice->stop);
+  pthread_mutex_destroy (&notice->mutex);
+  free (notice);
+}

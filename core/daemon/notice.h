@@ -1,0 +1,43 @@
+/* notice.h - a thread that looks whether somebody has written to the database.
+ *
+ * Applications and administrators write past Mantis.  The storage's descriptor tells that something
+ * may have happened, a session of our own what it was; only what gives somebody work is passed on.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#ifndef MANTIS_DAEMON_NOTICE_H
+#define MANTIS_DAEMON_NOTICE_H
+
+#include "daemon/stores.h"
+#include "run/loop.h"
+
+/* How far a database is; a part only grows while the database stays the same. */
+struct position {
+  int64_t head;       /* newest entry of its log */
+  int64_t generation; /* server */
+};
+
+/* May we tell somebody about B who knows of A? */
+static inline bool
+position_is_news (const struct position *a, const struct position *b)
+{
+  return b->head > a->head || b->generation > a->generation;
+}
+
+/* Read it, outside of transactions. */
+enum mantis_status position_read (struct store *store, struct position *position,
+                                  struct mantis_error *error);
+
+struct notice;
+
+/* On the loop's thread.  RENEWED: the database is another one, or was lost and is back; the stores
+ * have been told to renew themselves. */
+typedef void (*noticed_fn) (void *context, const struct position *position, bool renewed);
+
+/* Uses the session numbered NUMBER of STORES. */
+enum mantis_status notice_new (struct notice **notice, struct loop *loop, struct stores *stores,
+                               size_t number, noticed_fn noticed, void *context,
+                               struct mantis_error *error);
+void notice_free (struct notice *notice); /* NULL is fine */
+
+#endif

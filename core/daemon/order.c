@@ -1,0 +1,199 @@
+/* order.c - what mantisctl asks of a running mantisd.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "daemon/node.h"
+
+#include "base/base.h"
+#include "sync/capture.h"
+#include "wire/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void
+order_free (struct order *order)
+{
+  mantis_buf_free (&order->answer);
+  json_decref (order->json);
+  free (order);
+}
+
+void
+order_abandon (struct order *order)
+{
+  order->peer = NULL;
+  if (!order->waiting)
+    return; /* whoever works on it brings it back */
+  dialer_forget (order->node->dialer, &order->waiter);
+  order_free (order);
+}
+
+static void
+refuse (struct order *order, enum mantis_status status, const char *text)
+{
+  order->status = mantis_fail (&order->error, status, "%s", text);
+  peer_answer (order);
+}
+
+/* ---- Of a server ------------------------------------------------------------------------------
+ */
+
+static void
+on_reply (void *context, const struct mantis_answer *answer)
+{
+  struct order *order = context;
+
+  if (answer->status == 200)
+    mantis_buf_add (&order->answer, answer->body, answer->length);
+  else {
+    enum mantis_status ignored = MANTIS_OK;
+    struct mantis_error error;
+    CLEANUP_JSON json_t *problem = json_read (answer->body, answer->length, &error);
+    const char *detail = json_get_text (problem, "detail", "it was refused", &ignored, &error);
+    order->status = mantis_fail (&order->error, MANTIS_FAILED, "%s", detail);
+  }
+  peer_answer (order);
+}
+
+static void
+ask_server (struct order *order)
+{
+  order->request = (struct mantis_request){.size = sizeof order->request,
+                                           .message = order->message,
+                                           .argument = order->argument,
+                                           .body = ""};
+  service_submit_local (order->node->service, &order->request, on_reply, order);
+}
+
+/* Every client compares the table with ours. */
+static void
+server_scan (struct task *task, size_t worker)
+{
+  struct order *order = (struct order *)((char *)task - offsetof (struct order, task));
+  struct store *store;
+  enum mantis_status status =
+      stores_get (&order->node->stores, worker, &store, NULL, &order->error);
+
+  if (status == MANTIS_OK &&
+      (status = store_begin (store, MANTIS_WRITE, &order->error)) == MANTIS_OK) {
+    if (order->table && !store_table (store, order->table))
+      status = mantis_fail (&order->error, MANTIS_ABSENT, "there is no table \"%s\"", order->table);
+    if (status == MANTIS_OK)
+      status = capture_new_generation (store, order->table, &order->error);
+    if (status == MANTIS_OK)
+      status = store_commit (store, &order->error);
+    store_rollback (store);
+  }
+  order->status = status;
+  mantis_buf_text (&order->answer, "{}");
+}
+
+static void
+server_scan_done (struct call *call)
+{
+  struct task *task = (struct task *)call;
+  struct order *order = (struct order *)((char *)task - offsetof (struct order, task));
+
+  if (order->status == MANTIS_OK) /* what the sessions remember of generations is old now */
+    stores_renew (&order->node->stores);
+  peer_answer (order);
+}
+
+static void
+begin_at_server (struct order *order)
+{
+  if (strcmp (order->message, "status") == 0 || strcmp (order->message, "conflicts") == 0)
+    ask_server (order);
+  else if (strcmp (order->message, "scan") == 0) {
+    order->task = (struct task){.work = server_scan, .done.run = server_scan_done};
+    if (!pool_submit (order->node->pool, &order->task))
+      refuse (order, MANTIS_BUSY, "the server is busy: try again later");
+  } else if (strcmp (order->message, "sync") == 0)
+    refuse (order, MANTIS_INVALID, "this node is the server: its clients begin an exchange");
+  else
+    refuse (order, MANTIS_INVALID, "this mantisd knows no such message");
+}
+
+/* ---- Of a client ------------------------------------------------------------------------------
+ */
+
+static enum mantis_status
+list_conflicts (struct order *order, struct store *store)
+{
+  enum mantis_status status = store_begin (store, MANTIS_READ, &order->error);
+
+  if (status == MANTIS_OK)
+    status = conflicts_list (store, order->argument, &order->answer, &order->error);
+  store_rollback (store);
+  return status;
+}
+
+static void
+client_ask (struct question *question, struct client *client, struct store *store,
+            struct mantis_error *error)
+{
+  struct order *order = (struct order *)((char *)question - offsetof (struct order, question));
+
+  if (!client) {
+    order->error = *error;
+    order->status = error->status;
+  } else if (strcmp (order->message, "status") == 0)
+    order->status = client_status (client, &order->answer, &order->error);
+  else if (strcmp (order->message, "conflicts") == 0)
+    order->status = list_conflicts (order, store);
+  else {
+    order->status = client_scan (client, order->table, &order->error);
+    mantis_buf_text (&order->answer, "{}");
+  }
+}
+
+static void
+client_asked (struct call *call)
+{
+  struct question *question = (struct question *)call;
+  struct order *order = (struct order *)((char *)question - offsetof (struct order, question));
+
+  if (order->status == MANTIS_OK && strcmp (order->message, "scan") == 0)
+    dialer_hurry (question->dialer);
+  peer_answer (order);
+}
+
+static void
+on_synced (struct waiter *waiter, const char *why)
+{
+  struct order *order = (struct order *)((char *)waiter - offsetof (struct order, waiter));
+
+  order->waiting = false;
+  mantis_buf_text (&order->answer, "{}");
+  if (why)
+    order->status = mantis_fail (&order->error, MANTIS_FAILED, "%s", why);
+  peer_answer (order);
+}
+
+static void
+begin_at_client (struct order *order)
+{
+  struct dialer *dialer = order->node->dialer;
+
+  if (strcmp (order->message, "sync") == 0) {
+    order->waiting = true;
+    order->waiter.done = on_synced;
+    dialer_wait (dialer, &order->waiter);
+  } else if (strcmp (order->message, "status") == 0 || strcmp (order->message, "conflicts") == 0 ||
+             strcmp (order->message, "scan") == 0) {
+    order->question = (struct question){.task.done.run = client_asked, .ask = client_ask};
+    if (!dialer_ask (dialer, &order->question))
+      refuse (order, MANTIS_BUSY, "mantisd is busy: try again later");
+  } else
+    refuse (order, MANTIS_INVALID, "this mantisd knows no such message");
+}
+
+void
+order_begin (struct order *order)
+{
+  if (order->node->config->role == MANTIS_SERVER)
+    begin_at_server (order);
+  else
+    begin_at_client (order);
+}

@@ -1,0 +1,47 @@
+/* service.h - what a server does with a request that a transport has handed over.
+ *
+ * A visit is one request from arrival to answer: who is it, then the message on a worker.  A pull
+ * that has nothing to tell yet is parked; when something is committed it goes to a worker again.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#ifndef MANTIS_DAEMON_SERVICE_H
+#define MANTIS_DAEMON_SERVICE_H
+
+#include "config/config.h"
+#include "daemon/notice.h"
+#include "daemon/stores.h"
+#include "message/message.h"
+#include "run/worker.h"
+
+struct service_settings {
+  const struct config *config; /* which nodes are turned away */
+  struct instance **auth;      /* asked in this order */
+  size_t auth_count;
+  struct server *server;
+  struct stores *stores; /* one session for each worker of the pool */
+  struct pool *pool;
+  size_t lane; /* workers that woken visits may keep busy at once */
+};
+
+enum mantis_status service_new (const struct service_settings *settings, struct event_base *base,
+                                struct mantis_service **service, struct mantis_error *error);
+void service_free (struct mantis_service *service); /* when no visit is left; NULL is fine */
+
+/* As mantis_service_submit(), for somebody who needs no credentials: mantisctl on this machine. */
+uint64_t service_submit_local (struct mantis_service *service, const struct mantis_request *request,
+                               mantis_answered answered, void *context);
+
+/* The database has come to POSITION: parked visits look again.  RENEWED: it is another database. */
+void service_news (struct mantis_service *service, const struct position *position, bool renewed);
+
+/* Answer everything that waits as it is now, take nothing new, and call EMPTY when no visit is left
+ * (perhaps at once). */
+void service_drain (struct mantis_service *service, void (*empty) (void *context), void *context);
+
+/* admit.c: who calls?  MANTIS_DENIED: nobody we know; the text is for the caller. */
+enum mantis_status admit (const struct service_settings *settings,
+                          const struct mantis_request *request, struct mantis_arena *arena,
+                          struct mantis_principal *principal, struct mantis_error *error);
+
+#endif

@@ -1,0 +1,145 @@
+/* worker.c - threads for what may take a while, and a bounded queue before them.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "run/worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* jansson goes down 2048 levels of a message by calling itself. */
+enum { STACK = 1024 * 1024 };
+
+struct worker {
+  struct pool *pool;
+  size_t number;
+  pthread_t thread;
+};
+
+struct pool {
+  struct loop *loop;
+  pthread_mutex_t mutex;
+  pthread_cond_t more;
+  struct task *first, **last;
+  size_t waiting, room;
+  bool closing;
+  char name[16];
+  size_t count; /* of the threads that run */
+  struct worker workers[];
+};
+
+/* The next task, NULL: there will be none any more. */
+static struct task *
+next_task (struct pool *pool)
+{
+  struct task *task;
+
+  pthread_mutex_lock (&pool->mutex);
+  while (!pool->first && !pool->closing)
+    pthread_cond_wait (&pool->more, &pool->mutex);
+  if ((task = pool->first)) {
+    pool->waiting--;
+    if (!(pool->first = task->next))
+      pool->last = &pool->first;
+  }
+  pthread_mutex_unlock (&pool->mutex);
+  return task;
+}
+
+static void *
+work (void *context)
+{
+  const struct worker *worker = context;
+  struct task *task;
+
+  pthread_setname_np (pthread_self (), worker->pool->name);
+  while ((task = next_task (worker->pool))) {
+    task->work (task, worker->number);
+    loop_post (worker->pool->loop, &task->done);
+  }
+  return NULL;
+}
+
+/* Signals are the main thread's. */
+static int
+start (struct pool *pool, size_t count)
+{
+  pthread_attr_t attributes;
+  sigset_t all, before;
+  int result = 0;
+
+  pthread_attr_init (&attributes);
+  pthread_attr_setstacksize (&attributes, STACK);
+  sigfillset (&all);
+  pthread_sigmask (SIG_SETMASK, &all, &before);
+  while (pool->count < count && result == 0) {
+    struct worker *worker = &pool->workers[pool->count];
+    *worker = (struct worker){.pool = pool, .number = pool->count};
+    result = pthread_create (&worker->thread, &attributes, work, worker);
+    pool->count += result == 0;
+  }
+  pthread_sigmask (SIG_SETMASK, &before, NULL);
+  pthread_attr_destroy (&attributes);
+  return result;
+}
+
+enum mantis_status
+pool_new (struct pool **pool, struct loop *loop, const char *name, size_t workers, size_t room,
+          struct mantis_error *error)
+{
+  struct pool *made = calloc (1, sizeof *made + workers * sizeof *made->workers);
+  int result;
+
+  if (!made)
+    return mantis_fail (error, MANTIS_FAILED, "no memory left for %zu workers", workers);
+  made->loop = loop;
+  made->room = room;
+  made->last = &made->first;
+  strncpy (made->name, name, sizeof made->name - 1);
+  pthread_mutex_init (&made->mutex, NULL);
+  pthread_cond_init (&made->more, NULL);
+  if ((result = start (made, workers)) != 0) {
+    pool_free (made);
+    return mantis_fail (error, MANTIS_FAILED, "cannot start %zu workers: %s", workers,
+                        strerror (result));
+  }
+  *pool = made;
+  return MANTIS_OK;
+}
+
+void
+pool_free (struct pool *pool)
+{
+  if (!pool)
+    return;
+  pthread_mutex_lock (&pool->mutex);
+  pool->closing = true;
+  pthread_cond_broadcast (&pool->more);
+  pthread_mutex_unlock (&pool->mutex);
+  for (size_t i = 0; i < pool->count; i++)
+    pthread_join (pool->workers[i].thread, NULL);
+  pthread_cond_destroy (&pool->more);
+  pthread_mutex_destroy (&pool->mutex);
+  free (pool);
+}
+
+bool
+pool_submit (struct pool *pool, struct task *task)
+{
+  bool taken;
+
+  task->next = NULL;
+  pthread_mutex_lock (&pool->mutex);
+  taken = pool->waiting < pool->room && !pool->closing;
+  if (taken) {
+    pool->waiting++;
+    *pool->last = task;
+    pool->last = &task->next;
+    pthread_cond_signal (&pool->more);
+  }
+  pthread_mutex_unlock (&pool->mutex);
+  return taken;
+}
