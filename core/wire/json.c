@@ -4,44 +4,37 @@
  */
 #include "wire/json.h"
 
-#include <stdalign.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* A tree of many tiny values takes a hundred times the memory of its text.  While a message is read, each
- * thread counts what jansson takes, and jansson is told "no memory" when the budget is used up. */
+ * thread counts what jansson takes, and jansson is told "no memory" when the budget is used up.  The memory
+ * itself is malloc's own, as others in this process (cjose, an embedding application) free with free() what
+ * jansson gave them, and have us free what they took before json_start(). */
 enum { BUDGET_FACTOR = 16, BUDGET_BASE = 1024 * 1024 };
 
 static _Thread_local size_t budget = SIZE_MAX;
 
-struct header {
-  alignas (max_align_t) size_t size;
-};
-
 static void *
 counted_malloc (size_t size)
 {
-  struct header *header;
+  size_t got;
+  void *pointer = size <= budget ? malloc (size) : NULL;
 
-  if (size > budget || !(header = malloc (sizeof *header + size)))
-    return NULL;
-  header->size = size;
-  if (budget != SIZE_MAX)
-    budget -= size;
-  return header + 1;
+  if (pointer && budget != SIZE_MAX) {
+    got = malloc_usable_size (pointer);
+    budget -= got < budget ? got : budget;
+  }
+  return pointer;
 }
 
 static void
 counted_free (void *pointer)
 {
-  struct header *header = pointer;
-
-  if (!pointer)
-    return;
-  header--;
-  if (budget != SIZE_MAX)
-    budget += header->size;
-  free (header);
+  if (pointer && budget != SIZE_MAX)
+    budget += malloc_usable_size (pointer);
+  free (pointer);
 }
 
 void
