@@ -1,0 +1,55 @@
+/* bench.h - figures for commits and readers: what is measured, and beside what.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#ifndef MANTIS_BENCH_H
+#define MANTIS_BENCH_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+double seconds (void); /* monotonic */
+
+/* One line of the report: what, the figure, its ratio to a yardstick (0: none), what is aimed for. */
+void report (const char *what, double figure, const char *unit, double ratio, const char *aim);
+
+/* ---- load.c: the table to use, and rows for it ---- */
+enum load { LOAD_INSERT, LOAD_UPDATE, LOAD_UPSERT, LOAD_DELETE };
+
+/* A new SQLite file with the table. */
+void load_create (const char *path);
+/* ROWS rows, TRANSACTION of them in each (0: all in one); TAG makes them different ones.  Seconds taken. */
+double load_run (const char *path, enum load load, int rows, int transaction, const char *tag);
+int64_t load_count (const char *path);
+
+/* ---- daemons.c: a server, clients and a wire between them that counts ---- */
+struct daemon {
+  pid_t pid;
+  char database[200], config[200], log[200];
+};
+
+extern char bench_folder[];
+extern int server_port;
+
+void daemons_start (void); /* makes bench_folder */
+void daemons_end (void);
+/* OPTIONS: more members of the configuration, each with a comma before it. */
+void server_start (struct daemon *daemon, const char *name, const char *options);
+/* PORT: where to reach the server. */
+void client_start (struct daemon *daemon, const char *name, int port, const char *options);
+void daemon_stop (struct daemon *daemon);
+long daemon_peak (const struct daemon *daemon); /* kB of memory at most so far */
+/* Until the table of DAEMON holds COUNT rows.  Seconds since START. */
+double wait_rows (const struct daemon *daemon, int64_t count, double start);
+/* Until the client's triggers are there. */
+void wait_captured (const struct daemon *daemon);
+bool wait_for_text (const struct daemon *daemon, const char *text);
+
+/* A relay to the server on a port of its own; bytes that went up and down. */
+int relay_start (void);
+void relay_counts (int64_t *up, int64_t *down);
+void relay_reset (void);
+
+#endif
