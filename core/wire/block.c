@@ -97,7 +97,7 @@ encode_head (struct mantis_buf *buf, const struct run *run, const bool *travels)
     mantis_buf_char (buf, ']');
   }
   for (int m = 0; m < META_COUNT; m++)
-    if (travels[m] && (run->shared[m] || run->varies[m]))
+    if (travels[m] && (run->shared[m] || run->varies[m] || m == META_BASE))
       mantis_buf_printf (buf, ",\"%s\":%lld", meta_names[m], (long long) run->shared[m]);
   comma = ",\"meta\":[";
   for (int m = 0; m < META_COUNT; m++)
@@ -184,7 +184,7 @@ struct block {
   char path[PATH_SIZE];
   bool stale;
   int64_t shared[META_COUNT];
-  bool has_time;
+  bool has_time, has_base;
   size_t width;    /* values of a row before its meta */
   size_t *columns; /* index of each, SIZE_MAX: not known here (only in a stale block) */
   struct {
@@ -258,6 +258,7 @@ decode_meta (const json_t *json, struct block *block, struct mantis_error *error
       if (strcmp (meta_names[m], name + block->meta[i].adds) == 0)
         block->meta[i].meta = m;
     block->has_time |= block->meta[i].meta == META_UPDATED_AT;
+    block->has_base |= block->meta[i].meta == META_BASE || block->meta[i].meta == META_CREATED;
   }
   for (int m = 0; m < META_COUNT; m++) {
     const json_t *shared = json_object_get (json, meta_names[m]);
@@ -266,6 +267,7 @@ decode_meta (const json_t *json, struct block *block, struct mantis_error *error
                           meta_names[m]);
     block->shared[m] = json_is_true (shared) ? 1 : json_integer_value (shared);
     block->has_time |= shared && m == META_UPDATED_AT;
+    block->has_base |= shared && (m == META_BASE || m == META_CREATED);
   }
   return MANTIS_OK;
 }
@@ -280,6 +282,8 @@ decode_facts (const json_t *row, size_t from, const struct block *block, int64_t
   memcpy (facts, block->shared, sizeof facts);
   if (!block->has_time)
     facts[META_UPDATED_AT] = now;
+  if (!block->has_base)
+    facts[META_CREATED] = 1;
   for (size_t i = 0; i < block->meta_count; i++) {
     const json_t *value = json_array_get (row, from + i);
     int m = block->meta[i].meta;

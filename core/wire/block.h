@@ -8,7 +8,8 @@
  *
  * A row lists the values of "columns", then those of "meta"; a deletion lists the key's values in key order,
  * then those of "meta".  What all rows share stands once in the block: updated_at, rev, base, created, seen.
- * A meta name with '+' is added to the block's value.  Meta may be left out: a person can write a block.
+ * A meta name with '+' is added to the block's value.  Meta may be left out: a person can write a block.  A
+ * row of which neither base nor created is said counts as new.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
