@@ -21,6 +21,7 @@
 # shellcheck shell=bash disable=SC2034
 set -eu -o pipefail
 top=$(readlink -f "${BASH_SOURCE[0]%/*}/../..")
+build=${MANTIS_TEST_BUILD:-$top} # where ./mantisd is, if it was built elsewhere
 shared=$top/../shared
 patience=${MANTIS_TEST_PATIENCE:-30}
 work=$(mktemp -d "${TMPDIR:-/tmp}/mantis-test.XXXXXX")
@@ -29,6 +30,7 @@ declare -A pids=()
 declare -a cleanups=()
 server= # the name of the server started last, and its port
 port=
+proxy= # the port of the bad road, if there is one
 
 # ---- Ends ------------------------------------------------------------------------------------------
 
@@ -146,7 +148,7 @@ configure_client ()
   [ -n "$server" ] || fail "start a server first"
   [ -e "$1.json" ] || cat > "$1.json" << END
 {"mode": "client", "storage": {"plugin": "sqlite", "path": "$1.db"},
- "sync": {"server_url": "http://127.0.0.1:$port", "token_file": "$1.token", "interval_seconds": 60}}
+ "sync": {"server_url": "http://127.0.0.1:${proxy:-$port}", "token_file": "$1.token", "interval_seconds": 60}}
 END
   [ -e "$1.token" ] || token "$1" > "$1.token"
 }
@@ -157,7 +159,7 @@ token ()
   local subject=$1
 
   shift
-  "$top/mantisctl" --config "$server.json" token --subject "$subject" "$@"
+  "$build/mantisctl" --config "$server.json" token --subject "$subject" "$@"
 }
 
 # launch NAME ARGUMENT...: start the daemon with its log and process id kept, and do not wait.
@@ -168,7 +170,7 @@ launch ()
   shift
   touch "$name.log"
   echo $(($(wc -l < "$name.log") + 1)) > "$name.from"
-  "$top/mantisd" "$@" >> "$name.log" 2>&1 < /dev/null &
+  "$build/mantisd" "$@" >> "$name.log" 2>&1 < /dev/null &
   pids[$name]=$!
 }
 
@@ -240,7 +242,58 @@ ctl ()
   local name=$1
 
   shift
-  "$top/mantisctl" --config "$name.json" "$@"
+  "$build/mantisctl" --config "$name.json" "$@"
+}
+
+# says NAME EXPRESSION: is the Python expression true of the status, S?
+# E.g. says tablet 'S["waiting"] == 0 and T["note"]["state"] == "live"'
+says ()
+{
+  ctl "$1" --json status > "$1.status" && python3 -c '
+import json, sys
+S = json.load(open(sys.argv[1]))
+S = S.get("answer", S)
+T = {t["table"]: t for t in S["tables"]}
+sys.exit(not eval(sys.argv[2]))' "$1.status" "$2"
+}
+
+# wait_until NAME EXPRESSION: of its status.
+wait_until ()
+{
+  wait_for "$2 in the status of $1" says "$1" "$2"
+}
+
+# quiet NAME...: all that these clients have is with the server, and the other way round.
+quiet ()
+{
+  local name
+
+  for name; do
+    wait_until "$name" 'S["caught_up"] and S["waiting"] == 0 and S["held"] == 0'
+  done
+}
+
+# start_proxy: a bad road to the server (proxy.py), which clients configured from now on take.
+start_proxy ()
+{
+  proxy=$(free_port)
+  touch rules requests
+  python3 "$top/tests/daemon/proxy.py" "$proxy" "$port" 2> proxy.err &
+  pids[proxy]=$!
+  wait_for "the proxy to listen" bash -c "exec 3<> /dev/tcp/127.0.0.1/$proxy"
+}
+
+# road RULE...: what it does from now on; see proxy.py.
+road ()
+{
+  printf '%s\n' "$@" > rules.next
+  mv rules.next rules
+}
+
+# Until all rules have been followed as often as they say.
+wait_for_road ()
+{
+  wait_for "the rules to be followed: $(cat rules)" test ! -s rules
 }
 
 # call METHOD PATH [CURL-ARGUMENT...]: to the server, with a token of its own; prints the body.
@@ -324,6 +377,36 @@ wait_for_sync ()
     }
     sleep 0.05
   done
+}
+
+# settled SERVER CLIENT...: all hold the same, nothing waits, nothing dangles, no file is damaged, and one more
+# cycle brings the server nothing.
+settled ()
+{
+  local server=$1 name head
+
+  shift
+  for name; do
+    wait_for_sync "$name" "$server"
+  done
+  quiet "$@"
+  head=$(sql "$server" "SELECT max(seq) FROM __sync_log")
+  for name; do
+    ctl "$name" sync > /dev/null || fail "$name: mantisctl sync"
+    quiet "$name"
+    same_contents "$name" "$server" || fail "$name and $server were the same, and are not"
+  done
+  [ "$(sql "$server" "SELECT max(seq) FROM __sync_log")" = "$head" ] || fail "rows travel though nobody wrote"
+  for name in "$server" "$@"; do
+    [ "$(sql "$name" "PRAGMA integrity_check")" = ok ] || fail "$name.db is damaged"
+    [ -z "$(sql "$name" "PRAGMA foreign_key_check")" ] || fail "$name: rows without a parent"
+  done
+}
+
+# kept NAME: how many conflicts are kept.
+kept ()
+{
+  sql "$1" "SELECT count(*) FROM __sync_conflicts"
 }
 
 # wait_for_row NAME QUERY: until it gives a row.
