@@ -13,6 +13,7 @@
 
 enum {
   QUESTIONS = 64,  /* that may wait for the client's thread */
+  SOON_MS = 100,   /* until a client that had nothing to send is asked again, at least */
   TOKEN_MS = 1000, /* between looks at the file while there is no token that serves */
   REOPEN_MS = 1000 /* between tries to open the database */
 };
@@ -342,27 +343,42 @@ tell_waiters (struct dialer *dialer)
   }
 }
 
-static void
-turn_done (struct call *call)
+/* Send what the client wants to send.  True: there was something. */
+static bool
+send_all (struct dialer *dialer)
 {
-  struct task *task = (struct task *)call;
-  struct dialer *dialer = (struct dialer *)((char *)task - offsetof (struct dialer, task));
+  bool sent = false;
 
-  dialer->turning = false;
-  dialer->turns++;
-  if (dialer->closing)
-    return;
   for (int i = 0; i < CLIENT_SLOTS; i++) {
     struct line *line = &dialer->lines[i];
     if (dialer->given.deliver[i]) {
       line->state = LINE_FREE;
       mantis_buf_free (&line->received); /* pages are large, and rare when all is quiet */
     }
-    if (dialer->given.ask[i] && line->request.message)
+    if (dialer->given.ask[i] && line->request.message) {
       send_request (line);
+      sent = true;
+    }
   }
+  return sent;
+}
+
+static void
+turn_done (struct call *call)
+{
+  struct task *task = (struct task *)call;
+  struct dialer *dialer = (struct dialer *)((char *)task - offsetof (struct dialer, task));
+  int64_t due;
+
+  dialer->turning = false;
+  dialer->turns++;
+  if (dialer->closing)
+    return;
+  due = dialer->due;
+  if (!send_all (dialer) && due >= 0 && due < SOON_MS)
+    due = SOON_MS;
   tell_waiters (dialer);
-  loop_timer (dialer->due_timer, dialer->due == 0 ? 1 : dialer->due);
+  loop_timer (dialer->due_timer, due);
   if (dialer->again)
     begin_turn (dialer);
 }

@@ -9,8 +9,8 @@
 enum { LONGEST_WAIT = 25000 }; /* milliseconds that a pull may wait at the server */
 
 /* Texts are those of the start: what they come from does not change while we run. */
-static struct dialer_settings
-settings_of (const struct mantis *node)
+struct dialer_settings
+follow_settings (const struct mantis *node)
 {
   const struct config *live = node->live;
 
@@ -47,7 +47,7 @@ on_once (struct waiter *waiter, const char *why)
 enum mantis_status
 follow_start (struct mantis *node, struct mantis_error *error)
 {
-  struct dialer_settings settings = settings_of (node);
+  struct dialer_settings settings = follow_settings (node);
   enum mantis_status status = dialer_new (&node->dialer, &settings, node->loop, node->dial,
                                           &node->stores, node->config->server_url, error);
 
@@ -66,7 +66,7 @@ follow_start (struct mantis *node, struct mantis_error *error)
 void
 follow_reload (struct mantis *node)
 {
-  struct dialer_settings settings = settings_of (node);
+  struct dialer_settings settings = follow_settings (node);
 
   dialer_set (node->dialer, &settings);
 }

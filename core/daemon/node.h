@@ -61,6 +61,7 @@ void serve_news (struct mantis *node, const struct position *position, bool rene
 void serve_reload (struct mantis *node);
 
 /* follow.c */
+struct dialer_settings follow_settings (const struct mantis *node);
 enum mantis_status follow_open (struct mantis *node, struct mantis_error *error);
 enum mantis_status follow_start (struct mantis *node, struct mantis_error *error);
 void follow_close (struct mantis *node);

@@ -100,13 +100,12 @@ serve_open (struct mantis *node, struct mantis_error *error)
                                             .body_bytes = MESSAGE_BYTES,
                                             .wait = LONGEST_WAIT},
                                  .started = mantis_now ()};
-  if ((status = open_resolvers (node, error)) != MANTIS_OK ||
-      (status = open_list (node, config->auth, config->auth_count, &node->auth, error)) !=
-          MANTIS_OK ||
-      (status = open_list (node, config->listen, config->listen_count, &node->listen, error)) !=
-          MANTIS_OK)
-    return status;
-  return leave_token (node, error);
+  status = open_resolvers (node, error);
+  if (status == MANTIS_OK)
+    status = open_list (node, config->auth, config->auth_count, &node->auth, error);
+  if (status == MANTIS_OK)
+    status = open_list (node, config->listen, config->listen_count, &node->listen, error);
+  return status;
 }
 
 /* ---- Where it answers -------------------------------------------------------------------------
@@ -152,6 +151,8 @@ serve_start (struct mantis *node, struct mantis_error *error)
   settings.pool = node->pool;
   if (status == MANTIS_OK)
     status = service_new (&settings, loop_base (node->loop), &node->service, error);
+  if (status == MANTIS_OK)
+    status = leave_token (node, error);
   return status == MANTIS_OK ? listen_all (node, error) : status;
 }
 
