@@ -33,12 +33,13 @@ struct applying {
   bool append;   /* we append to the log */
   bool mark;     /* we give origin and time to what triggers append */
   bool forget;   /* we remove what triggers append */
+  bool note;     /* client: we note the version */
   bool upsert;   /* rows with all columns may be one statement */
   int64_t head;  /* of the log, before */
   struct mask mask, full;
   bool have_mask;
   sqlite3_stmt *write, *update, *insert; /* for MASK: an UPSERT, or the other two */
-  sqlite3_stmt *delete, *entry, *marking;
+  sqlite3_stmt *delete, *entry, *marking, *noting, *unnoting;
 };
 
 enum mantis_status
@@ -450,6 +451,9 @@ apply_one (struct applying *a, const struct mantis_change *change)
     status = append_entry (a, change);
   if (!status && a->mark)
     status = mark_entries (a, change);
+  if (!status && a->note)
+    status =
+        versions_write (a->session, change->deleted ? a->unnoting : a->noting, change, a->error);
   return status;
 }
 
@@ -469,6 +473,7 @@ start_applying (struct applying *a)
   a->mark = logged && server && a->triggers;
   a->forget = !server && a->triggers;
   a->upsert = !a->triggers;
+  a->note = logged && !server;
   take_mask (a->table, NULL, &a->full);
   if ((status = set_triggers (a->session, a->triggers, a->error)))
     return status;
@@ -480,6 +485,9 @@ start_applying (struct applying *a)
     status = prepare_entry (a);
   if (!status && a->mark)
     status = prepare_marking (a);
+  if (!status && a->note &&
+      !(status = versions_prepare (a->session, a->table, false, &a->noting, a->error)))
+    status = versions_prepare (a->session, a->table, true, &a->unnoting, a->error);
   return status;
 }
 
@@ -487,8 +495,8 @@ start_applying (struct applying *a)
 static void
 stop_applying (struct applying *a)
 {
-  sqlite3_stmt **const all[] = {&a->write,  &a->update, &a->insert,
-                                &a->delete, &a->entry,  &a->marking};
+  sqlite3_stmt **const all[] = {&a->write, &a->update,  &a->insert, &a->delete,
+                                &a->entry, &a->marking, &a->noting, &a->unnoting};
 
   for (size_t i = 0; i < COUNT_OF (all); i++)
     statement_reset (all[i]);

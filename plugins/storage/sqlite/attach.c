@@ -353,6 +353,8 @@ watch_table (struct attaching *a, size_t at)
     warn_of_shared_numbers (a, table, facts);
   if (old)
     old->found = true;
+  if ((status = versions_watch (a->session, table, watch != MANTIS_WATCHED, a->error)))
+    return status;
   return old && same_as_before (old, table, facts, key)
              ? MANTIS_OK
              : remember (a, table, facts, key, "watched");
@@ -388,6 +390,51 @@ exists (struct attaching *a, const char *name)
                                         NULL) == SQLITE_OK;
 }
 
+/* Is NAME, "__sync_row_TABLE" or "__sync_versions_ID", of a table that is watched? */
+static bool
+is_wanted (struct attaching *a, const char *name)
+{
+  static const char view[] = "__sync_row_", keys[] = "__sync_versions_";
+
+  for (size_t i = 0; i < a->schema->shown.count; i++) {
+    const struct mantis_table *table = a->schema->attached[i].table;
+    if (table->refusal)
+      continue;
+    if (strncmp (name, view, sizeof view - 1) == 0 &&
+        strcmp (name + sizeof view - 1, table->name) == 0)
+      return true;
+    if (strncmp (name, keys, sizeof keys - 1) == 0 && atoll (name + sizeof keys - 1) == table->id)
+      return true;
+  }
+  return false;
+}
+
+/* Drop the views and tables of rows' versions that no watched table has. */
+static enum mantis_status
+sweep_versions (struct attaching *a)
+{
+  AUTO_FINALIZE sqlite3_stmt *rows = NULL;
+  const char **names;
+  size_t count = 0, most;
+  enum mantis_status status = count_of (a, "SELECT count(*) FROM main.sqlite_master", &most);
+
+  if (status)
+    return status;
+  if (!(names = mantis_arena_alloc (a->arena, (most + 1) * sizeof *names)) ||
+      sqlite3_prepare_v2 (a->session->db,
+                          "SELECT name FROM main.sqlite_master WHERE (type = 'view' AND name GLOB"
+                          " '__sync_row_*') OR (type = 'table' AND name GLOB '__sync_versions_*')",
+                          -1, &rows, NULL))
+    return sql_failed (a->session, a->error, "read the schema");
+  while (count < most && sqlite3_step (rows) == SQLITE_ROW)
+    if (!is_wanted (a, (const char *)sqlite3_column_text (rows, 0)))
+      names[count++] = column_text (rows, 0, a->arena);
+  sqlite3_reset (rows);
+  for (size_t i = 0; i < count && names[i] && !status; i++)
+    status = drop (a, strncmp (names[i], "__sync_row_", 11) == 0 ? "VIEW" : "TABLE", names[i]);
+  return status;
+}
+
 /* What was watched and is not any more; triggers that nobody wants. */
 static enum mantis_status
 clean_up (struct attaching *a)
@@ -404,7 +451,7 @@ clean_up (struct attaching *a)
   for (size_t i = 0; i < a->standing_count && !status; i++)
     if (!a->standing[i].wanted)
       status = drop (a, "TRIGGER", a->standing[i].name);
-  return status;
+  return status ? status : sweep_versions (a);
 }
 
 /* Client: which tables have triggers that run when rows are applied? */

@@ -122,8 +122,8 @@ log_head (struct mantis_session *session, int64_t *head, struct mantis_error *er
   return ask_kept (session, "SELECT max(seq) FROM main.__sync_log", 0, head, error);
 }
 
-static const struct mantis_table *
-table_of (const struct mantis_session *session, int64_t id)
+const struct mantis_table *
+table_of_id (const struct mantis_session *session, int64_t id)
 {
   const struct known_schema *schema = session->schema;
 
@@ -152,7 +152,7 @@ read_entry (struct log_reading *r, sqlite3_stmt *row, struct mantis_entry *entry
 
   if (id != r->id) {
     r->id = id;
-    r->table = table_of (r->session, id);
+    r->table = table_of_id (r->session, id);
   }
   if (origin && (!r->origin || strcmp (origin, r->origin) != 0))
     r->origin = mantis_arena_strdup (r->arena, origin);
@@ -231,6 +231,7 @@ log_trim (struct mantis_session *session, int64_t upto, struct mantis_error *err
   enum mantis_status status = need_transaction (session, true, error);
 
   if (status || (status = log_width (session, error)) || session->log_keys == 0 ||
+      (status = versions_fold (session, upto, error)) ||
       (status = statement (session,
                            "DELETE FROM main.__sync_log WHERE seq <= ?1"
                            " AND seq < (SELECT max(seq) FROM main.__sync_log)",

@@ -205,6 +205,24 @@ enum mantis_status log_versions (struct mantis_session *session, const struct ma
 void add_log_key (struct mantis_session *session, struct mantis_buf *sql,
                   const struct mantis_table *table, int first);
 
+/* The watched table with this id, NULL when there is none. */
+const struct mantis_table *table_of_id (const struct mantis_session *session, int64_t id);
+
+/* ---- versions.c: __sync_row_TABLE ---- */
+
+/* Make what is missing; FILL: take in the rows that are there. */
+enum mantis_status versions_watch (struct mantis_session *session, const struct mantis_table *table,
+                                   bool fill, struct mantis_error *error);
+/* The statement with which a client notes what it applies, and its use. */
+enum mantis_status versions_prepare (struct mantis_session *session,
+                                     const struct mantis_table *table, bool deleted,
+                                     sqlite3_stmt **write, struct mantis_error *error);
+enum mantis_status versions_write (struct mantis_session *session, sqlite3_stmt *write,
+                                   const struct mantis_change *change, struct mantis_error *error);
+/* The entries with seq <= UPTO are about to leave the log. */
+enum mantis_status versions_fold (struct mantis_session *session, int64_t upto,
+                                  struct mantis_error *error);
+
 /* ---- rows.c, apply.c ---- */
 
 /* "id" = ?FIRST AND ... */
