@@ -49,6 +49,11 @@ json_read (const char *body, size_t length, struct mantis_error *error)
   json_error_t where;
   json_t *json;
 
+  /* To jansson a NUL byte after the document is its end, whatever follows. */
+  if (length && memchr (body, '\0', length)) {
+    mantis_fail (error, MANTIS_INVALID, "the body is not JSON: it holds a NUL byte");
+    return NULL;
+  }
   budget = length * BUDGET_FACTOR + BUDGET_BASE;
   json = json_loadb (body, length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &where);
   budget = SIZE_MAX;
