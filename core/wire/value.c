@@ -94,7 +94,7 @@ encode_short_real (struct mantis_buf *buf, double real)
 static void
 encode_real (struct mantis_buf *buf, double real)
 {
-  char text[40];
+  char text[40], *point;
 
   if (isinf (real)) {
     mantis_buf_text (buf, real > 0 ? "{\"r\":\"inf\"}" : "{\"r\":\"-inf\"}");
@@ -108,15 +108,16 @@ encode_real (struct mantis_buf *buf, double real)
     return;
   for (int precision = 15; precision <= 17; precision++) {
     snprintf (text, sizeof text, "%.*g", precision, real);
-    for (char *c = text; *c; c++) /* whatever the locale says */
-      if (*c == ',')
-        *c = '.';
     if (precision == 17 || strtod (text, NULL) == real)
       break;
   }
-  mantis_buf_text (buf, text);
-  if (!strpbrk (text, ".e"))
-    mantis_buf_text (buf, ".0");
+  point = text + strspn (text, "-0123456789"); /* the locale's, of one byte or more */
+  mantis_buf_add (buf, text, (size_t) (point - text));
+  if (*point != 'e')
+    mantis_buf_char (buf, '.');
+  if (*point == '\0')
+    mantis_buf_char (buf, '0');
+  mantis_buf_text (buf, point + strcspn (point, "e0123456789"));
 }
 
 void
@@ -166,7 +167,8 @@ decode_base64 (const char *text, size_t length, struct mantis_arena *arena, stru
     return mantis_fail (error, MANTIS_INVALID, "text that is not base64");
   value->as.bytes = bytes;
   value->length = (uint32_t) (length / 4 * 3 - padding);
-  bytes[value->length] = '\0';
+  if (bytes[value->length]) /* bits that belong to no byte: another text for the same bytes */
+    return mantis_fail (error, MANTIS_INVALID, "base64 text that ends in stray bits");
   return MANTIS_OK;
 }
 
