@@ -6,8 +6,9 @@
 #include "base/base.h"
 #include "wire/value.h"
 
-#include <math.h>
 #include <string.h>
+
+#define TWO_63 9223372036854775808.0
 
 void
 key_encode (struct mantis_buf *buf, const struct mantis_table *table, mantis_row row)
@@ -84,7 +85,7 @@ comparable (const struct mantis_value *value)
 {
   struct mantis_value same = *value;
 
-  if (value->type == MANTIS_REAL && fabs (value->as.real) < 9.2e18
+  if (value->type == MANTIS_REAL && value->as.real >= -TWO_63 && value->as.real < TWO_63
       && value->as.real == (double) (int64_t) value->as.real) {
     same.type = MANTIS_INTEGER;
     same.as.integer = (int64_t) value->as.real;
@@ -120,16 +121,32 @@ key_equal (const struct mantis_table *table, mantis_row a, mantis_row b)
   return true;
 }
 
+/* Exact: a double holds not every integer. */
+static int
+compare_with_real (int64_t integer, double real)
+{
+  int64_t whole;
+
+  if (real < -TWO_63)
+    return 1;
+  if (!(real < TWO_63))
+    return -1;
+  whole = (int64_t) real; /* towards zero */
+  if (integer != whole)
+    return integer < whole ? -1 : 1;
+  return (double) whole < real ? -1 : (double) whole > real;
+}
+
 static int
 compare_numbers (const struct mantis_value *a, const struct mantis_value *b)
 {
-  double left, right;
-
   if (a->type == MANTIS_INTEGER && b->type == MANTIS_INTEGER)
     return a->as.integer < b->as.integer ? -1 : a->as.integer > b->as.integer;
-  left = a->type == MANTIS_INTEGER ? (double) a->as.integer : a->as.real;
-  right = b->type == MANTIS_INTEGER ? (double) b->as.integer : b->as.real;
-  return left < right ? -1 : left > right;
+  if (a->type == MANTIS_INTEGER)
+    return compare_with_real (a->as.integer, b->as.real);
+  if (b->type == MANTIS_INTEGER)
+    return -compare_with_real (b->as.integer, a->as.real);
+  return a->as.real < b->as.real ? -1 : a->as.real > b->as.real;
 }
 
 static int
