@@ -209,12 +209,15 @@ decode_columns (const json_t *json, struct block *block, struct mantis_arena *ar
 {
   enum mantis_status status = MANTIS_OK;
   const json_t *columns = json_get_array (json, "columns", &status, error);
+  bool *named = arena_array (arena, block->table->column_count, sizeof *named);
   size_t keys = 0;
 
   block->width = json_array_size (columns);
   block->columns = arena_array (arena, block->width, sizeof *block->columns);
-  if (status != MANTIS_OK || !block->columns)
-    return status != MANTIS_OK ? status : mantis_fail (error, MANTIS_FULL, "the message is too large");
+  if (status != MANTIS_OK)
+    return mantis_fail_in (error, "%s", block->path);
+  if (!block->columns || !named)
+    return mantis_fail (error, MANTIS_FULL, "the message is larger than its limit");
   for (size_t i = 0; i < block->width; i++) {
     const char *name = json_string_value (json_array_get (columns, i));
     size_t at = name ? column_index (block->table, name) : SIZE_MAX;
@@ -224,12 +227,14 @@ decode_columns (const json_t *json, struct block *block, struct mantis_arena *ar
     if (at != SIZE_MAX && block->table->columns[at].generated && !block->stale)
       return mantis_fail (error, MANTIS_INVALID, "%s.columns[%zu]: column \"%s\" is generated", block->path,
                           i, name);
-    for (size_t j = 0; j < i; j++)
-      if (at != SIZE_MAX && block->columns[j] == at)
-        return mantis_fail (error, MANTIS_INVALID, "%s.columns[%zu]: \"%s\" is named twice", block->path, i,
-                            name);
-    keys += at != SIZE_MAX && block->table->columns[at].key_position > 0;
     block->columns[i] = at;
+    if (at == SIZE_MAX)
+      continue;
+    if (named[at])
+      return mantis_fail (error, MANTIS_INVALID, "%s.columns[%zu]: \"%s\" is named twice", block->path, i,
+                          name);
+    named[at] = true;
+    keys += block->table->columns[at].key_position > 0;
   }
   if (block->width && keys != block->table->key_count)
     return mantis_fail (error, MANTIS_INVALID, "%s.columns: the primary key of \"%s\" is not complete",
@@ -245,7 +250,7 @@ decode_meta (const json_t *json, struct block *block, struct mantis_error *error
 
   block->meta_count = json_array_size (meta);
   if (status != MANTIS_OK)
-    return status;
+    return mantis_fail_in (error, "%s", block->path);
   if (block->meta_count > MAX_META)
     return mantis_fail (error, MANTIS_INVALID, "%s.meta: too many names", block->path);
   for (size_t i = 0; i < block->meta_count; i++) {
