@@ -84,14 +84,16 @@ add_chunk (struct mantis_arena *arena, size_t size)
   return arena->newest = chunk;
 }
 
-/* SIZE bytes at an address that is a multiple of ALIGNMENT. */
+/* SIZE bytes at an address that is a multiple of ALIGNMENT.  What alignment costs counts, too: a thousand
+ * single bytes are not a thousand bytes. */
 static void *
 take (struct mantis_arena *arena, size_t size, size_t alignment)
 {
   struct chunk *chunk = arena->newest;
   size_t start = chunk ? (chunk->used + alignment - 1) & ~(alignment - 1) : 0;
+  size_t cost = size > SIZE_MAX / 2 ? SIZE_MAX : (size + alignment - 1) & ~(alignment - 1);
 
-  if (arena->exhausted || size > SIZE_MAX / 2 || (arena->limit && size > arena->limit - arena->used)) {
+  if (arena->exhausted || cost == SIZE_MAX || (arena->limit && cost > arena->limit - arena->used)) {
     arena->exhausted = true;
     return NULL;
   }
@@ -103,7 +105,7 @@ take (struct mantis_arena *arena, size_t size, size_t alignment)
     start = 0;
   }
   chunk->used = start + size;
-  arena->used += size;
+  arena->used += cost;
   return chunk->bytes + start;
 }
 

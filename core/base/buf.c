@@ -60,24 +60,23 @@ mantis_buf_char (struct mantis_buf *buf, char c)
 void
 mantis_buf_printf (struct mantis_buf *buf, const char *format, ...)
 {
+  char small[128], *end;
   va_list args;
   int length;
-  char *end = mantis_buf_reserve (buf, 64);
 
-  if (!end)
-    return;
   va_start (args, format);
-  length = vsnprintf (end, 64, format, args);
+  length = vsnprintf (small, sizeof small, format, args);
   va_end (args);
-  if (length >= 64 && (end = mantis_buf_reserve (buf, (size_t) length + 1))) {
-    va_start (args, format);
-    length = vsnprintf (end, (size_t) length + 1, format, args);
-    va_end (args);
-  }
   if (length < 0)
     buf->failed = true;
-  else if (!buf->failed)
+  else if ((size_t) length < sizeof small)
+    mantis_buf_add (buf, small, (size_t) length);
+  else if ((end = mantis_buf_reserve (buf, (size_t) length))) { /* there is always room for a NUL */
+    va_start (args, format);
+    vsnprintf (end, (size_t) length + 1, format, args);
+    va_end (args);
     buf->length += (size_t) length;
+  }
 }
 
 char *
