@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "base/base.h"
+#include "base/map.h"
 #include "sync/push.h"
 #include "wire/key.h"
 
@@ -21,17 +22,15 @@ rows_agree (const struct mantis_table *table, mantis_row wanted, mantis_row held
   return true;
 }
 
-/* The items of one table from FROM on: how many, and their rows in ROWS. */
+/* The items of one table from FROM on: how many? */
 static size_t
-take_run (const struct push *push, size_t from, mantis_row *rows)
+run_length (const struct push *push, size_t from)
 {
   const struct mantis_table *table = push->items[from].change.table;
   size_t count = 0;
 
-  while (from + count < push->count && push->items[from + count].change.table == table) {
-    rows[count] = push->items[from + count].change.row;
+  while (from + count < push->count && push->items[from + count].change.table == table)
     count++;
-  }
   return count;
 }
 
@@ -108,17 +107,16 @@ give_time (const struct push *push, struct pushed *item)
 static enum mantis_status
 detect_run (struct push *push, size_t from, size_t *count, struct mantis_error *error)
 {
-  size_t left = push->count - from;
-  mantis_row *rows = arena_array (push->arena, left, sizeof *rows);
-  bool *unclear = arena_array (push->arena, left, sizeof *unclear);
-  struct mantis_version *versions;
+  size_t length = *count = run_length (push, from);
+  mantis_row *rows = arena_array (push->arena, length, sizeof *rows);
+  bool *unclear = arena_array (push->arena, length, sizeof *unclear);
+  struct mantis_version *versions = arena_array (push->arena, length, sizeof *versions);
   enum mantis_status status;
 
-  if (!rows || !unclear)
+  if (!rows || !unclear || !versions)
     return mantis_fail (error, MANTIS_FULL, "the batch is larger than its limit");
-  *count = take_run (push, from, rows);
-  if (!(versions = arena_array (push->arena, *count, sizeof *versions)))
-    return mantis_fail (error, MANTIS_FULL, "the batch is larger than its limit");
+  for (size_t i = 0; i < length; i++)
+    rows[i] = push->items[from + i].change.row;
   status = push->store->ops->versions (push->store->session, push->items[from].change.table, rows, *count,
                                        push->arena, versions, error);
   for (size_t i = 0; i < *count && status == MANTIS_OK; i++) {
@@ -133,10 +131,34 @@ detect_run (struct push *push, size_t from, size_t *count, struct mantis_error *
   return status;
 }
 
+/* A changeset says once what becomes of a row: of two sayings, the order would decide. */
+static enum mantis_status
+refuse_twins (const struct push *push, struct mantis_error *error)
+{
+  struct map places = { 0 }; /* key hash -> place in items, plus 1 */
+  enum mantis_status status = MANTIS_OK;
+
+  for (size_t i = 0; i < push->count && status == MANTIS_OK; i++) {
+    const struct mantis_change *change = &push->items[i].change, *twin;
+    int64_t *place = map_at (&places, key_hash (change->table, change->row), true);
+    if (!place) {
+      status = mantis_fail (error, MANTIS_FULL, "no memory for the batch");
+      break;
+    }
+    twin = *place ? &push->items[*place - 1].change : NULL;
+    *place = (int64_t) i + 1;
+    if (twin && twin->table == change->table && key_equal (change->table, twin->row, change->row))
+      status = mantis_fail (error, MANTIS_INVALID, "table \"%s\": two changes of the row with the key %.200s",
+                            change->table->name, key_text (push->arena, change->table, change->row));
+  }
+  map_free (&places);
+  return status;
+}
+
 enum mantis_status
 push_detect (struct push *push, struct mantis_error *error)
 {
-  enum mantis_status status = MANTIS_OK;
+  enum mantis_status status = refuse_twins (push, error);
 
   for (size_t from = 0, count = 0; from < push->count && status == MANTIS_OK; from += count)
     status = detect_run (push, from, &count, error);
