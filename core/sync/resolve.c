@@ -100,7 +100,8 @@ push_resolve (struct push *push, struct mantis_error *error)
     if (!item->conflict)
       continue;
     /* A row that its author never had cannot be deleted by it: that deletion was of another row. */
-    if (item->change.deleted && item->change.base < push->store->floor && !item->change.seen) {
+    if (item->change.deleted && !item->change.seen
+        && (item->change.created || item->change.base < push->store->floor)) {
       item->outcome = OUTCOME_SUPERSEDED;
       item->reason = "the deletion was made without having seen this row";
       item->decided_by = "mantis";
