@@ -119,7 +119,8 @@ apply_item (struct work *work, struct apply_item *item, struct mantis_error *err
   return status;
 }
 
-/* One by one, again and again while more get through. */
+/* One by one, again and again while more get through; to and fro, so that a long chain of rows that stand
+ * in the wrong order takes two rounds. */
 static enum mantis_status
 apply_rounds (struct work *work, struct mantis_error *error)
 {
@@ -128,13 +129,14 @@ apply_rounds (struct work *work, struct mantis_error *error)
   for (int round = 0; progress && round < MAX_ROUNDS; round++) {
     progress = false;
     for (size_t i = 0; i < work->count; i++) {
+      struct apply_item *item = work->items[round % 2 ? work->count - 1 - i : i];
       enum mantis_status status;
-      if (work->items[i]->done)
+      if (item->done)
         continue;
-      if ((status = apply_item (work, work->items[i], error)) != MANTIS_OK)
+      if ((status = apply_item (work, item, error)) != MANTIS_OK)
         return status;
-      progress |= work->items[i]->done && round > 0;
-      progress |= !work->items[i]->done && round == 0;
+      progress |= item->done && round > 0;
+      progress |= !item->done && round == 0;
     }
   }
   return MANTIS_OK;
