@@ -177,6 +177,10 @@ handle_push (struct server *server, struct store *store, const struct mantis_req
     status = sender_find (store, request, principal, arena, &sender, &error); /* a first look, for the name */
     store_rollback (store);
   }
+  /* One that is settled is answered from memory, whatever became of the tables since. */
+  if (status == MANTIS_OK && batch.number && batch.number <= sender.number
+      && !is_next (&batch, &sender, reply))
+    return;
   push.node = sender.node;
   push.anonymous = sender.anonymous;
   if (status == MANTIS_OK)
