@@ -473,7 +473,8 @@ attach_tables (struct attaching *a, const char *const *patterns)
   forget_statements (a->session);
   if ((status = make_log (a->session, 1, a->error)) || (status = load_remembered (a)) ||
       (status = load_standing (a)) || (status = load_tables (a, patterns)) ||
-      (status = watch_tables (a)) || (status = clean_up (a)))
+      (status = mark_parents (a->session, a->schema, a->error)) || (status = watch_tables (a)) ||
+      (status = clean_up (a)))
     return status;
   find_feeding (a);
   order_tables (a->schema);

@@ -70,20 +70,31 @@ notice_watch (void *self, struct mantis_error *error)
   return storage->notice;
 }
 
+/* O5: SQLite goes on with a file that was removed or replaced, and what it commits there is lost.
+ */
 enum mantis_status
-notice_look (struct mantis_session *session, bool *changed, struct mantis_error *error)
+check_file (struct mantis_session *session, struct mantis_error *error)
 {
   const char *path = session->storage->path;
   struct stat info;
+
+  if (stat (path, &info))
+    return mantis_fail (error, MANTIS_LOST, "%s: the database is gone: %s", path, strerror (errno));
+  if (info.st_ino != session->inode || info.st_dev != session->device)
+    return mantis_fail (error, MANTIS_LOST, "%s: the database was replaced by another file", path);
+  return MANTIS_OK;
+}
+
+enum mantis_status
+notice_look (struct mantis_session *session, bool *changed, struct mantis_error *error)
+{
   int64_t version;
   enum mantis_status status;
 
   new_call (session);
   *changed = false;
-  if (stat (path, &info))
-    return mantis_fail (error, MANTIS_LOST, "%s: the database is gone: %s", path, strerror (errno));
-  if (info.st_ino != session->inode || info.st_dev != session->device)
-    return mantis_fail (error, MANTIS_LOST, "%s: the database was replaced by another file", path);
+  if ((status = check_file (session, error)))
+    return status;
   follow_files (session);
   if ((status = ask_kept (session, "PRAGMA data_version", 0, &version, error)))
     return status;

@@ -348,7 +348,7 @@ plain_type (const char *text)
       "DEFAULT",    "COLLATE",    "AS",     "GENERATED", "ALWAYS",  "ON",
       "REFERENCES", "DEFERRABLE", "HIDDEN", "STORED",    "VIRTUAL", NULL};
   struct token token;
-  bool sizes = false, done = false;
+  bool word = false, sizes = false, done = false;
 
   if (strlen (text) > 200)
     return false;
@@ -356,8 +356,8 @@ plain_type (const char *text)
     if (done || token.length > 100)
       return false;
     if (token.kind == WORD && !sizes && !is_listed (&token, clauses))
-      continue;
-    if (is (&token, "(") && !sizes)
+      word = true;
+    else if (is (&token, "(") && word && !sizes)
       sizes = true;
     else if (is (&token, ")") && sizes)
       done = true;

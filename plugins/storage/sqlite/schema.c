@@ -418,32 +418,47 @@ write_obstacle (struct mantis_session *session, const struct mantis_table *table
 
 /* ---- The whole table ---- */
 
-/* Triggers of the application, generated columns, and actions of foreign keys that point here. */
+/* Triggers of the application, and generated columns; see mark_parents() for the rest. */
 static enum mantis_status
 read_company (struct reading *r)
 {
   struct mantis_table *table = r->table;
-  size_t triggers, actions;
-  enum mantis_status status;
+  size_t triggers;
+  enum mantis_status status =
+      count_rows (r,
+                  "SELECT 1 FROM main.sqlite_master WHERE type = 'trigger'"
+                  " AND tbl_name = ?1 COLLATE NOCASE AND name NOT LIKE '\\_\\_sync\\_%'"
+                  " ESCAPE '\\'",
+                  table->name, &triggers);
 
-  if ((status = count_rows (r,
-                            "SELECT 1 FROM main.sqlite_master WHERE type = 'trigger'"
-                            " AND tbl_name = ?1 COLLATE NOCASE AND name NOT LIKE '\\_\\_sync\\_%'"
-                            " ESCAPE '\\'",
-                            table->name, &triggers)) ||
-      (status = count_rows (r,
-                            "SELECT 1 FROM main.sqlite_master AS m,"
-                            " pragma_foreign_key_list(m.name, 'main') AS k"
-                            " WHERE m.type = 'table' AND k.\"table\" = ?1 COLLATE NOCASE AND"
-                            " (k.on_delete NOT IN ('NO ACTION', 'RESTRICT')"
-                            " OR k.on_update NOT IN ('NO ACTION', 'RESTRICT')) LIMIT 1",
-                            table->name, &actions)))
-    return status;
   r->facts->own_trigger = triggers > 0;
-  table->plain = triggers == 0 && actions == 0;
+  table->plain = triggers == 0;
   for (size_t i = 0; i < table->column_count; i++)
     if (table->columns[i].generated)
       table->plain = false;
+  return status;
+}
+
+/* Tables whose change acts upon others, watched or not, through foreign keys are not plain. */
+enum mantis_status
+mark_parents (struct mantis_session *session, struct known_schema *schema,
+              struct mantis_error *error)
+{
+  AUTO_FINALIZE sqlite3_stmt *rows = NULL;
+
+  if (sqlite3_prepare_v2 (session->db,
+                          "SELECT DISTINCT k.\"table\" FROM main.sqlite_master AS m,"
+                          " pragma_foreign_key_list(m.name, 'main') AS k WHERE m.type = 'table' AND"
+                          " (k.on_delete NOT IN ('NO ACTION', 'RESTRICT')"
+                          " OR k.on_update NOT IN ('NO ACTION', 'RESTRICT'))",
+                          -1, &rows, NULL))
+    return sql_failed (session, error, "read the schema");
+  while (sqlite3_step (rows) == SQLITE_ROW)
+    for (size_t i = 0; i < schema->shown.count; i++) {
+      struct mantis_table *table = (struct mantis_table *)schema->attached[i].table;
+      if (sqlite3_stricmp (table->name, (const char *)sqlite3_column_text (rows, 0)) == 0)
+        table->plain = false;
+    }
   return MANTIS_OK;
 }
 

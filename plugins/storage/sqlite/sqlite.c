@@ -204,6 +204,8 @@ begin (struct mantis_session *session, enum mantis_mode mode, struct mantis_erro
   if (session->in_transaction)
     return mantis_fail (error, MANTIS_FAILED, "sqlite: a transaction is open already");
   session->begun_version = session->schema_version;
+  if (mode == MANTIS_WRITE && (status = check_file (session, error)))
+    return status;
   if ((status = statement (session, mode == MANTIS_WRITE ? "BEGIN IMMEDIATE" : "BEGIN", false,
                            &start_it, error)))
     return status;

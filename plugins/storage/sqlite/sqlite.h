@@ -134,6 +134,8 @@ bool is_own (const char *name); /* Mantis's or the engine's */
 enum mantis_status read_table (struct mantis_session *session, const char *name, const char *type,
                                struct mantis_arena *arena, struct mantis_table *table,
                                struct facts *facts, struct mantis_error *error);
+enum mantis_status mark_parents (struct mantis_session *session, struct known_schema *schema,
+                                 struct mantis_error *error);
 /* Why SQLite cannot write to TABLE from this connection, as text in ARENA; NULL: it can. */
 const char *write_obstacle (struct mantis_session *session, const struct mantis_table *table,
                             struct mantis_arena *arena);
@@ -245,6 +247,8 @@ enum mantis_status set_triggers (struct mantis_session *session, bool on,
                                  struct mantis_error *error);
 
 /* ---- notice.c ---- */
+/* MANTIS_LOST when the file is not the one that was opened. */
+enum mantis_status check_file (struct mantis_session *session, struct mantis_error *error);
 int notice_watch (void *self, struct mantis_error *error);
 enum mantis_status notice_look (struct mantis_session *session, bool *changed,
                                 struct mantis_error *error);
