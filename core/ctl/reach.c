@@ -124,8 +124,8 @@ is_there (const char *database)
 
 /* Takes CONFIG and PLUGINS. */
 static int
-do_alone (struct ctl *ctl, struct config *config, struct plugins *plugins, const char *message,
-          const char *argument, const char *table, json_t **whole, const json_t **reply)
+do_alone (struct config *config, struct plugins *plugins, const char *message, const char *argument,
+          const char *table, json_t **whole, const json_t **reply)
 {
   CLEANUP_BUF struct mantis_buf buf = MANTIS_BUF_INIT;
   struct mantis_error error = {.status = MANTIS_FAILED};
@@ -138,7 +138,6 @@ do_alone (struct ctl *ctl, struct config *config, struct plugins *plugins, const
            node->place.database);
   status = alone_do (node, message, argument, table, &buf, &error);
   mantis_close (node);
-  (void)ctl;
   if (status == MANTIS_OK && buf.failed)
     status = mantis_fail (&error, MANTIS_FAILED, "no memory left");
   if (status == MANTIS_OK && !(*whole = json_read (buf.bytes, buf.length, &error)))
@@ -193,7 +192,7 @@ ctl_ask (struct ctl *ctl, const char *message, const char *argument, const char 
     result = ctl_complain (&nowhere);
   else {
     place_free (&place);
-    return do_alone (ctl, config, plugins, message, argument, table, whole, reply);
+    return do_alone (config, plugins, message, argument, table, whole, reply);
   }
   place_free (&place);
   plugins_free (plugins);

@@ -34,6 +34,7 @@ struct line {
   struct mantis_answer answer; /* what it points to is in RECEIVED */
   struct mantis_buf received;
   uint64_t asker; /* number of the client that asked */
+  bool interrupted;
 };
 
 /* What a turn is given. */
@@ -211,7 +212,7 @@ keep_answer (struct line *line, const struct mantis_answer *answer)
   line->answer.body = buf->bytes + body;
   line->answer.length = answer->body ? answer->length : 0;
   line->answer.type = buf->bytes + type;
-  line->answer.error = answer->status ? NULL : buf->bytes + error;
+  line->answer.error = answer->status || line->interrupted ? NULL : buf->bytes + error;
 }
 
 static void
@@ -250,6 +251,7 @@ send_request (struct line *line)
                                    .timeout = wanted->timeout};
 
   line->state = LINE_BUSY;
+  line->interrupted = false;
   line->dialer->ops->send (line->link, &request, on_answered, line);
 }
 
@@ -343,6 +345,19 @@ tell_waiters (struct dialer *dialer)
   }
 }
 
+/* A pull that waits for news at the server would have those wait with it who are in a hurry. */
+static void
+interrupt_waiting (struct dialer *dialer)
+{
+  for (int i = 0; i < CLIENT_SLOTS; i++) {
+    struct line *line = &dialer->lines[i];
+    if (line->state != LINE_BUSY || !line->request.waits)
+      continue;
+    line->interrupted = true;
+    dialer->ops->interrupt (line->link);
+  }
+}
+
 /* Send what the client wants to send.  True: there was something. */
 static bool
 send_all (struct dialer *dialer)
@@ -377,6 +392,8 @@ turn_done (struct call *call)
   due = dialer->due;
   if (!send_all (dialer) && due >= 0 && due < SOON_MS)
     due = SOON_MS;
+  if (dialer->news.hurry)
+    interrupt_waiting (dialer);
   tell_waiters (dialer);
   loop_timer (dialer->due_timer, due);
   if (dialer->again)
@@ -443,6 +460,7 @@ void
 dialer_hurry (struct dialer *dialer)
 {
   dialer->news.hurry = true;
+  interrupt_waiting (dialer);
   begin_turn (dialer);
 }
 

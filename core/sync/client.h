@@ -49,7 +49,8 @@ void client_set (struct client *client, const struct client_settings *settings);
  * noticed, and at client_due().  Errors are logged, shown in the status, and tried again later. */
 void client_next (struct client *client, enum client_slot slot, struct client_request *request);
 
-/* The answer to the slot's request (status 0: none came).  Afterwards both slots may have something to
+/* The answer to the slot's request (status 0: none came; without an error: a request that waits was
+ * interrupted by us).  Afterwards both slots may have something to
  * send. */
 void client_answered (struct client *client, enum client_slot slot,
                       const struct mantis_answer *answer);

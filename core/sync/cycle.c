@@ -286,6 +286,8 @@ client_answered (struct client *client, enum client_slot which, const struct man
   FAULT_POINT ("answered");
   if (answer->status == 200)
     answered_well (client, which, slot, answer);
+  else if (answer->status == 0 && !answer->error && slot->waits)
+    empty_slot (slot); /* interrupted, to ask for something else */
   else if (answer->status == 0)
     failed (client, 0, answer->error ? answer->error : "no answer");
   else
@@ -304,6 +306,7 @@ void
 client_hurry (struct client *client)
 {
   client->noticed = true;
+  client->caught_up = false; /* as far as is known: the next pull does not wait */
   client->retry_at = 0;
   client->next_cycle = 0;
 }
