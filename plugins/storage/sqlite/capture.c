@@ -259,7 +259,7 @@ make_all (const struct making *m, struct trigger *triggers, size_t *count)
   enum { MOST_INDEXES = 64 };
   AUTO_BUF struct mantis_buf sql = MANTIS_BUF_INIT;
   struct unique_index indexes[MOST_INDEXES];
-  size_t index_count;
+  size_t index_count = 0;
   enum mantis_status status;
 
   make_after (&sql, m, "ins", "AFTER INSERT", MANTIS_INSERT, "NEW.");

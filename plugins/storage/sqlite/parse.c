@@ -350,7 +350,7 @@ plain_type (const char *text)
   struct token token;
   bool word = false, sizes = false, done = false;
 
-  if (strlen (text) > 200)
+  if (strlen (text) > 200 || strstr (text, "--") || strstr (text, "/*"))
     return false;
   while ((token = next_token (&text)).kind != END) {
     if (done || token.length > 100)
