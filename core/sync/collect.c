@@ -396,9 +396,39 @@ set_aside (struct client *client, struct batch *batch, struct mantis_error *erro
   return status;
 }
 
-static enum mantis_status
-note_flight (struct client *client, const struct batch *batch, struct mantis_error *error)
+/* Pending changes that the batch under way tells carry its number, so that after a restart they are known
+ * from those that were set aside. */
+static char *
+sent_mark (const struct client *client, struct mantis_arena *arena)
 {
+  return mantis_arena_printf (arena, "sent in batch %lld", (long long) client->flight.number);
+}
+
+static enum mantis_status
+mark_pending (struct client *client, struct batch *batch, struct mantis_error *error)
+{
+  const char *mark = sent_mark (client, batch->arena);
+  enum mantis_status status = mark ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "out of memory");
+
+  for (size_t i = 0; i < batch->count && client->queue.pending.count && status == MANTIS_OK; i++) {
+    struct sent *sent = &batch->sent[i];
+    struct pending pending;
+    bool found = false;
+    if (!sent->dropped)
+      status = pending_get (&client->queue, client->store, sent->table, sent->key, batch->arena, &pending,
+                            &found, error);
+    if (status != MANTIS_OK || !found)
+      continue;
+    pending.reason = mark;
+    status = pending_put (&client->queue, client->store, sent->table, sent->key, &pending, error);
+  }
+  return status;
+}
+
+static enum mantis_status
+note_flight (struct client *client, struct batch *batch, struct mantis_error *error)
+{
+  enum mantis_status status;
   char text[160];
 
   client->flight = (struct flight){ .number = client->number + 1, .to_seq = batch->to_seq, .q = batch->q };
@@ -406,7 +436,8 @@ note_flight (struct client *client, const struct batch *batch, struct mantis_err
   snprintf (text, sizeof text, "{\"number\":%lld,\"nonce\":\"%s\",\"to_seq\":%lld,\"q\":%lld}",
             (long long) client->flight.number, client->flight.nonce, (long long) batch->to_seq,
             (long long) batch->q);
-  return store_put_meta_text (client->store, "in_flight", text, error);
+  status = store_put_meta_text (client->store, "in_flight", text, error);
+  return status == MANTIS_OK ? mark_pending (client, batch, error) : status;
 }
 
 /* Keys that turned out to be no change, and keys set aside, are settled when nothing is sent. */
@@ -474,6 +505,41 @@ collect (struct client *client, struct mantis_error *error)
   return status;
 }
 
+/* Of the keys of the log those that were set aside were not sent; of the pending ones, the marked were. */
+static enum mantis_status
+find_marked (struct client *client, struct batch *batch, struct mantis_error *error)
+{
+  const char *mark = sent_mark (client, batch->arena);
+  enum mantis_status status;
+  const mantis_row *rows;
+  size_t count = 0;
+
+  if (!mark)
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  status = store_all (client->store, &table_pending, batch->arena, &rows, &count, error);
+  for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
+    const struct table_state *state = phase_named (&client->phases, value_as_text (&rows[i][PENDING_TBL]));
+    bool marked = strcmp (value_as_text (&rows[i][PENDING_REASON]), mark) == 0, added;
+    struct sent *sent;
+    mantis_row key;
+    if (!state
+        || key_parse (value_as_text (&rows[i][PENDING_KEY]), state->table, batch->arena, &key, NULL) != MANTIS_OK)
+      continue;
+    sent = batch_find (batch, state->table, key);
+    if (!sent && !marked)
+      continue;
+    if (!sent && !(sent = batch_key (batch, state->table, key, &added)))
+      return mantis_fail (error, MANTIS_FAILED, "out of memory");
+    sent->dropped = !marked;
+    sent->base = value_as_integer (&rows[i][PENDING_BASE]);
+    sent->created = value_as_integer (&rows[i][PENDING_CREATED]) != 0;
+    if (!sent->time)
+      sent->time = value_as_integer (&rows[i][PENDING_TIME]);
+    sent->evicted = false;
+  }
+  return status;
+}
+
 enum mantis_status
 collect_again (struct client *client, struct mantis_error *error)
 {
@@ -486,6 +552,8 @@ collect_again (struct client *client, struct mantis_error *error)
   batch->q = client->flight.q;
   status = take_log (client, batch, client->flight.to_seq, SIZE_MAX, &whole, error);
   batch->to_seq = client->flight.to_seq;
+  if (status == MANTIS_OK && client->queue.pending.count)
+    status = find_marked (client, batch, error);
   if (status == MANTIS_OK)
     client->batch = batch;
   else
