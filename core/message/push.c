@@ -17,8 +17,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DECODE_TRIES = 4 };
-
 struct batch {
   int64_t number; /* 0: none */
   const char *nonce;
@@ -99,28 +97,23 @@ work_on (struct push *push, struct mantis_error *error)
   return status;
 }
 
-/* Decode first, then begin: a body that is wrong never touches the database.  Beginning may find another
- * schema than the one decoded with; then once more. */
+/* Decode first, then begin: a body that is wrong never touches the database. */
 static enum mantis_status
 begin_with (struct push *push, const struct batch *batch, struct mantis_error *error)
 {
   struct block_tables tables = { .find = find_synced, .context = push->store };
-  enum mantis_status status = MANTIS_STALE;
+  int64_t attached = push->store->attached;
+  struct block_changes decoded;
+  enum mantis_status status = blocks_decode (batch->changes, "$.changes", &tables, push->now, push->node,
+                                             push->arena, &decoded, error);
 
-  for (int i = 0; i < DECODE_TRIES; i++) {
-    int64_t attached = push->store->attached;
-    struct block_changes decoded;
-    status = blocks_decode (batch->changes, "$.changes", &tables, push->now, push->node, push->arena, &decoded,
-                            error);
-    if (status == MANTIS_OK)
-      status = take_changes (push, &decoded, error);
-    if (status == MANTIS_OK)
-      status = store_begin (push->store, MANTIS_WRITE, error);
-    if (status != MANTIS_OK || attached == push->store->attached)
-      return status;
-    store_rollback (push->store);
-  }
-  return mantis_fail (error, MANTIS_BUSY, "the server's schema is being changed");
+  if (status == MANTIS_OK)
+    status = take_changes (push, &decoded, error);
+  if (status == MANTIS_OK)
+    status = store_begin (push->store, MANTIS_WRITE, error);
+  if (status == MANTIS_OK && attached != push->store->attached)
+    status = mantis_fail (error, MANTIS_BUSY, "the server's schema was changed just now");
+  return status;
 }
 
 static void
@@ -140,10 +133,15 @@ answer_batch (struct push *push, const struct batch *batch, struct sender *sende
 {
   enum mantis_status status = MANTIS_OK;
 
+  int64_t head = 0;
+
   if (batch->abandon)
     mantis_buf_text (&reply->body, "{\"void\":true");
-  else if ((status = work_on (push, error)) == MANTIS_OK)
+  else if ((status = work_on (push, error)) == MANTIS_OK
+           && (status = push->store->ops->log_head (push->store->session, &head, error)) == MANTIS_OK) {
     push_answer (push, &reply->body);
+    mantis_buf_printf (&reply->body, ",\"head\":%lld", (long long) head);
+  }
   mantis_buf_printf (&reply->body, ",\"number\":%lld,\"clock\":%lld,\"took\":%lld}", (long long) batch->number,
                      (long long) mantis_now (),
                      (long long) (mantis_monotonic () - push->store->begun_at) / 1000);

@@ -151,6 +151,8 @@ client_free (struct client *client)
     mantis_buf_free (&client->slots[i].revisions);
   }
   free (client->trouble);
+  free (client->asked_table);
+  free (client->asked_after);
   free (client);
 }
 

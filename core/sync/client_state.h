@@ -71,6 +71,9 @@ struct client {
   struct flight flight;
   struct batch *batch;
   struct pace pull, push;
+  int64_t pushed;    /* head of the server's log once the last batch was applied: older pages are stale */
+  char *asked_table; /* of which the pull under way asks a page, NULL: none */
+  char *asked_after; /* behind this key, NULL: from the start */
   size_t row_limit; /* of a batch, after the server found one too large; 0: none */
   struct slot slots[CLIENT_SLOTS];
   bool greeted;

@@ -255,6 +255,7 @@ feed_read (struct store *store, int64_t rev, size_t limit, size_t bytes, const c
   *out = (struct feed_page){ .complete = false };
   if ((status = store->ops->log_head (store->session, &head, error)) != MANTIS_OK)
     return status;
+  out->head = head;
   if ((int64_t) limit > head - rev)
     limit = (size_t) (head > rev ? head - rev : 0);
   page.touched = arena_array (arena, limit, sizeof *page.touched);

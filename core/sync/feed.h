@@ -33,6 +33,7 @@ struct feed_page {
   size_t count;
   struct cursor cursor; /* the place up to which the page tells */
   bool complete;        /* that is the head of the snapshot */
+  int64_t head;
 };
 
 /* The changes after REV: of each key the state as it is now; none that NODE stored verbatim itself, none of

@@ -116,6 +116,7 @@ set_cursor (struct client *client, const json_t *head, struct mantis_error *erro
   snprintf (phases->mark, sizeof phases->mark, "%s", json_get_text (head, "mark", "", &status, error));
   phases->rev = json_get_integer (head, "rev", 0, &status, error);
   phases->changed = true;
+  client->pushed = 0;
   if (status == MANTIS_OK && (!*phases->epoch || phases->rev < 1))
     status = mantis_fail (error, MANTIS_INVALID, "$.head: missing");
   return status;
@@ -379,10 +380,14 @@ schema_answer (struct client *client, json_t *answer, struct mantis_error *error
   const json_t *table;
   size_t i;
 
-  client->wants_schema = false;
   json_array_foreach (json_object_get (answer, "tables"), i, table) if (status == MANTIS_OK) status
       = take_table (client, table, arena, error);
   if (status == MANTIS_OK)
     status = phases_save (&client->phases, client->store, error);
+  if ((status = client_end (client, status, error)) != MANTIS_OK)
+    return status;
+  client->wants_schema = false;
+  /* What was made is captured at once, not only when hello is said again. */
+  status = client_begin (client, MANTIS_READ, error);
   return client_end (client, status, error);
 }

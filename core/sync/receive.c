@@ -69,6 +69,15 @@ add_held (struct client *client, struct mantis_buf *buf, size_t *added, struct m
   return status;
 }
 
+/* Is the page that came the one that STATE goes on with? */
+static bool
+was_asked (const struct client *client, const struct table_state *state)
+{
+  return client->asked_table && strcmp (client->asked_table, state->table->name) == 0
+         && (client->asked_after ? state->loaded && strcmp (client->asked_after, state->loaded) == 0
+                                 : !state->loaded);
+}
+
 static void
 add_load (struct client *client, const struct table_state *state, struct mantis_buf *buf)
 {
@@ -94,6 +103,8 @@ pull_request (struct client *client, struct mantis_buf *buf, bool *waits, struct
   add_skipped (client, buf);
   if (status == MANTIS_OK && client->queue.held.count)
     status = add_held (client, buf, &held, error);
+  replace_text (&client->asked_table, load ? load->table->name : NULL);
+  replace_text (&client->asked_after, load ? load->loaded : NULL);
   if (load)
     add_load (client, load, buf);
   *waits = !load && !held && client->caught_up && client->settings.wait > 0;
@@ -154,12 +165,21 @@ take_change (struct page_in *page, const struct mantis_change *change, struct ma
   uint64_t hash = key_hash (change->table, change->row);
   enum mantis_status status = MANTIS_OK;
 
-  if (!map_at (&page->incoming, hash, true))
-    return mantis_fail (error, MANTIS_FAILED, "out of memory");
   if (change->rev > state->rev) {
     state->rev = change->rev;
     state->changed = true;
   }
+  if (state->phase == PHASE_FIRST && !queue_dirty (&client->queue, hash)) {
+    bool ours;
+    if ((status = reconcile_is_ours (page, state, change, &ours, error)) != MANTIS_OK || ours)
+      return status;
+    /* The page that brings this range cannot tell this row from one of ours; this tells it. */
+    status = seen_put (&client->queue, client->store, change->table, change->row, change->rev, error);
+  }
+  if (status == MANTIS_OK && !map_at (&page->incoming, hash, true))
+    status = mantis_fail (error, MANTIS_FAILED, "out of memory");
+  if (status != MANTIS_OK)
+    return status;
   if (queue_dirty (&client->queue, hash))
     return held_put (&client->queue, client->store, change->table, change->row, change->rev, change->rev,
                      "edited here, not sent yet", 0, error);
@@ -194,7 +214,7 @@ take_load (struct page_in *page, const json_t *json, struct mantis_error *error)
   struct table_state *state = reconcile_next (&page->client->phases);
   struct block_changes rows = { .count = 0 };
 
-  if (status != MANTIS_OK || !load || !state)
+  if (status != MANTIS_OK || !load || !state || !was_asked (page->client, state))
     return status;
   status = decode (page, array, "$.load.changes", &rows, error);
   if (status == MANTIS_OK && rows.count && rows.changes[0].table != state->table)
@@ -251,6 +271,9 @@ move_cursor (struct client *client, const json_t *json, struct mantis_error *err
     phases->last_pull = now;
     phases->changed = true;
   }
+  for (size_t i = 0; i < phases->count; i++)
+    if (phases->tables[i].phase == PHASE_FIRST)
+      return MANTIS_OK; /* what was seen of it is still to be told apart from what is ours */
   return seen_prune (&client->queue, client->store, rev, error);
 }
 
@@ -310,9 +333,15 @@ receive (struct client *client, const json_t *json, struct mantis_error *error)
   enum mantis_status status = MANTIS_OK;
   bool complete = json_get_bool (json, "complete", true, &status, error);
   int64_t generation = json_get_integer (json, "generation", client->generation, &status, error);
+  /* Read before our last batch was applied, overtaken by the answer to it: rows would go back in time. */
+  bool stale = json_get_integer (json, "head", INT64_MAX, &status, error) < client->pushed;
 
   if (!arena)
     return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  if (status == MANTIS_OK && stale) {
+    client->caught_up = false;
+    return MANTIS_OK;
+  }
   if (status == MANTIS_OK && !is_empty (client, json)) {
     status = client_begin (client, MANTIS_WRITE, error);
     if (status == MANTIS_OK)

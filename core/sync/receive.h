@@ -27,6 +27,11 @@ enum mantis_status reconcile_page (struct page_in *page, struct table_state *sta
 /* reconcile.c: CHANGE of the feed is about to overwrite a clean row of a table whose capture was lost. */
 enum mantis_status reconcile_overwrite (struct page_in *page, const struct mantis_change *change,
                                         struct mantis_error *error);
+/* reconcile.c: STATE's first load has not come to the row of CHANGE yet, and there is one here that is not
+ * from the server: which of them stands is decided when it comes. */
+enum mantis_status reconcile_is_ours (struct page_in *page, const struct table_state *state,
+                                      const struct mantis_change *change, bool *ours,
+                                      struct mantis_error *error);
 /* The table that is reconciled next, NULL: all are live. */
 struct table_state *reconcile_next (struct phases *phases);
 

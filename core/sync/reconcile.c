@@ -82,7 +82,7 @@ meet (struct range *range, const struct mantis_change *theirs, mantis_row ours, 
     return held_put (&client->queue, client->store, table, theirs->row, first, first,
                      "edited here, not sent yet", 0, error);
   }
-  if (phase == PHASE_REPAIR || (phase == PHASE_FIRST && !ours))
+  if (phase == PHASE_REPAIR || (phase == PHASE_FIRST && (!ours || map_at (&client->queue.seen, hash, false))))
     return page_add (range->page, theirs, error);
   return queue_row (range, theirs->row, false, error);
 }
@@ -211,4 +211,33 @@ reconcile_overwrite (struct page_in *page, const struct mantis_change *change, s
   if (status != MANTIS_OK || (change->deleted ? !ours : ours && rows_agree (change->table, change->row, ours)))
     return status;
   return conflict_keep (client->store, &conflict, error);
+}
+
+enum mantis_status
+reconcile_is_ours (struct page_in *page, const struct table_state *state, const struct mantis_change *change,
+                   bool *ours, struct mantis_error *error)
+{
+  struct client *client = page->client;
+  const struct mantis_storage *ops = client->store->ops;
+  struct mantis_session *session = client->store->session;
+  mantis_row key = change->row, row = NULL, after = NULL;
+  enum mantis_status status = MANTIS_OK;
+  const mantis_row *rows;
+  size_t count = 0;
+  bool end;
+
+  *ours = false;
+  if (map_at (&client->queue.seen, key_hash (change->table, key), false))
+    return MANTIS_OK;
+  if ((status = ops->read (session, change->table, &key, 1, page->arena, &row, error)) != MANTIS_OK || !row)
+    return status;
+  *ours = true;
+  if (!state->loaded)
+    return MANTIS_OK;
+  /* The row exists, so it lies behind what is loaded when anything does; only the storage knows the order. */
+  if ((status = key_parse (state->loaded, change->table, page->arena, &after, error)) != MANTIS_OK)
+    return status;
+  status = ops->scan (session, change->table, after, key, 1, SIZE_MAX, page->arena, &rows, &count, &end, error);
+  *ours = count > 0;
+  return status;
 }

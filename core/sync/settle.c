@@ -293,6 +293,8 @@ settle (struct client *client, const json_t *answer, struct mantis_error *error)
     pace_learn (client, &client->push, client->batch->count,
                 json_integer_value (json_object_get (answer, "took")));
   }
+  if (json_integer_value (json_object_get (answer, "head")) > client->pushed)
+    client->pushed = json_integer_value (json_object_get (answer, "head"));
   client->number = client->flight.number;
   memcpy (client->nonce, client->flight.nonce, sizeof client->nonce);
   client->flight = (struct flight){ 0 };
