@@ -342,7 +342,7 @@ decode_rows (const json_t *json, const char *list, const struct block *block, in
              const char *origin, struct mantis_arena *arena, struct block_changes *out, size_t room,
              struct mantis_error *error)
 {
-  const json_t *rows = json_object_get (json, list), *row;
+  json_t *rows = json_object_get (json, list), *row;
   bool deleted = strcmp (list, "deleted") == 0;
   size_t i;
 
@@ -357,6 +357,7 @@ decode_rows (const json_t *json, const char *list, const struct block *block, in
       return mantis_fail_in (error, "%s.%s[%zu]", block->path, list, i);
     change->origin = origin;
     out->stale[out->count++] = block->stale;
+    json_array_set_new (rows, i, json_null ()); /* what is read is given back: a tree is large */
   }
   return MANTIS_OK;
 }

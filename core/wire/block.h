@@ -41,7 +41,8 @@ struct block_changes {
   size_t count;
 };
 
-/* Decode ARRAY (JSON path PATH, for errors).  A change without a time of its own gets NOW, all get ORIGIN. */
+/* Decode ARRAY (JSON path PATH, for errors).  A change without a time of its own gets NOW, all get ORIGIN.
+ * The rows of ARRAY are used up: it cannot be decoded twice. */
 enum mantis_status blocks_decode (const json_t *array, const char *path,
                                   const struct block_tables *tables, int64_t now, const char *origin,
                                   struct mantis_arena *arena, struct block_changes *out,
