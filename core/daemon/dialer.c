@@ -62,7 +62,7 @@ struct dialer {
   struct task task;
   struct news given;
   int64_t due;
-  bool idle, open;
+  bool idle, impatient, open;
   char trouble[sizeof ((struct mantis_error *)0)->text];
   /* Of the client's thread: */
   struct client *client;
@@ -164,6 +164,7 @@ turn_client (struct dialer *dialer)
   snprintf (dialer->trouble, sizeof dialer->trouble, "%s", trouble ? trouble : "");
   dialer->due = given->may_send ? client_due (client) : -1;
   dialer->idle = client_idle (client);
+  dialer->impatient = client_impatient (client);
 }
 
 static void
@@ -184,7 +185,7 @@ turn_work (struct task *task, size_t worker)
     return;
   }
   dialer->due = REOPEN_MS;
-  dialer->idle = false;
+  dialer->idle = dialer->impatient = false;
   snprintf (dialer->trouble, sizeof dialer->trouble, "%s", error.text);
 }
 
@@ -345,17 +346,15 @@ tell_waiters (struct dialer *dialer)
   }
 }
 
-/* A pull that waits for news at the server would have those wait with it who are in a hurry. */
 static void
-interrupt_waiting (struct dialer *dialer)
+interrupt_pull (struct dialer *dialer)
 {
-  for (int i = 0; i < CLIENT_SLOTS; i++) {
-    struct line *line = &dialer->lines[i];
-    if (line->state != LINE_BUSY || !line->request.waits)
-      continue;
-    line->interrupted = true;
-    dialer->ops->interrupt (line->link);
-  }
+  struct line *line = &dialer->lines[CLIENT_PULL];
+
+  if (line->state != LINE_BUSY || !line->request.waits)
+    return;
+  line->interrupted = true;
+  dialer->ops->interrupt (line->link);
 }
 
 /* Send what the client wants to send.  True: there was something. */
@@ -392,8 +391,8 @@ turn_done (struct call *call)
   due = dialer->due;
   if (!send_all (dialer) && due >= 0 && due < SOON_MS)
     due = SOON_MS;
-  if (dialer->news.hurry)
-    interrupt_waiting (dialer);
+  if (dialer->impatient)
+    interrupt_pull (dialer);
   tell_waiters (dialer);
   loop_timer (dialer->due_timer, due);
   if (dialer->again)
@@ -460,7 +459,6 @@ void
 dialer_hurry (struct dialer *dialer)
 {
   dialer->news.hurry = true;
-  interrupt_waiting (dialer);
   begin_turn (dialer);
 }
 

@@ -65,6 +65,9 @@ enum mantis_status client_scan (struct client *client, const char *table, struct
 /* Milliseconds until a slot may have something to send; -1: not before something happens. */
 int64_t client_due (const struct client *client);
 
+/* The pull that waits at the server is in the way of one that has something to ask: interrupt it. */
+bool client_impatient (const struct client *client);
+
 /* Nothing to push, nothing more to pull, nothing to reconcile, as far as is known. */
 bool client_idle (const struct client *client);
 

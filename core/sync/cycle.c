@@ -178,6 +178,8 @@ client_next (struct client *client, enum client_slot which, struct client_reques
   if (now_ms () >= client->next_cycle && which == CLIENT_TALK)
     client->noticed = true;
   status = which == CLIENT_TALK ? next_talk (client, slot, &error) : next_pull (client, slot, &error);
+  if (status == MANTIS_OK && which == CLIENT_TALK && !slot->message && !client->greeted)
+    status = next_talk (client, slot, &error); /* it has just found other tables: hello comes first */
   FAULT_POINT ("send");
   if (status != MANTIS_OK) {
     empty_slot (slot);
@@ -333,4 +335,14 @@ client_idle (const struct client *client)
   return client->greeted && client->caught_up && !client->wants_schema && !client->noticed
          && !client->flight.number && client->queue.read_to <= client->queue.acked
          && !client->slots[CLIENT_TALK].busy && (!pull->busy || pull->waits);
+}
+
+bool
+client_impatient (const struct client *client)
+{
+  const struct slot *pull = &client->slots[CLIENT_PULL], *talk = &client->slots[CLIENT_TALK];
+  bool settled = !talk->busy && talk->sent_at > pull->sent_at;
+
+  return pull->busy && pull->waits && client->greeted && client->may_pull
+         && (!client->caught_up || (settled && client->queue.held.count));
 }
