@@ -199,13 +199,55 @@ add_eviction (struct mantis_buf *sql, const struct making *m, const struct uniqu
   return status;
 }
 
+static const struct mantis_column *
+column_named (const struct mantis_table *table, const char *name)
+{
+  for (size_t i = 0; i < table->column_count; i++)
+    if (sqlite3_stricmp (table->columns[i].name, name) == 0)
+      return &table->columns[i];
+  return NULL;
+}
+
+/* "BEFORE UPDATE OF ..." the columns in INDEXES, or of any where those do not tell: an expression,
+ * a generated column, or the rowid, which may be set under another name. */
+static void
+add_update_event (struct mantis_buf *event, const struct making *m,
+                  const struct unique_index *indexes, size_t count)
+{
+  const char *between = " OF ";
+
+  mantis_buf_text (event, "BEFORE UPDATE");
+  for (size_t i = 0; i < count; i++)
+    if (indexes[i].expression || indexes[i].partial)
+      return;
+  for (size_t u = 0; u < m->table->unique_count; u++)
+    for (size_t i = 0; i < m->table->uniques[u].count; i++) {
+      const struct mantis_column *column = column_named (m->table, m->table->uniques[u].columns[i]);
+      if (!column || column->generated || (column->key_position && m->facts->rowid_alias)) {
+        mantis_buf_clear (event);
+        mantis_buf_text (event, "BEFORE UPDATE");
+        return;
+      }
+      mantis_buf_text (event, between);
+      add_name (event, column->name);
+      between = ", ";
+    }
+}
+
 static enum mantis_status
 make_before (struct mantis_buf *sql, const struct making *m, const struct unique_index *indexes,
              size_t count, bool update)
 {
+  AUTO_BUF struct mantis_buf event = MANTIS_BUF_INIT;
   enum mantis_status status = MANTIS_OK;
 
-  add_head (sql, m, update ? "bup" : "bin", update ? "BEFORE UPDATE" : "BEFORE INSERT");
+  if (update)
+    add_update_event (&event, m, indexes, count);
+  else
+    mantis_buf_text (&event, "BEFORE INSERT");
+  if (event.failed)
+    return no_memory (m->error);
+  add_head (sql, m, update ? "bup" : "bin", event.bytes);
   for (size_t i = 0; i < count && !status; i++)
     status = add_eviction (sql, m, &indexes[i], update);
   mantis_buf_text (sql, "END");
