@@ -208,8 +208,9 @@ column_named (const struct mantis_table *table, const char *name)
   return NULL;
 }
 
-/* "BEFORE UPDATE OF ..." the columns in INDEXES, or of any where those do not tell: an expression,
- * a generated column, or the rowid, which may be set under another name. */
+/* "BEFORE UPDATE OF ..." the columns in INDEXES, or of any where those do not tell all: a
+ * condition, an expression, a generated column, or the rowid, which may be set under another name.
+ */
 static void
 add_update_event (struct mantis_buf *event, const struct making *m,
                   const struct unique_index *indexes, size_t count)
