@@ -21,6 +21,7 @@ struct work {
   const struct mantis_change **changes; /* scratch */
   size_t count;
   struct mantis_arena *arena;
+  bool at_once; /* what breaks a foreign key, even one that may wait for the commit, is refused by itself */
 };
 
 static size_t
@@ -98,6 +99,35 @@ apply_all (struct work *work, struct mantis_error *error)
   return status == MANTIS_OK ? store->ops->check (store->session, error) : status;
 }
 
+/* The first COUNT of work->changes, of one table.  MANTIS_REFUSED: as if it had not been tried. */
+static enum mantis_status
+apply_checked (struct work *work, const struct mantis_change *const *changes, size_t count, bool park,
+               struct mantis_error *error)
+{
+  struct store *store = work->store;
+  struct mantis_session *session = store->session;
+  enum mantis_status status = store->ops->savepoint (session, error), undone;
+  size_t done;
+
+  if (status != MANTIS_OK)
+    return status;
+  if (park)
+    status = store->ops->park (session, changes[0]->table, changes, count, error);
+  if (status == MANTIS_OK)
+    status = store->ops->apply (session, changes[0]->table, changes, count, &done, error);
+  if (status == MANTIS_OK && work->at_once)
+    status = store->ops->check (session, error);
+  if (status == MANTIS_REFUSED) {
+    struct mantis_error refusal = *error;
+    if ((undone = store->ops->rollback_to (session, error)) != MANTIS_OK
+        || (undone = store->ops->release (session, error)) != MANTIS_OK)
+      return undone;
+    *error = refusal;
+    return status;
+  }
+  return status == MANTIS_OK ? store->ops->release (session, error) : status;
+}
+
 static enum mantis_status
 apply_item (struct work *work, struct apply_item *item, struct mantis_error *error)
 {
@@ -105,7 +135,10 @@ apply_item (struct work *work, struct apply_item *item, struct mantis_error *err
   enum mantis_status status;
   size_t done;
 
-  status = store->ops->apply (store->session, item->change->table, &item->change, 1, &done, error);
+  if (work->at_once)
+    status = apply_checked (work, &item->change, 1, false, error);
+  else
+    status = store->ops->apply (store->session, item->change->table, &item->change, 1, &done, error);
   if (status == MANTIS_OK) {
     item->done = true;
     item->refusal = NULL;
@@ -147,9 +180,8 @@ apply_rounds (struct work *work, struct mantis_error *error)
 static enum mantis_status
 try_parked (struct work *work, const struct mantis_table *table, struct mantis_error *error)
 {
-  struct store *store = work->store;
   enum mantis_status status;
-  size_t count = 0, done;
+  size_t count = 0;
 
   for (size_t i = 0; i < work->count; i++)
     if (!work->items[i]->done && !work->items[i]->change->deleted
@@ -157,22 +189,14 @@ try_parked (struct work *work, const struct mantis_table *table, struct mantis_e
       work->changes[count++] = work->items[i]->change;
   if (count < 2 || table->unique_count == 0)
     return MANTIS_OK;
-  if ((status = store->ops->savepoint (store->session, error)) != MANTIS_OK)
-    return status;
-  status = store->ops->park (store->session, table, work->changes, count, error);
-  if (status == MANTIS_OK)
-    status = store->ops->apply (store->session, table, work->changes, count, &done, error);
-  if (status == MANTIS_OK) {
-    for (size_t i = 0; i < work->count; i++)
-      if (!work->items[i]->done && !work->items[i]->change->deleted
-          && work->items[i]->change->table == table) {
-        work->items[i]->done = true;
-        work->items[i]->refusal = NULL;
-      }
-  } else if (status != MANTIS_REFUSED
-             || (status = store->ops->rollback_to (store->session, error)) != MANTIS_OK)
-    return status;
-  return store->ops->release (store->session, error);
+  status = apply_checked (work, work->changes, count, true, error);
+  for (size_t i = 0; i < work->count && status == MANTIS_OK; i++)
+    if (!work->items[i]->done && !work->items[i]->change->deleted
+        && work->items[i]->change->table == table) {
+      work->items[i]->done = true;
+      work->items[i]->refusal = NULL;
+    }
+  return status == MANTIS_REFUSED ? MANTIS_OK : status;
 }
 
 /* What is left may only stand together (a cycle of foreign keys). */
@@ -212,6 +236,7 @@ apply_singly (struct work *work, bool at_once, struct mantis_error *error)
   enum mantis_status status = store->ops->defer (store->session, !at_once, error);
   const struct mantis_table *table = NULL;
 
+  work->at_once = at_once;
   if (status == MANTIS_OK)
     status = apply_rounds (work, error);
   for (size_t i = 0; i < work->count && status == MANTIS_OK; i++)

@@ -108,9 +108,8 @@ feed_check (struct store *store, const struct cursor *cursor, enum cursor_state 
 struct touched {
   const struct mantis_table *table;
   mantis_row key;
-  int64_t rev;
+  int64_t rev, written; /* of its newest entry, and of its newest but for MANTIS_EVICT, 0: none */
   const char *origin;
-  bool evicted; /* all entries are MANTIS_EVICT: nothing happened if the row is there */
 };
 
 struct page {
@@ -135,11 +134,12 @@ touch (struct page *page, const struct mantis_entry *entry, struct mantis_error 
   if (!touched || touched->table != entry->table || !key_equal (entry->table, touched->key, key)) {
     *place = (int64_t) page->count + 1;
     touched = &page->touched[page->count++];
-    *touched = (struct touched){ .table = entry->table, .key = key, .evicted = true };
+    *touched = (struct touched){ .table = entry->table, .key = key };
   }
   touched->rev = entry->seq;
   touched->origin = entry->origin;
-  touched->evicted &= entry->operation == MANTIS_EVICT;
+  if (entry->operation != MANTIS_EVICT)
+    touched->written = entry->seq;
   return MANTIS_OK;
 }
 
@@ -180,11 +180,13 @@ read_run (struct page *page, const struct touched *touched, size_t count, struct
     rows[i] = touched[i].key;
   status = page->store->ops->read (page->store->session, table, rows, count, page->arena, found, error);
   for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
-    if (touched[i].evicted && found[i])
+    /* An eviction of a row that is there did not happen: it is no version of it. */
+    if (found[i] && !touched[i].written)
       continue;
-    changes[i] = (struct mantis_change){
-      .table = table, .row = found[i] ? found[i] : rows[i], .deleted = !found[i], .rev = touched[i].rev
-    };
+    changes[i] = (struct mantis_change){ .table = table,
+                                         .row = found[i] ? found[i] : rows[i],
+                                         .deleted = !found[i],
+                                         .rev = found[i] ? touched[i].written : touched[i].rev };
     out->changes[out->count++] = &changes[i];
     *bytes += row_bytes (table, changes[i].row);
   }
