@@ -45,6 +45,7 @@ at_exit ()
   local status=$? name log
 
   trap - EXIT
+  trap '' INT TERM # timeout(1) sends its signal twice
   set +e
   for name in "${cleanups[@]}"; do
     eval "$name"
@@ -64,7 +65,7 @@ at_exit ()
   exit $status
 }
 trap at_exit EXIT
-trap 'exit 130' INT TERM
+trap 'trap "" INT TERM; exit 130' INT TERM
 
 # fail TEXT: with the line of the test that it happened in.
 fail ()
