@@ -20,11 +20,9 @@ enum mantis_status
 ctl_open (struct ctl *ctl, struct config **config, struct plugins **plugins,
           struct mantis_error *error)
 {
-  enum mantis_status status;
-
   json_start ();
-  if ((status = options_config (&ctl->options, config, error)) != MANTIS_OK)
-    return status;
+  if (options_config (&ctl->options, config, error) != MANTIS_OK)
+    return error->status = MANTIS_INVALID; /* also when it cannot be read */
   (*config)->log_level = MANTIS_WARNING; /* the words of the daemon, not ours */
   if ((*plugins = options_plugins (ctl->options.plugin_dir)))
     return MANTIS_OK;

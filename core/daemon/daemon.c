@@ -77,10 +77,9 @@ open_node (struct daemon *daemon, struct mantis_error *error)
 {
   struct config *config;
   struct plugins *plugins;
-  enum mantis_status status = options_config (&daemon->options, &config, error);
 
-  if (status != MANTIS_OK)
-    return status;
+  if (options_config (&daemon->options, &config, error) != MANTIS_OK)
+    return error->status = MANTIS_INVALID; /* also when it cannot be read */
   if (!(plugins = options_plugins (daemon->options.plugin_dir))) {
     config_free (config);
     return mantis_fail (error, MANTIS_FAILED, "no memory left");

@@ -16,10 +16,13 @@
 #include <unistd.h>
 
 enum {
-  IDLE_MS = 1000,      /* looks without being told, for what the descriptor cannot see */
-  BLIND_MS = 50,       /* the same where there is no descriptor */
-  FIRST_PAUSE_US = 50, /* between looks: the descriptor speaks before the commit can be seen */
-  LAST_PAUSE_US = 3200,
+  IDLE_MS = 1000, /* looks without being told, for what the descriptor cannot see */
+  BLIND_MS = 50,  /* the same where there is no descriptor */
+  EXPECT_US =
+      300 * 1000, /* the descriptor speaks before the commit can be seen: before its fsync */
+  FIRST_PAUSE_US = 50,
+  LAST_PAUSE_US = 10 * 1000,
+  SEEN_PAUSE_US = 500, /* after a commit, as writers that write much commit often */
   STACK = 1024 * 1024
 };
 
@@ -132,30 +135,24 @@ weigh (struct notice *notice, struct store *store, struct mantis_error *error)
   return MANTIS_OK;
 }
 
-/* Look until a commit is seen, for a moment if EXPECTED. */
-static void
-look (struct notice *notice, bool expected)
+/* True: a commit was seen. */
+static bool
+look (struct notice *notice)
 {
   struct mantis_error error = {0};
-  enum mantis_status status;
   struct store *store;
   bool changed = false;
-  long pause = FIRST_PAUSE_US;
+  enum mantis_status status = stores_get (notice->stores, notice->number, &store, NULL, &error);
 
-  status = stores_get (notice->stores, notice->number, &store, NULL, &error);
-  while (status == MANTIS_OK) {
+  if (status == MANTIS_OK)
     status = store->ops->look (store->session, &changed, &error);
-    if (changed || notice->lost || !expected || pause > LAST_PAUSE_US)
-      break;
-    nanosleep (&(struct timespec){.tv_nsec = pause * 1000}, NULL);
-    pause *= 2;
-  }
   if (status == MANTIS_OK && (changed || notice->lost))
     status = weigh (notice, store, &error);
   if (status == MANTIS_LOST)
     lose (notice, &error);
   else if (status != MANTIS_OK && status != MANTIS_BUSY)
     complain (notice, &error);
+  return changed;
 }
 
 static void
@@ -167,24 +164,43 @@ drain (int fd)
     ;
 }
 
+/* Microseconds until the next look, when the descriptor spoke SINCE ago (negative: long ago). */
+static int64_t
+pause_after (const struct notice *notice, int64_t since)
+{
+  if (since < 0 || since > EXPECT_US)
+    return (notice->watch < 0 ? BLIND_MS : IDLE_MS) * 1000;
+  since /= 8; /* late by an eighth of what the commit takes */
+  return since < FIRST_PAUSE_US ? FIRST_PAUSE_US : since > LAST_PAUSE_US ? LAST_PAUSE_US : since;
+}
+
 static void *
 watch (void *context)
 {
   struct notice *notice = context;
   struct pollfd fds[2] = {{.fd = notice->stop, .events = POLLIN},
-                          {.fd = notice->watch, .events = POLLIN}};
-  const int patience = notice->watch < 0 ? BLIND_MS : IDLE_MS;
+                          {.fd = notice->watch, .events = POLLIN}}; /* -1 is passed over */
+  int64_t told = -1; /* when the descriptor spoke last */
+  bool seen = false;
 
   pthread_setname_np (pthread_self (), "notice");
   for (;;) {
-    int ready;
-    look (notice, fds[1].revents & POLLIN);
-    fds[1].revents = 0;
-    ready = poll (fds, notice->watch < 0 ? 1 : 2, patience);
-    if (ready > 0 && fds[0].revents)
+    int64_t since = told < 0 ? -1 : mantis_monotonic () - told;
+    int64_t pause = pause_after (notice, since);
+    const struct timespec wait = {.tv_sec = pause / 1000000, .tv_nsec = pause % 1000000 * 1000};
+    if (seen) { /* whatever is written meanwhile is one look */
+      nanosleep (&(struct timespec){.tv_nsec = SEEN_PAUSE_US * 1000}, NULL);
+      seen = false;
+    }
+    if (ppoll (fds, 2, &wait, NULL) < 0)
+      fds[0].revents = fds[1].revents = 0;
+    if (fds[0].revents)
       return NULL;
-    if (ready > 0 && (fds[1].revents & POLLIN))
+    if (fds[1].revents) {
       drain (notice->watch);
+      told = mantis_monotonic ();
+    }
+    seen = look (notice);
   }
 }
 
