@@ -369,8 +369,16 @@ held_remove (struct queue *queue, struct store *store, const struct mantis_table
   arena = mantis_arena_new (0);
   if ((status = held_get (queue, store, table, key, arena, &row, error)) != MANTIS_OK)
     return status;
-  if (row && value_as_integer (&row[HELD_LAST_REV]) > rev)
-    return MANTIS_OK; /* something newer was skipped: it is fetched by key */
+  if (row && value_as_integer (&row[HELD_LAST_REV]) > rev) { /* something newer was skipped: it is fetched by key */
+    struct mantis_value later[HELD_COLUMNS];
+    if (value_as_integer (&row[HELD_FIRST_REV]) > rev)
+      return MANTIS_OK;
+    memcpy (later, row, sizeof later);
+    later[HELD_FIRST_REV] = value_integer (rev + 1);
+    if ((status = store_put (store, &table_held, later, error)) != MANTIS_OK)
+      return status;
+    return set_in (&queue->held, table, key, rev + 1, error);
+  }
   return remove_key (&queue->held, store, &table_held, table, key, error);
 }
 

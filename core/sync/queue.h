@@ -80,7 +80,7 @@ enum mantis_status held_put (struct queue *queue, struct store *store,
                              const struct mantis_table *table, mantis_row key, int64_t first,
                              int64_t last, const char *reason, int64_t next_try,
                              struct mantis_error *error);
-/* It was applied, as of revision REV or later. */
+/* It was applied as of revision REV: what was skipped after that stays held. */
 enum mantis_status held_remove (struct queue *queue, struct store *store,
                                 const struct mantis_table *table, mantis_row key, int64_t rev,
                                 struct mantis_error *error);

@@ -63,6 +63,7 @@ find_altered (struct push *push, size_t from, size_t count, struct mantis_error 
       continue;
     if (item->stored.deleted ? found[at] != NULL
                              : !found[at] || !rows_agree (table, item->stored.row, found[at])) {
+      item->altered = item->outcome == OUTCOME_APPLIED;
       item->outcome = OUTCOME_MERGED;
       item->reason = "the server's database altered the row";
       if (found[at])
@@ -131,7 +132,7 @@ look_again (struct push *push, struct pushed *item, struct mantis_error *error)
 static enum mantis_status
 keep (struct push *push, const struct pushed *item, struct mantis_error *error)
 {
-  bool won = item->outcome == OUTCOME_APPLIED;
+  bool won = item->outcome == OUTCOME_APPLIED || item->altered;
   const struct mantis_change *change = &item->change;
   mantis_row pushed = change->deleted ? NULL : change->row;
   struct conflict conflict = {
@@ -168,6 +169,8 @@ push_record (struct push *push, struct mantis_error *error)
     case OUTCOME_MERGED:
       if (item->conflict) /* what the database altered by itself is no conflict */
         status = keep (push, item, error);
+      if (item->altered) /* it won: its author has lost nothing */
+        item->decided_by = NULL;
       if (status == MANTIS_OK)
         status = look_again (push, item, error);
       break;

@@ -98,6 +98,25 @@ keep_pending (struct settlement *s, const struct sent *sent, const char *reason,
   return pending_put (&client->queue, client->store, sent->table, sent->key, &pending, error);
 }
 
+/* The pending change counts as made on revision REV. */
+static enum mantis_status
+base_on (struct settlement *s, const struct sent *sent, int64_t rev, struct mantis_error *error)
+{
+  struct client *client = s->client;
+  struct pending pending;
+  enum mantis_status status;
+  bool found;
+
+  status = pending_get (&client->queue, client->store, sent->table, sent->key, s->arena, &pending, &found, error);
+  if (status != MANTIS_OK || !found || pending.base >= rev)
+    return status;
+  pending.base = rev;
+  pending.created = false;
+  status = pending_put (&client->queue, client->store, sent->table, sent->key, &pending, error);
+  return status == MANTIS_OK ? held_remove (&client->queue, client->store, sent->table, sent->key, rev, error)
+                             : status;
+}
+
 static enum mantis_status
 keep_loser (struct settlement *s, const struct exception *exception, struct mantis_error *error)
 {
@@ -163,8 +182,11 @@ settle_exception (struct settlement *s, const struct exception *exception, struc
       s->client->greeted = false; /* the tables' shapes are to be compared */
     return keep_pending (s, sent, exception->reason, -1, error);
   }
-  if (edited_since (s->client, sent))
-    return keep_pending (s, sent, "edited while it was sent", 0, error);
+  if (edited_since (s->client, sent)) {
+    status = keep_pending (s, sent, "edited while it was sent", 0, error);
+    /* The edit was made on what we sent, and that stood; what the database derived from it comes before. */
+    return status == MANTIS_OK && quiet ? base_on (s, sent, exception->rev, error) : status;
+  }
   if (!quiet)
     status = keep_loser (s, exception, error);
   return status == MANTIS_OK ? take_server_row (s, exception, error) : status;
