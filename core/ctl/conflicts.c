@@ -76,6 +76,7 @@ list (struct ctl *ctl)
     result = print_json (all);
   else if (result == EXIT_CLEAN)
     grid_print (&grid);
+  grid_free (&grid);
   json_decref (all);
   return result;
 }

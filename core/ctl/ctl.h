@@ -65,7 +65,8 @@ void grid_add (struct grid *grid, const char *text);
 void grid_number (struct grid *grid, const json_t *number);
 /* Milliseconds since 1970 as local time; 0 and what is no number as "-". */
 void grid_time (struct grid *grid, const json_t *time);
-void grid_print (struct grid *grid); /* and forget */
+void grid_print (struct grid *grid); /* and free */
+void grid_free (struct grid *grid);
 
 /* A JSON value as text for a cell: texts as they are, NULL and null as "-". */
 void grid_json (struct grid *grid, const json_t *value);

@@ -120,10 +120,16 @@ grid_print (struct grid *grid)
     print_rows (grid, widths);
   else
     fputs ("mantisctl: no memory left\n", stderr);
+  free (widths);
+  grid_free (grid);
+}
+
+void
+grid_free (struct grid *grid)
+{
   for (size_t i = 0; i < grid->count; i++)
     free (grid->cells[i]);
   free (grid->cells);
-  free (widths);
   *grid = (struct grid){.columns = grid->columns};
 }
 

@@ -43,6 +43,7 @@ struct order {
   struct waiter waiter;
   struct question question;
   struct task task;
+  struct position position;
 };
 
 /* Begin; peer_answer() is called when it is done, perhaps at once. */

@@ -85,6 +85,8 @@ server_scan (struct task *task, size_t worker)
       status = store_commit (store, &order->error);
     store_rollback (store);
   }
+  if (status == MANTIS_OK)
+    status = position_read (store, &order->position, &order->error);
   order->status = status;
   mantis_buf_text (&order->answer, "{}");
 }
@@ -95,8 +97,10 @@ server_scan_done (struct call *call)
   struct task *task = (struct task *)call;
   struct order *order = (struct order *)((char *)task - offsetof (struct order, task));
 
-  if (order->status == MANTIS_OK) /* what the sessions remember of generations is old now */
-    stores_renew (&order->node->stores);
+  if (order->status == MANTIS_OK) {
+    stores_renew (&order->node->stores); /* what they remember of generations is old now */
+    service_news (order->node->service, &order->position, false);
+  }
   peer_answer (order);
 }
 

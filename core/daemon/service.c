@@ -32,6 +32,7 @@ struct visit {
   struct reply reply;
   struct position position; /* after a commit of ours */
   uint64_t seen;            /* news that the present run knows of */
+  int64_t generation;       /* when it arrived */
   int64_t deadline;         /* of a parked one, in mantis_monotonic(); 0: it has not been parked */
   struct event timer;
 };
@@ -279,15 +280,16 @@ visit_done (struct call *call)
 {
   struct visit *visit = (struct visit *)call;
   struct mantis_service *service = visit->service;
-  bool waits = visit->reply.wait > 0 && !visit->cancelled &&
-               (!visit->deadline || mantis_monotonic () < visit->deadline);
+  bool over = visit->deadline && mantis_monotonic () >= visit->deadline;
+  bool other =
+      visit->generation != service->position.generation; /* clients hear of it in any answer */
 
   if (visit->woken)
     service->in_lane--;
   visit->woken = false;
   if (visit->reply.committed)
     service_news (service, &visit->position, false);
-  if (waits && !service->draining)
+  if (visit->reply.wait > 0 && !visit->cancelled && !over && !other && !service->draining)
     park (visit);
   else
     finish (visit);
@@ -315,6 +317,7 @@ submit (struct mantis_service *service, const struct mantis_request *request, bo
   visit->context = context;
   visit->ticket = ticket;
   visit->local = local;
+  visit->generation = service->position.generation;
   if (local) /* who may open the control socket may do everything */
     visit->principal = (struct mantis_principal){
         .size = sizeof visit->principal, .subject = "mantisctl", .claims = "{}"};

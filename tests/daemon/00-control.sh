@@ -69,8 +69,10 @@ grep -q 'no daemon is running' said || fail "working alone is not told: $(cat sa
 start_mantisd tablet --mode client
 wait_for_row office "SELECT 1 FROM note WHERE id = 'b'"
 hide office "INSERT INTO note VALUES ('c', 'hidden on the server')"
+began=$SECONDS
 gives 0 ctl office scan note
 wait_for_row tablet "SELECT 1 FROM note WHERE id = 'c'"
+[ $((SECONDS - began)) -lt 10 ] || fail "the scan waited for the long poll"
 
 # Conflicts, in both forms.
 stop_mantisd tablet
