@@ -29,6 +29,8 @@ mantis_fail_in (struct mantis_error *error, const char *format, ...)
   char text[sizeof error->text];
   size_t length;
 
+  if (!error)
+    return MANTIS_FAILED;
   va_start (args, format);
   vsnprintf (text, sizeof text, format, args);
   va_end (args);
