@@ -65,6 +65,7 @@ decide (struct push *push, struct pushed *item, struct instance *policy, struct 
   decision = ops->decide (policy->self, &conflict, merged, push->arena, &reason);
   instance_unlock (policy);
   item->decided_by = mantis_arena_strdup (push->arena, policy->name);
+  item->reason = *reason.text ? mantis_arena_strdup (push->arena, reason.text) : NULL;
   switch (decision) {
   case MANTIS_KEEP_LOCAL:
     item->outcome = OUTCOME_SUPERSEDED;
@@ -79,7 +80,8 @@ decide (struct push *push, struct pushed *item, struct instance *policy, struct 
     return MANTIS_OK;
   case MANTIS_REFUSE:
     item->outcome = OUTCOME_REJECTED;
-    item->reason = mantis_arena_strdup (push->arena, *reason.text ? reason.text : "refused by the policy");
+    if (!item->reason)
+      item->reason = "refused by the policy";
     return MANTIS_OK;
   }
   mantis_log (MANTIS_ERROR, "resolver \"%s\" gave no decision for a row of table \"%s\" (%d%s%s)",

@@ -20,9 +20,14 @@ decide (void *self, const struct mantis_conflict *conflict, struct mantis_value 
   const struct timestamp *t = self;
   const struct mantis_change *local = conflict->local, *remote = conflict->remote;
 
-  (void) merged, (void) arena, (void) error;
-  if (t->deletes_win && local->deleted != remote->deleted)
+  (void) merged, (void) arena;
+  if (t->deletes_win && local->deleted != remote->deleted) {
+    mantis_fail (error, MANTIS_OK, "a deletion wins");
     return local->deleted ? MANTIS_KEEP_LOCAL : MANTIS_TAKE_REMOTE;
+  }
+  mantis_fail (error, MANTIS_OK,
+               local->updated_at == remote->updated_at ? "both at the same time: the greater node id wins"
+                                                       : "the later change wins");
   return mantis_change_order (local, remote) < 0 ? MANTIS_TAKE_REMOTE : MANTIS_KEEP_LOCAL;
 }
 
