@@ -8,6 +8,7 @@
 #include "daemon/options.h"
 
 #include <event2/event.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,6 +112,8 @@ mantis_daemon_main (int argc, char **argv)
   int result;
 
   signal (SIGPIPE, SIG_IGN);
+  mallopt (M_ARENA_MAX, 1); /* what one worker gives back, the next one uses */
+  mallopt (M_TRIM_THRESHOLD, 1024 * 1024);
   if (options_parse (argc, argv, &daemon.options, &error) != MANTIS_OK) {
     fprintf (stderr, "mantisd: %s\n", error.text);
     return EXIT_USAGE;

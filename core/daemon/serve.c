@@ -11,11 +11,11 @@
 #include <string.h>
 
 enum {
-  PAGE_ROWS = 20000,
+  PAGE_ROWS = 10000,
   PAGE_BYTES = 8 * 1024 * 1024,
   MESSAGE_BYTES = 64 * 1024 * 1024,
   LONGEST_WAIT = 25000,
-  QUEUE = 256,     /* requests that may wait for a worker */
+  QUEUE = 1000,    /* requests that may wait for a worker: as many as rest takes connections */
   DRAIN_MS = 5000, /* for requests in hand when we stop */
   FLUSH_MS = 100   /* for the last bytes of their answers */
 };
