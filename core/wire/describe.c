@@ -4,8 +4,10 @@
  */
 #include "wire/describe.h"
 #include "base/base.h"
+#include "base/map.h"
 #include "wire/json.h"
 
+#include <ctype.h>
 #include <string.h>
 
 /* ---- Encode ----------------------------------------------------------------------------------- */
@@ -164,6 +166,89 @@ read_column (struct reader *r, const json_t *json, struct mantis_column *column)
   column->type_class = class_of (column->declared);
 }
 
+/* SQL knows no difference between "ID" and "id". */
+static uint64_t
+hash_name (const char *name)
+{
+  uint64_t hash = 0;
+
+  for (; name && *name; name++) {
+    unsigned char c = (unsigned char) (*name & 0x80 ? *name : tolower (*name));
+    hash = hash_bytes (&c, 1, hash);
+  }
+  return hash;
+}
+
+/* The columns of TABLE, by name; one name twice is refused. */
+static void
+index_columns (struct reader *r, const struct mantis_table *table, struct map *names)
+{
+  for (size_t i = 0; r->status == MANTIS_OK && i < table->column_count; i++) {
+    int64_t *place = map_at (names, hash_name (table->columns[i].name), true);
+    if (!place || (*place)++)
+      refuse (r, "two columns of one name");
+  }
+}
+
+static void
+check_names (struct reader *r, struct map *names, const char *const *list, size_t count)
+{
+  for (size_t i = 0; r->status == MANTIS_OK && i < count; i++)
+    if (!map_at (names, hash_name (list[i]), false))
+      refuse (r, "a constraint on a column that there is not");
+}
+
+static bool
+is_action (const char *text)
+{
+  static const char *const actions[] = { "NO ACTION", "RESTRICT", "CASCADE", "SET NULL", "SET DEFAULT" };
+
+  for (size_t i = 0; text && i < COUNT_OF (actions); i++)
+    if (strcmp (actions[i], text) == 0)
+      return true;
+  return !text;
+}
+
+static void
+check_constraints (struct reader *r, const struct mantis_table *table)
+{
+  struct map names = { 0 };
+
+  index_columns (r, table, &names);
+  for (size_t i = 0; r->status == MANTIS_OK && i < table->foreign_key_count; i++) {
+    const struct mantis_foreign_key *key = &table->foreign_keys[i];
+    check_names (r, &names, key->columns, key->count);
+    if (!is_action (key->on_delete) || !is_action (key->on_update))
+      refuse (r, "an action of a foreign key that SQL does not know");
+  }
+  for (size_t i = 0; r->status == MANTIS_OK && i < table->unique_count; i++)
+    check_names (r, &names, table->uniques[i].columns, table->uniques[i].count);
+  map_free (&names);
+}
+
+/* Positions 1, 2, 3 ..., each once. */
+static void
+read_key (struct reader *r, struct mantis_table *table, uint32_t *key)
+{
+  size_t wanted = 0;
+
+  for (size_t i = 0; i < table->column_count; i++)
+    wanted += table->columns[i].key_position > 0;
+  for (size_t i = 0; r->status == MANTIS_OK && i < table->column_count; i++) {
+    uint32_t position = table->columns[i].key_position;
+    if (position > wanted || (position && key[position - 1]))
+      refuse (r, "the places in the key are not 1, 2, 3 ...");
+    else if (position)
+      key[position - 1] = (uint32_t) i + 1;
+  }
+  for (size_t i = 0; r->status == MANTIS_OK && i < wanted; i++)
+    key[i]--;
+  table->key = key;
+  table->key_count = wanted;
+  if (wanted == 0)
+    refuse (r, "no primary key");
+}
+
 static void
 read_columns (struct reader *r, const json_t *array, struct mantis_table *table)
 {
@@ -179,13 +264,7 @@ read_columns (struct reader *r, const json_t *array, struct mantis_table *table)
   json_array_foreach (array, i, json) read_column (r, json, &columns[i]);
   table->columns = columns;
   table->column_count = json_array_size (array);
-  for (uint32_t position = 1; r->status == MANTIS_OK && position <= table->column_count; position++)
-    for (size_t c = 0; c < table->column_count; c++)
-      if (columns[c].key_position == position)
-        key[table->key_count++] = (uint32_t) c;
-  table->key = key;
-  if (table->key_count == 0)
-    refuse (r, "no primary key");
+  read_key (r, table, key);
 }
 
 static void
@@ -236,12 +315,13 @@ table_decode (const json_t *json, struct mantis_arena *arena, const struct manti
   table->without_rowid = json_get_bool (json, "without_rowid", false, &r.status, error);
   table->strict = json_get_bool (json, "strict", false, &r.status, error);
   table->autoincrement = json_get_bool (json, "autoincrement", false, &r.status, error);
-  if (!table->name || !*table->name || strncmp (table->name, "__sync_", 7) == 0
+  if (!table->name || !*table->name || strncasecmp (table->name, "__sync_", 7) == 0
       || strncasecmp (table->name, "sqlite_", 7) == 0)
     refuse (&r, "no name, or one that is taken");
   read_columns (&r, json_get_array (json, "columns", &r.status, error), table);
   read_constraints (&r, json, table);
-  if (r.status == MANTIS_OK && mantis_arena_exhausted (arena))
+  check_constraints (&r, table);
+  if (mantis_arena_exhausted (arena)) /* whatever else that looked like */
     r.status = mantis_fail (error, MANTIS_FULL, "the message is larger than its limit");
   *out = table;
   return r.status;
