@@ -1,0 +1,94 @@
+/* wire_rig.h - what the tests of core/wire share: values, tables, chance.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#ifndef WIRE_RIG_H
+#define WIRE_RIG_H
+
+#include <mantis/change.h>
+
+#include <check.h>
+#include <math.h>
+#include <string.h>
+
+static inline uint64_t
+draw (void) /* xorshift64, https://www.jstatsoft.org/v08/i14/ */
+{
+  static uint64_t chance = 88172645463325252u;
+
+  chance ^= chance << 13;
+  chance ^= chance >> 7;
+  return chance ^= chance << 17;
+}
+
+static inline struct mantis_value
+integer (int64_t number)
+{
+  return (struct mantis_value){.type = MANTIS_INTEGER, .as.integer = number};
+}
+
+static inline struct mantis_value
+real (double number)
+{
+  return (struct mantis_value){.type = MANTIS_REAL, .as.real = number};
+}
+
+static inline struct mantis_value
+bytes_of (enum mantis_type type, const void *bytes, size_t length)
+{
+  return (struct mantis_value){.type = type, .length = (uint32_t)length, .as.bytes = bytes};
+}
+
+static inline struct mantis_value
+text (const char *bytes)
+{
+  return bytes_of (MANTIS_TEXT, bytes, strlen (bytes));
+}
+
+static inline double
+random_real (void)
+{
+  union {
+    uint64_t bits;
+    double real;
+  } any = {.bits = draw ()};
+
+  switch (draw () % 6) {
+  case 0:
+    return (double)(int64_t)draw ();
+  case 1:
+    return (double)(int64_t)(draw () % 2000) - 1000;
+  case 2:
+    return ((double)(int64_t)(draw () % 2000000) - 1000000) / 1000;
+  case 3:
+    return draw () % 2 ? 0.0 : -0.0;
+  case 4:
+    return draw () % 2 ? INFINITY : -INFINITY;
+  default:
+    return isnan (any.real) ? 0.1 : any.real;
+  }
+}
+
+/* Any value; its bytes in ARENA. */
+static inline struct mantis_value
+random_value (struct mantis_arena *arena)
+{
+  unsigned char bytes[40];
+  size_t length = draw () % sizeof bytes;
+
+  switch (draw () % 6) {
+  case 0:
+    return (struct mantis_value){.type = MANTIS_NULL};
+  case 1:
+    return integer ((int64_t)draw () >> draw () % 64);
+  case 2:
+    return real (random_real ());
+  default:
+    for (size_t i = 0; i < length; i++)
+      bytes[i] = (unsigned char)(draw () % 4 ? 'a' + draw () % 3 : draw ());
+    return bytes_of (draw () % 2 ? MANTIS_TEXT : MANTIS_BLOB,
+                     mantis_arena_copy (arena, bytes, length), length);
+  }
+}
+
+#endif
