@@ -192,6 +192,16 @@ add_load (struct pull *pull, struct mantis_buf *buf, struct mantis_error *error)
 
 /* ---- The page ---- */
 
+/* The sender's last batch: a page that is meant for a copy of its file, it has to know as such. */
+static void
+add_sender (struct mantis_buf *buf, const struct sender *sender)
+{
+  if (!sender->known)
+    return;
+  mantis_buf_printf (buf, ",\"number\":%lld,\"nonce\":", (long long) sender->number);
+  mantis_buf_json (buf, sender->nonce, strlen (sender->nonce));
+}
+
 static enum mantis_status
 add_changes (struct pull *pull, struct reply *reply, bool *empty, bool *complete, struct mantis_error *error)
 {
@@ -211,6 +221,7 @@ add_changes (struct pull *pull, struct reply *reply, bool *empty, bool *complete
     page.head = page.cursor.rev;
   mantis_buf_char (buf, '{');
   add_cursor (buf, &page.cursor);
+  add_sender (buf, &pull->sender);
   mantis_buf_printf (buf, ",\"complete\":%s,\"head\":%lld,\"generation\":%lld,\"clock\":%lld,\"changes\":[",
                      page.complete ? "true" : "false", (long long) page.head,
                      (long long) pull->store->generation, (long long) mantis_now ());

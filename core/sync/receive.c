@@ -92,11 +92,12 @@ enum mantis_status
 pull_request (struct client *client, struct mantis_buf *buf, bool *waits, struct mantis_error *error)
 {
   const struct phases *phases = &client->phases;
-  const struct table_state *load = reconcile_next (&client->phases);
+  const struct table_state *load;
   size_t rows = client->partly ? client->pull.part : client->pull.whole;
   size_t bytes = client->partly ? client->settings.batch_bytes : client->settings.whole_bytes, held = 0;
   enum mantis_status status = client_begin (client, MANTIS_READ, error);
 
+  load = reconcile_next (&client->phases); /* as beginning may have read the schema anew */
   mantis_buf_printf (buf,
                      "{\"cursor\":{\"epoch\":\"%s\",\"rev\":%lld,\"mark\":\"%s\"},\"limit\":%zu,\"bytes\":%zu",
                      phases->epoch, (long long) phases->rev, phases->mark, rows, bytes);
@@ -325,6 +326,17 @@ take_page (struct page_in *page, const json_t *json, struct mantis_error *error)
   return status;
 }
 
+/* Does the server know batches of this node that we never sent?  Then a copy of our file goes by the same
+ * id, and the page lacks what that one wrote. */
+static bool
+is_for_another (const struct client *client, int64_t number, const char *nonce)
+{
+  if (number == client->number)
+    return number > 0 && strcmp (nonce, client->nonce) != 0;
+  return number > client->number
+         && !(number == client->flight.number && strcmp (nonce, client->flight.nonce) == 0);
+}
+
 enum mantis_status
 receive (struct client *client, const json_t *json, struct mantis_error *error)
 {
@@ -335,9 +347,15 @@ receive (struct client *client, const json_t *json, struct mantis_error *error)
   int64_t generation = json_get_integer (json, "generation", client->generation, &status, error);
   /* Read before our last batch was applied, overtaken by the answer to it: rows would go back in time. */
   bool stale = json_get_integer (json, "head", INT64_MAX, &status, error) < client->pushed;
+  int64_t number = json_get_integer (json, "number", 0, &status, error);
+  const char *nonce = json_get_text (json, "nonce", "", &status, error);
 
   if (!arena)
     return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  if (status == MANTIS_OK && is_for_another (client, number, nonce)) {
+    client->greeted = client->caught_up = false; /* hello tells who we are now */
+    return MANTIS_OK;
+  }
   if (status == MANTIS_OK && stale) {
     client->caught_up = false;
     return MANTIS_OK;
