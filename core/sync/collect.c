@@ -2,7 +2,8 @@
  *
  * The entries of the log are folded by key: ten updates of a row travel once.  The base of a change is the
  * cursor under which its key was first written to since it was last settled.  A backlog that fits the size
- * limits goes as a whole; a larger one in parts.
+ * limits goes as a whole; a larger one in parts of that size: in random key order a server writes nearly the
+ * same pages for a small part as for a large one.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -335,11 +336,6 @@ gather (struct client *client, struct batch **out, struct rows *rows, bool *whol
     rows->count = rows->bytes = 0;
     batch->q = client->queue.read_to;
     status = take_log (client, batch, batch->q, limit, whole, error);
-    if (status == MANTIS_OK && !*whole && limit > client->push.part) {
-      limit = client->push.part; /* not all of it fits: then parts of an easy size */
-      bytes = client->settings.batch_bytes;
-      continue;
-    }
     if (status == MANTIS_OK)
       status = take_pending (client, batch, limit, error);
     if (status == MANTIS_OK)
@@ -347,8 +343,6 @@ gather (struct client *client, struct batch **out, struct rows *rows, bool *whol
     if (status != MANTIS_OK || rows->bytes <= bytes || rows->count <= 1)
       break;
     limit = rows->count / 2;
-    if (bytes > client->settings.batch_bytes)
-      bytes = client->settings.batch_bytes;
   }
   return status;
 }
