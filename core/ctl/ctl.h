@@ -45,6 +45,12 @@ int ctl_complain (const struct mantis_error *error);
 int ctl_ask (struct ctl *ctl, const char *message, const char *argument, const char *table,
              json_t **whole, const json_t **reply);
 
+/* talk.c: the socket of the daemon at PATH; -1: there is no daemon, or ERROR has a status. */
+int talk_open (const char *path, struct mantis_error *error);
+/* As ctl_ask(), over FD.  PATH: show progress, asked there, while it takes long; NULL: do not. */
+int talk (int fd, const char *path, const char *message, const char *argument, const char *table,
+          json_t **whole, const json_t **reply);
+
 /* alone.c: the same without a daemon, on NODE, opened for it.  Its answer goes to BUF. */
 enum mantis_status alone_do (struct mantis *node, const char *message, const char *argument,
                              const char *table, struct mantis_buf *buf, struct mantis_error *error);

@@ -120,7 +120,9 @@ place_lock (const struct place *place, int *fd, struct mantis_error *error)
   if (!place->lock)
     return MANTIS_OK;
   if ((*fd = open (place->lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600)) < 0)
-    return mantis_fail (error, MANTIS_FAILED, "cannot open %s: %s", place->lock, strerror (errno));
+    return mantis_fail (error, MANTIS_FAILED,
+                        "cannot make %s, which keeps a second mantisd away: %s", place->lock,
+                        strerror (errno));
   if (flock (*fd, LOCK_EX | LOCK_NB) == 0) {
     if (ftruncate (*fd, 0) == 0)
       dprintf (*fd, "%ld\n", (long)getpid ());
