@@ -3,15 +3,17 @@
  *   {"cursor": {"epoch": "..", "rev": 41, "mark": ".."}, "limit": 5000, "bytes": 2000000, "wait": 25,
  *    "skip": ["notes"],
  *    "keys": [{"table": "todos", "keys": [[1], [7]]}],
- *    "load": {"table": "orders", "after": [1000], "limit": 5000}}
+ *    "load": {"table": "orders", "after": [1000], "limit": 5000, "known": [{"to": [1500], "rows": 500, "sum": ".."}]}}
  *
  * The load page comes only with a complete page of changes, so that whoever applies both has, for the part
- * of the table that is loaded, the server's state of one moment.
+ * of the table that is loaded, the server's state of one moment.  It begins behind the ranges that the
+ * caller knows already: see sync/digest.h.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "base/base.h"
 #include "message/message.h"
+#include "sync/digest.h"
 #include "wire/block.h"
 #include "wire/json.h"
 #include "wire/key.h"
@@ -156,6 +158,7 @@ add_load (struct pull *pull, struct mantis_buf *buf, struct mantis_error *error)
   enum mantis_status status = MANTIS_OK;
   const char *name = json_get_text (pull->load, "table", "", &status, error);
   const json_t *after = json_get_array (pull->load, "after", &status, error);
+  const json_t *known = json_get_array (pull->load, "known", &status, error);
   size_t limit = bounded (json_get_integer (pull->load, "limit", 0, &status, error), DEFAULT_ROWS,
                           pull->server->limits.page_rows);
   const struct mantis_table *table = find_synced (pull->store, name, NULL);
@@ -171,6 +174,8 @@ add_load (struct pull *pull, struct mantis_buf *buf, struct mantis_error *error)
   if (status == MANTIS_OK && after && (status = key_decode (after, table, pull->arena, &from, error)) != MANTIS_OK)
     return mantis_fail_in (error, "$.load.after");
   if (status == MANTIS_OK)
+    status = digest_compare (pull->store, table, from, known, pull->arena, &from, error);
+  if (status == MANTIS_OK)
     status = pull->store->ops->scan (pull->store->session, table, from, NULL, limit, pull->bytes, pull->arena,
                                      &rows, &count, &end, error);
   if (status != MANTIS_OK)
@@ -183,7 +188,13 @@ add_load (struct pull *pull, struct mantis_buf *buf, struct mantis_error *error)
     made[i] = (struct mantis_change){ .table = table, .row = rows[i] };
     changes[i] = &made[i];
   }
-  mantis_buf_text (buf, ",\"load\":{\"changes\":[");
+  mantis_buf_text (buf, ",\"load\":{");
+  if (from) {
+    mantis_buf_text (buf, "\"after\":");
+    key_encode (buf, table, from);
+    mantis_buf_char (buf, ',');
+  }
+  mantis_buf_text (buf, "\"changes\":[");
   blocks_encode (buf, changes, count, BLOCK_PULL);
   mantis_buf_printf (buf, "],\"end\":%s}", end ? "true" : "false");
   pull->server->counters.rows_out += (long long) count;

@@ -77,6 +77,7 @@ struct client {
   size_t row_limit; /* of a batch, after the server found one too large; 0: none */
   struct slot slots[CLIENT_SLOTS];
   bool greeted;
+  int64_t told; /* schema (store->attached) that the last hello spoke of */
   bool wants_schema; /* the server has tables that we lack, or shaped otherwise */
   bool offers;       /* offer our tables at the next hello */
   bool creates;      /* the server makes tables that are offered */

@@ -17,7 +17,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOG_CHUNK = 4096, READ_CHUNK = 512, PENDING_CHUNK = 5000 };
+enum {
+  LOG_CHUNK = 4096,
+  READ_CHUNK = 512,
+  PENDING_CHUNK = 5000,
+  STUCK_TRIES = 3, /* after so many, nobody waits for a pending change any more */
+  SOON = 4000      /* milliseconds */
+};
 
 void
 batch_free (struct batch *batch)
@@ -146,10 +152,12 @@ take_log (struct client *client, struct batch *batch, int64_t upto, size_t limit
 
 /* ---- Keys that wait in __sync_pending ------------------------------------------------------------- */
 
+/* *WHOLE becomes false when the row stays behind for now, but is still to be expected. */
 static enum mantis_status
-take_due (struct client *client, struct batch *batch, mantis_row row, int64_t now,
+take_due (struct client *client, struct batch *batch, mantis_row row, int64_t now, bool room, bool *whole,
           struct mantis_error *error)
 {
+  int64_t next_try = value_as_integer (&row[PENDING_NEXT_TRY]);
   const struct table_state *state = phase_named (&client->phases, value_as_text (&row[PENDING_TBL]));
   struct sent *sent;
   mantis_row key;
@@ -159,8 +167,13 @@ take_due (struct client *client, struct batch *batch, mantis_row row, int64_t no
     return MANTIS_OK;
   if (key_parse (value_as_text (&row[PENDING_KEY]), state->table, batch->arena, &key, NULL) != MANTIS_OK)
     return MANTIS_OK;
-  if (!is_due (value_as_integer (&row[PENDING_NEXT_TRY]), now) || batch_find (batch, state->table, key))
+  if (batch_find (batch, state->table, key))
     return MANTIS_OK;
+  if (!room || !is_due (next_try, now)) {
+    if (value_as_integer (&row[PENDING_TRIES]) < STUCK_TRIES && is_due (next_try, now + SOON))
+      *whole = false;
+    return MANTIS_OK;
+  }
   if (!(sent = batch_key (batch, state->table, key, &added)))
     return mantis_fail (error, MANTIS_FAILED, "out of memory");
   sent->time = value_as_integer (&row[PENDING_TIME]);
@@ -192,7 +205,7 @@ join_pending (struct client *client, struct batch *batch, struct mantis_error *e
 }
 
 static enum mantis_status
-take_pending (struct client *client, struct batch *batch, size_t limit, struct mantis_error *error)
+take_pending (struct client *client, struct batch *batch, size_t limit, bool *whole, struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = NULL;
   const struct mantis_storage *ops = client->store->ops;
@@ -204,13 +217,13 @@ take_pending (struct client *client, struct batch *batch, size_t limit, struct m
     return mantis_fail (error, MANTIS_FAILED, "out of memory");
   if (status == MANTIS_OK)
     status = join_pending (client, batch, error);
-  while (status == MANTIS_OK && !end && batch->count < limit) {
+  while (status == MANTIS_OK && !end && (*whole || batch->count < limit)) {
     const mantis_row *rows;
     size_t count = 0;
     status = ops->scan (client->store->session, &table_pending, after, NULL, PENDING_CHUNK, 8 * 1024 * 1024, arena,
                         &rows, &count, &end, error);
-    for (size_t i = 0; i < count && status == MANTIS_OK && batch->count < limit; i++)
-      status = take_due (client, batch, rows[i], mantis_now (), error);
+    for (size_t i = 0; i < count && status == MANTIS_OK && (*whole || batch->count < limit); i++)
+      status = take_due (client, batch, rows[i], mantis_now (), batch->count < limit, whole, error);
     after = count ? rows[count - 1] : NULL;
     end |= count == 0;
   }
@@ -337,7 +350,7 @@ gather (struct client *client, struct batch **out, struct rows *rows, bool *whol
     batch->q = client->queue.read_to;
     status = take_log (client, batch, batch->q, limit, whole, error);
     if (status == MANTIS_OK)
-      status = take_pending (client, batch, limit, error);
+      status = take_pending (client, batch, limit, whole, error);
     if (status == MANTIS_OK)
       status = read_rows (client, batch, rows, bytes, error);
     if (status != MANTIS_OK || rows->bytes <= bytes || rows->count <= 1)

@@ -98,6 +98,8 @@ give_time (const struct push *push, struct pushed *item)
 
   if (change->updated_at > push->now)
     change->updated_at = push->now;
+  if (item->version.rev == 0 && !change->created) /* nobody touched it since the floor */
+    item->version.updated_at = push->store->floor_time;
   item->stored = *change;
   item->stored.origin = push->node;
   if (item->stored.updated_at <= item->version.updated_at)

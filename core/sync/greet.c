@@ -53,6 +53,7 @@ hello_request (struct client *client, struct mantis_buf *buf, struct mantis_erro
   enum mantis_status status = client_begin (client, MANTIS_READ, error);
 
   status = client_end (client, status, error);
+  client->told = client->store->attached;
   mantis_buf_printf (buf, "{\"protocol\":%d,\"number\":%lld,\"nonce\":\"%s\"", PROTOCOL,
                      (long long) client->number, client->nonce);
   if (client->flight.number)
@@ -200,8 +201,13 @@ judge_table (struct client *client, struct table_state *state, const json_t *abo
     state->missing = !reason;
     phase_pause (state, reason ? reason : "the server has no such table");
   }
+  /* Its changes are skipped from now on. */
   if (state->phase == PHASE_LIVE)
     phase_set (state, PHASE_REPAIR);
+  else if (state->phase == PHASE_SCAN) /* what differs later may be the server's doing as well as ours */
+    phase_set (state, PHASE_FIRST);
+  else if (state->loaded)
+    phase_set (state, state->phase);
 }
 
 static bool
@@ -308,7 +314,7 @@ hello_answer (struct client *client, const json_t *answer, struct mantis_error *
     status = phases_save (&client->phases, client->store, error);
   }
   status = client_end (client, status, error);
-  client->greeted = status == MANTIS_OK && !client->offers;
+  client->greeted = status == MANTIS_OK && !client->offers && client->told == client->store->attached;
   client->partly = client->greeted && reconcile_next (&client->phases);
   client->caught_up = client->may_pull = false;
   client->noticed = true;

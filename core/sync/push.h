@@ -46,6 +46,7 @@ struct push {
   const char *node; /* origin of the changes */
   bool anonymous;   /* the caller named no node: nothing counts as its own earlier change */
   int64_t now;      /* when the request was first received */
+  bool partial;     /* more of the sender's backlog follows: what does not fit now may fit then */
   policy_lookup policy;
   void *policy_context;
   struct pushed *items;

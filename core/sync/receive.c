@@ -7,6 +7,7 @@
  */
 #include "sync/receive.h"
 #include "base/base.h"
+#include "sync/digest.h"
 #include "wire/block.h"
 #include "wire/json.h"
 #include "wire/key.h"
@@ -78,14 +79,27 @@ was_asked (const struct client *client, const struct table_state *state)
                                  : !state->loaded);
 }
 
-static void
-add_load (struct client *client, const struct table_state *state, struct mantis_buf *buf)
+static enum mantis_status
+add_load (struct client *client, const struct table_state *state, struct mantis_buf *buf,
+          struct mantis_error *error)
 {
+  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
+  enum mantis_status status = MANTIS_OK;
+  mantis_row after = NULL;
+
+  if (!arena)
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
   mantis_buf_text (buf, ",\"load\":{\"table\":");
   mantis_buf_json (buf, state->table->name, strlen (state->table->name));
   if (state->loaded)
     mantis_buf_printf (buf, ",\"after\":%s", state->loaded);
-  mantis_buf_printf (buf, ",\"limit\":%zu}", client->pull.part);
+  mantis_buf_printf (buf, ",\"limit\":%zu", client->pull.part);
+  if (state->loaded)
+    status = key_parse (state->loaded, state->table, arena, &after, error);
+  if (status == MANTIS_OK)
+    status = digest_add (client->store, state->table, after, buf, error);
+  mantis_buf_char (buf, '}');
+  return status;
 }
 
 enum mantis_status
@@ -106,8 +120,8 @@ pull_request (struct client *client, struct mantis_buf *buf, bool *waits, struct
     status = add_held (client, buf, &held, error);
   replace_text (&client->asked_table, load ? load->table->name : NULL);
   replace_text (&client->asked_after, load ? load->loaded : NULL);
-  if (load)
-    add_load (client, load, buf);
+  if (load && status == MANTIS_OK)
+    status = add_load (client, load, buf, error);
   *waits = !load && !held && client->caught_up && client->settings.wait > 0;
   if (*waits)
     mantis_buf_printf (buf, ",\"wait\":%lld", (long long) client->settings.wait / 1000);
@@ -166,7 +180,7 @@ take_change (struct page_in *page, const struct mantis_change *change, struct ma
   uint64_t hash = key_hash (change->table, change->row);
   enum mantis_status status = MANTIS_OK;
 
-  if (change->rev > state->rev) {
+  if (change->rev > state->rev && change->rev <= page->rev) {
     state->rev = change->rev;
     state->changed = true;
   }
@@ -205,6 +219,23 @@ take_changes (struct page_in *page, const json_t *json, const char *name, struct
   return status;
 }
 
+/* The server found the ranges up to "after" equal to ours. */
+static enum mantis_status
+skip_equal (struct page_in *page, struct table_state *state, const json_t *load,
+            struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+  const json_t *after = json_get_array (load, "after", &status, error);
+  mantis_row key;
+
+  if (status != MANTIS_OK || !after)
+    return status;
+  if ((status = key_decode (after, state->table, page->arena, &key, error)) != MANTIS_OK)
+    return mantis_fail_in (error, "$.load.after");
+  replace_text (&state->loaded, key_text (page->arena, state->table, key));
+  return state->loaded ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "out of memory");
+}
+
 static enum mantis_status
 take_load (struct page_in *page, const json_t *json, struct mantis_error *error)
 {
@@ -222,6 +253,8 @@ take_load (struct page_in *page, const json_t *json, struct mantis_error *error)
     return MANTIS_OK; /* asked for before the schema changed */
   if (status == MANTIS_OK && !rows.count && !end)
     return mantis_fail (error, MANTIS_INVALID, "$.load: a page without rows that is not the last");
+  if (status == MANTIS_OK)
+    status = skip_equal (page, state, load, error);
   if (status == MANTIS_OK)
     status = reconcile_page (page, state, rows.changes, rows.count, end, error);
   return status;
@@ -242,9 +275,10 @@ apply_page (struct page_in *page, struct mantis_error *error)
                   change->table->name, page->items[i].refusal);
       status = held_put (&client->queue, client->store, change->table, change->row, change->rev, change->rev,
                          page->items[i].refusal, mantis_now () + HELD_RETRY, error);
-    } else if (client->queue.held.count)
-      status = held_remove (&client->queue, client->store, change->table, change->row,
-                            change->rev ? change->rev : INT64_MAX, error);
+    } else if (client->queue.held.count) {
+      int64_t rev = i >= page->keys_from && i < page->keys_to ? page->head : change->rev;
+      status = held_remove (&client->queue, client->store, change->table, change->row, rev ? rev : INT64_MAX, error);
+    }
   }
   return status;
 }
@@ -309,10 +343,14 @@ take_page (struct page_in *page, const json_t *json, struct mantis_error *error)
   struct client *client = page->client;
   enum mantis_status status = queue_fold (&client->queue, client->store, error);
 
+  page->rev = json_integer_value (json_object_get (json_object_get (json, "cursor"), "rev"));
+  page->head = json_integer_value (json_object_get (json, "head"));
   if (status == MANTIS_OK)
     status = take_changes (page, json, "changes", error);
+  page->keys_from = page->count;
   if (status == MANTIS_OK)
     status = take_changes (page, json, "keys", error);
+  page->keys_to = page->count;
   if (status == MANTIS_OK)
     status = take_load (page, json, error);
   if (status == MANTIS_OK)

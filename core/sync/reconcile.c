@@ -62,6 +62,18 @@ delete_row (struct range *range, mantis_row key, struct mantis_error *error)
   return page_add (range->page, change, error);
 }
 
+/* A row with an unsent edit: what the server made of it since the table's newest revision that came was not
+ * in the file when it was edited. */
+static enum mantis_status
+hold_row (struct range *range, mantis_row key, struct mantis_error *error)
+{
+  struct client *client = range->page->client;
+  int64_t first = range->state->phase == PHASE_FIRST ? 1 : range->state->rev + 1;
+
+  return held_put (&client->queue, client->store, range->state->table, key, first, first,
+                   "edited here, not sent yet", 0, error);
+}
+
 /* A row of the server, and ours of the same key (NULL: none). */
 static enum mantis_status
 meet (struct range *range, const struct mantis_change *theirs, mantis_row ours, struct mantis_error *error)
@@ -76,11 +88,7 @@ meet (struct range *range, const struct mantis_change *theirs, mantis_row ours, 
   if (ours && rows_agree (table, theirs->row, ours))
     return MANTIS_OK;
   if (queue_dirty (&client->queue, hash)) {
-    int64_t first = phase == PHASE_FIRST ? 1 : client->phases.rev + 1;
-    if (phase == PHASE_SCAN)
-      return MANTIS_OK;
-    return held_put (&client->queue, client->store, table, theirs->row, first, first,
-                     "edited here, not sent yet", 0, error);
+    return phase == PHASE_SCAN ? MANTIS_OK : hold_row (range, theirs->row, error);
   }
   if (phase == PHASE_REPAIR || (phase == PHASE_FIRST && (!ours || map_at (&client->queue.seen, hash, false))))
     return page_add (range->page, theirs, error);
@@ -94,9 +102,10 @@ miss (struct range *range, mantis_row ours, struct mantis_error *error)
   const struct mantis_table *table = range->state->table;
   uint64_t hash = key_hash (table, ours);
 
-  if (map_at (&range->page->incoming, hash, false) || queue_dirty (&range->page->client->queue, hash)
-      || key_has_null (table, ours))
+  if (map_at (&range->page->incoming, hash, false) || key_has_null (table, ours))
     return MANTIS_OK;
+  if (queue_dirty (&range->page->client->queue, hash))
+    return range->state->phase == PHASE_REPAIR ? hold_row (range, ours, error) : MANTIS_OK;
   if (range->state->phase == PHASE_REPAIR)
     return delete_row (range, ours, error);
   return queue_row (range, ours, true, error);
@@ -162,6 +171,8 @@ advance (struct range *range, mantis_row last, bool end, struct mantis_error *er
     mantis_log (MANTIS_INFO, "table \"%s\": %s", state->table->name,
                 state->phase == PHASE_FIRST ? "loaded" : "compared with the server");
     phase_set (state, PHASE_LIVE);
+    if (range->page->rev > state->rev)
+      state->rev = range->page->rev;
     return MANTIS_OK;
   }
   if (!(text = key_text (range->page->arena, state->table, last)))

@@ -95,9 +95,9 @@ push_apply (struct push *push, struct mantis_error *error)
     return status;
   for (size_t i = 0; i < count; i++)
     if (!items[i].done) {
-      pushed[i]->outcome = OUTCOME_REJECTED;
+      pushed[i]->outcome = push->partial ? OUTCOME_RETRY : OUTCOME_REJECTED;
       pushed[i]->reason = items[i].refusal;
-      pushed[i]->decided_by = "database";
+      pushed[i]->decided_by = push->partial ? NULL : "database";
     }
   for (size_t from = 0, to; from < push->count && status == MANTIS_OK; from = to) {
     const struct mantis_table *table = push->items[from].change.table;
