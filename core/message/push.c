@@ -1,10 +1,11 @@
 /* push.c - the message "push": one numbered changeset of a client, in one transaction; or "abandon".
  *
- *   {"number": 8, "nonce": "4f..", "changes": [BLOCK, ...]}
+ *   {"number": 8, "nonce": "4f..", "whole": true, "changes": [BLOCK, ...]}
  *   {"abandon": {"number": 8, "nonce": "4f.."}}
  *
  * A batch is (node, number, nonce): the same one again gets the stored answer, another one under an old
  * number a `fork', one too far ahead an `expected'.  Without a number (curl) it is a batch of its own.
+ * Of one that is not whole, what the database refuses may lack what comes in a later part: `retry'.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -20,7 +21,7 @@
 struct batch {
   int64_t number; /* 0: none */
   const char *nonce;
-  bool abandon;
+  bool abandon, partial;
   const json_t *changes;
 };
 
@@ -35,6 +36,7 @@ read_batch (const json_t *body, struct batch *batch, struct mantis_error *error)
   batch->number = json_get_integer (from, "number", 0, &status, error);
   batch->nonce = json_get_text (from, "nonce", "", &status, error);
   batch->changes = json_get_array (body, "changes", &status, error);
+  batch->partial = !json_get_bool (body, "whole", true, &status, error);
   if (status == MANTIS_OK && (batch->number < 0 || strlen (batch->nonce) > 63))
     status = mantis_fail (error, MANTIS_INVALID, "$.number, $.nonce: out of range");
   if (status == MANTIS_OK && (batch->number > 0) != (*batch->nonce != '\0'))
@@ -179,6 +181,7 @@ handle_push (struct server *server, struct store *store, const struct mantis_req
   if (status == MANTIS_OK && batch.number && batch.number <= sender.number
       && !is_next (&batch, &sender, reply))
     return;
+  push.partial = batch.partial;
   push.node = sender.node;
   push.anonymous = sender.anonymous;
   if (status == MANTIS_OK)
