@@ -165,6 +165,7 @@ static bool
 visit_submit (struct visit *visit)
 {
   visit->seen = visit->service->news;
+  visit->task.writes = message_named (visit->request->message)->writes;
   return pool_submit (visit->service->set.pool, &visit->task);
 }
 

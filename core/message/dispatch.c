@@ -9,11 +9,16 @@
 #include <string.h>
 
 const struct message messages[] = {
-  { "hello", handle_hello, false },         { "push", handle_push, false },
-  { "pull", handle_pull, false },           { "schema", handle_schema, false },
-  { "status", handle_status, false },       { "conflicts", handle_conflicts, false },
-  { "metrics", handle_metrics, false },     { "healthz", handle_healthz, true },
-  { "readyz", handle_readyz, true },        { NULL, NULL, false },
+  { .name = "hello", .handle = handle_hello, .writes = true },
+  { .name = "push", .handle = handle_push, .writes = true },
+  { .name = "pull", .handle = handle_pull },
+  { .name = "schema", .handle = handle_schema },
+  { .name = "status", .handle = handle_status },
+  { .name = "conflicts", .handle = handle_conflicts },
+  { .name = "metrics", .handle = handle_metrics },
+  { .name = "healthz", .handle = handle_healthz, .open = true },
+  { .name = "readyz", .handle = handle_readyz, .open = true },
+  { .name = NULL },
 };
 
 const struct message *

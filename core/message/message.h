@@ -52,7 +52,8 @@ typedef void (*message_handler) (struct server *server, struct store *store,
 struct message {
   const char *name;
   message_handler handle;
-  bool open; /* answers without credentials */
+  bool open;   /* answers without credentials */
+  bool writes; /* to the database, as a rule */
 };
 
 /* Ends with a NULL name. */

@@ -19,11 +19,15 @@ struct worker {
   pthread_t thread;
 };
 
+struct queue {
+  struct task *first, **last;
+};
+
 struct pool {
   struct loop *loop;
   pthread_mutex_t mutex;
   pthread_cond_t more;
-  struct task *first, **last;
+  struct queue shared, writes;
   size_t waiting, room;
   bool closing;
   char name[16];
@@ -31,20 +35,34 @@ struct pool {
   struct worker workers[];
 };
 
-/* The next task, NULL: there will be none any more. */
 static struct task *
-next_task (struct pool *pool)
+take (struct queue *queue)
 {
-  struct task *task;
+  struct task *task = queue->first;
+
+  if (task && !(queue->first = task->next))
+    queue->last = &queue->first;
+  return task;
+}
+
+/* The next task for WORKER, NULL: there will be none any more. */
+static struct task *
+next_task (const struct worker *worker)
+{
+  struct pool *pool = worker->pool;
+  struct task *task = NULL;
 
   pthread_mutex_lock (&pool->mutex);
-  while (!pool->first && !pool->closing)
+  for (;;) {
+    if (worker->number == 0)
+      task = take (&pool->writes);
+    if (!task)
+      task = take (&pool->shared);
+    if (task || pool->closing)
+      break;
     pthread_cond_wait (&pool->more, &pool->mutex);
-  if ((task = pool->first)) {
-    pool->waiting--;
-    if (!(pool->first = task->next))
-      pool->last = &pool->first;
   }
+  pool->waiting -= task != NULL;
   pthread_mutex_unlock (&pool->mutex);
   return task;
 }
@@ -56,7 +74,7 @@ work (void *context)
   struct task *task;
 
   pthread_setname_np (pthread_self (), worker->pool->name);
-  while ((task = next_task (worker->pool))) {
+  while ((task = next_task (worker))) {
     task->work (task, worker->number);
     loop_post (worker->pool->loop, &task->done);
   }
@@ -97,7 +115,8 @@ pool_new (struct pool **pool, struct loop *loop, const char *name, size_t worker
     return mantis_fail (error, MANTIS_FAILED, "no memory left for %zu workers", workers);
   made->loop = loop;
   made->room = room;
-  made->last = &made->first;
+  made->shared.last = &made->shared.first;
+  made->writes.last = &made->writes.first;
   strncpy (made->name, name, sizeof made->name - 1);
   pthread_mutex_init (&made->mutex, NULL);
   pthread_cond_init (&made->more, NULL);
@@ -129,6 +148,7 @@ pool_free (struct pool *pool)
 bool
 pool_submit (struct pool *pool, struct task *task)
 {
+  struct queue *queue = task->writes ? &pool->writes : &pool->shared;
   bool taken;
 
   task->next = NULL;
@@ -136,9 +156,9 @@ pool_submit (struct pool *pool, struct task *task)
   taken = pool->waiting < pool->room && !pool->closing;
   if (taken) {
     pool->waiting++;
-    *pool->last = task;
-    pool->last = &task->next;
-    pthread_cond_signal (&pool->more);
+    *queue->last = task;
+    queue->last = &task->next;
+    pthread_cond_broadcast (&pool->more); /* a signal might wake one that may not take it */
   }
   pthread_mutex_unlock (&pool->mutex);
   return taken;

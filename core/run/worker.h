@@ -17,6 +17,7 @@ struct task {
   struct call done;
   struct task *next;
   void (*work) (struct task *task, size_t worker);
+  bool writes; /* for worker 0: one session does all the writing, and its cache stays good */
 };
 
 /* WORKERS threads named NAME (15 bytes at most); ROOM tasks may wait. */
