@@ -48,7 +48,7 @@ fast_forwards (const struct push *push, const struct pushed *item)
 
 /* The row was looked at: what does that make of the change? */
 static void
-compare (const struct push *push, struct pushed *item)
+compare (struct pushed *item)
 {
   const struct mantis_change *change = &item->change;
   bool gone = !item->current;
@@ -60,8 +60,6 @@ compare (const struct push *push, struct pushed *item)
   /* A new row, where nothing is remembered of its key, meets nobody.  A row that is not new and is gone
    * was deleted here before our memory begins: edit against delete. */
   item->conflict = !(gone && item->version.rev == 0 && change->created);
-  if (item->version.rev == 0)
-    item->version.updated_at = push->store->floor_time;
 }
 
 /* Look at the rows of the COUNT items from FROM on that did not fast-forward. */
@@ -85,7 +83,7 @@ look (struct push *push, size_t from, size_t count, const bool *unclear, struct 
   for (size_t i = 0; i < count && status == MANTIS_OK; i++)
     if (unclear[i]) {
       push->items[from + i].current = found[at++];
-      compare (push, &push->items[from + i]);
+      compare (&push->items[from + i]);
     }
   return status;
 }
@@ -98,7 +96,8 @@ give_time (const struct push *push, struct pushed *item)
 
   if (change->updated_at > push->now)
     change->updated_at = push->now;
-  if (item->version.rev == 0 && !change->created) /* nobody touched it since the floor */
+  /* What nobody touched since the floor has its time; a row that never was has none. */
+  if (item->version.rev == 0 && (item->current || !change->created))
     item->version.updated_at = push->store->floor_time;
   item->stored = *change;
   item->stored.origin = push->node;
