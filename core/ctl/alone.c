@@ -4,8 +4,6 @@
  */
 #include "ctl/ctl.h"
 
-#include "sync/capture.h"
-
 #include <string.h>
 
 static enum mantis_status
@@ -47,35 +45,6 @@ as_client (struct mantis *node, struct store *store, bool scan, const char *tabl
 }
 
 static enum mantis_status
-server_scan (struct store *store, const char *table, struct mantis_buf *buf,
-             struct mantis_error *error)
-{
-  enum mantis_status status = store_begin (store, MANTIS_WRITE, error);
-
-  if (status == MANTIS_OK && table && !store_table (store, table))
-    status = mantis_fail (error, MANTIS_ABSENT, "there is no table \"%s\"", table);
-  if (status == MANTIS_OK)
-    status = capture_new_generation (store, table, error);
-  if (status == MANTIS_OK)
-    status = store_commit (store, error);
-  store_rollback (store);
-  mantis_buf_text (buf, "{}");
-  return status;
-}
-
-static enum mantis_status
-list_conflicts (struct store *store, const char *argument, struct mantis_buf *buf,
-                struct mantis_error *error)
-{
-  enum mantis_status status = store_begin (store, MANTIS_READ, error);
-
-  if (status == MANTIS_OK)
-    status = conflicts_list (store, argument, buf, error);
-  store_rollback (store);
-  return status;
-}
-
-static enum mantis_status
 sync_once (struct mantis *node, struct mantis_buf *buf, struct mantis_error *error)
 {
   if (node->config->role == MANTIS_SERVER)
@@ -99,8 +68,11 @@ alone_do (struct mantis *node, const char *message, const char *argument, const 
   if ((status = stores_get (&node->stores, 0, &store, NULL, error)) != MANTIS_OK)
     return status;
   if (strcmp (message, "conflicts") == 0)
-    return list_conflicts (store, argument, buf, error);
+    return order_conflicts (store, argument, buf, error);
   if (!server)
     return as_client (node, store, scan, table, buf, error);
-  return scan ? server_scan (store, table, buf, error) : server_status (node, store, buf, error);
+  if (!scan)
+    return server_status (node, store, buf, error);
+  mantis_buf_text (buf, "{}");
+  return order_scan (store, table, error);
 }

@@ -52,6 +52,12 @@ void order_begin (struct order *order);
 void order_abandon (struct order *order);
 void order_free (struct order *order);
 
+/* Parts of it that mantisctl does by itself where no daemon runs.  A server's scan: every client
+ * compares TABLE (NULL: all) with it. */
+enum mantis_status order_scan (struct store *store, const char *table, struct mantis_error *error);
+enum mantis_status order_conflicts (struct store *store, const char *argument,
+                                    struct mantis_buf *buf, struct mantis_error *error);
+
 /* ERROR of ORDER unless its status is MANTIS_OK; else its answer, a JSON value.  Frees ORDER. */
 void peer_answer (struct order *order);
 

@@ -12,6 +12,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+enum { OPEN_PAUSE = 100 * 1000 }; /* microseconds between tries to open a locked database */
 
 struct daemon {
   struct options options;
@@ -88,11 +91,27 @@ open_node (struct daemon *daemon, struct mantis_error *error)
   return node_new (config, plugins, &daemon->node, error);
 }
 
+/* An application may hold its lock for long: that is no reason to give up. */
+static enum mantis_status
+open_patiently (struct daemon *daemon, struct mantis_error *error)
+{
+  enum mantis_status status;
+  bool told = false;
+
+  while ((status = open_node (daemon, error)) == MANTIS_BUSY && !daemon->options.once) {
+    if (!told)
+      mantis_log (MANTIS_WARNING, "%s: waiting for it", error->text);
+    told = true;
+    usleep (OPEN_PAUSE);
+  }
+  return status;
+}
+
 static int
 work (struct daemon *daemon)
 {
   struct mantis_error error = {0};
-  enum mantis_status status = open_node (daemon, &error);
+  enum mantis_status status = open_patiently (daemon, &error);
 
   if (status != MANTIS_OK)
     return complain (&error);

@@ -54,6 +54,8 @@ open_database (struct mantis *node, struct mantis_error *error)
     status = place_find (config, node->storage, &node->place, error);
   if (status == MANTIS_OK)
     status = place_lock (&node->place, &node->lock_fd, error);
+  if (status == MANTIS_BUSY) /* another mantisd: not one who is done in a moment */
+    status = error->status = MANTIS_FAILED;
   if (status != MANTIS_OK)
     return status;
   node->stores.ops = node->storage->ops;

@@ -66,7 +66,21 @@ ask_server (struct order *order)
   service_submit_local (order->node->service, &order->request, on_reply, order);
 }
 
-/* Every client compares the table with ours. */
+enum mantis_status
+order_scan (struct store *store, const char *table, struct mantis_error *error)
+{
+  enum mantis_status status = store_begin (store, MANTIS_WRITE, error);
+
+  if (status == MANTIS_OK && table && !store_table (store, table))
+    status = mantis_fail (error, MANTIS_ABSENT, "there is no table \"%s\"", table);
+  if (status == MANTIS_OK)
+    status = capture_new_generation (store, table, error);
+  if (status == MANTIS_OK)
+    status = store_commit (store, error);
+  store_rollback (store);
+  return status;
+}
+
 static void
 server_scan (struct task *task, size_t worker)
 {
@@ -75,16 +89,8 @@ server_scan (struct task *task, size_t worker)
   enum mantis_status status =
       stores_get (&order->node->stores, worker, &store, NULL, &order->error);
 
-  if (status == MANTIS_OK &&
-      (status = store_begin (store, MANTIS_WRITE, &order->error)) == MANTIS_OK) {
-    if (order->table && !store_table (store, order->table))
-      status = mantis_fail (&order->error, MANTIS_ABSENT, "there is no table \"%s\"", order->table);
-    if (status == MANTIS_OK)
-      status = capture_new_generation (store, order->table, &order->error);
-    if (status == MANTIS_OK)
-      status = store_commit (store, &order->error);
-    store_rollback (store);
-  }
+  if (status == MANTIS_OK)
+    status = order_scan (store, order->table, &order->error);
   if (status == MANTIS_OK)
     status = position_read (store, &order->position, &order->error);
   order->status = status;
@@ -122,13 +128,14 @@ begin_at_server (struct order *order)
 /* ---- Of a client ------------------------------------------------------------------------------
  */
 
-static enum mantis_status
-list_conflicts (struct order *order, struct store *store)
+enum mantis_status
+order_conflicts (struct store *store, const char *argument, struct mantis_buf *buf,
+                 struct mantis_error *error)
 {
-  enum mantis_status status = store_begin (store, MANTIS_READ, &order->error);
+  enum mantis_status status = store_begin (store, MANTIS_READ, error);
 
   if (status == MANTIS_OK)
-    status = conflicts_list (store, order->argument, &order->answer, &order->error);
+    status = conflicts_list (store, argument, buf, error);
   store_rollback (store);
   return status;
 }
@@ -145,7 +152,7 @@ client_ask (struct question *question, struct client *client, struct store *stor
   } else if (strcmp (order->message, "status") == 0)
     order->status = client_status (client, &order->answer, &order->error);
   else if (strcmp (order->message, "conflicts") == 0)
-    order->status = list_conflicts (order, store);
+    order->status = order_conflicts (store, order->argument, &order->answer, &order->error);
   else {
     order->status = client_scan (client, order->table, &order->error);
     mantis_buf_text (&order->answer, "{}");
