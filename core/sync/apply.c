@@ -18,6 +18,7 @@ enum { MAX_ROUNDS = 64 };
 struct work {
   struct store *store;
   struct apply_item **items; /* in the order of application */
+  struct apply_item **some;  /* scratch */
   const struct mantis_change **changes; /* scratch */
   size_t count;
   struct mantis_arena *arena;
@@ -57,8 +58,9 @@ put_in_order (struct work *work, struct apply_item *items, size_t count)
   const struct mantis_table *last = NULL;
 
   work->items = arena_array (work->arena, count, sizeof (void *));
+  work->some = arena_array (work->arena, count, sizeof (void *));
   work->changes = arena_array (work->arena, count, sizeof (void *));
-  if (!places || !work->items || !work->changes)
+  if (!places || !work->items || !work->some || !work->changes)
     return false;
   for (size_t i = 0; i < count; i++) {
     const struct mantis_change *change = items[i].change;
@@ -99,33 +101,35 @@ apply_all (struct work *work, struct mantis_error *error)
   return status == MANTIS_OK ? store->ops->check (store->session, error) : status;
 }
 
-/* The first COUNT of work->changes, of one table.  MANTIS_REFUSED: as if it had not been tried. */
+/* Leave the savepoint as if nothing had been tried; ERROR goes on saying why. */
 static enum mantis_status
-apply_checked (struct work *work, const struct mantis_change *const *changes, size_t count, bool park,
-               struct mantis_error *error)
+undo (struct store *store, struct mantis_error *error)
 {
-  struct store *store = work->store;
-  struct mantis_session *session = store->session;
-  enum mantis_status status = store->ops->savepoint (session, error), undone;
+  struct mantis_error refusal = *error;
+  enum mantis_status status = store->ops->rollback_to (store->session, error);
+
+  if (status == MANTIS_OK)
+    status = store->ops->release (store->session, error);
+  if (status == MANTIS_OK)
+    *error = refusal;
+  return status;
+}
+
+/* MANTIS_REFUSED: as if it had not been tried. */
+static enum mantis_status
+apply_checked (struct store *store, const struct mantis_change *change, struct mantis_error *error)
+{
+  enum mantis_status status = store->ops->savepoint (store->session, error);
   size_t done;
 
   if (status != MANTIS_OK)
     return status;
-  if (park)
-    status = store->ops->park (session, changes[0]->table, changes, count, error);
+  status = store->ops->apply (store->session, change->table, &change, 1, &done, error);
   if (status == MANTIS_OK)
-    status = store->ops->apply (session, changes[0]->table, changes, count, &done, error);
-  if (status == MANTIS_OK && work->at_once)
-    status = store->ops->check (session, error);
-  if (status == MANTIS_REFUSED) {
-    struct mantis_error refusal = *error;
-    if ((undone = store->ops->rollback_to (session, error)) != MANTIS_OK
-        || (undone = store->ops->release (session, error)) != MANTIS_OK)
-      return undone;
-    *error = refusal;
-    return status;
-  }
-  return status == MANTIS_OK ? store->ops->release (session, error) : status;
+    status = store->ops->check (store->session, error);
+  if (status == MANTIS_REFUSED)
+    return (status = undo (store, error)) == MANTIS_OK ? MANTIS_REFUSED : status;
+  return status == MANTIS_OK ? store->ops->release (store->session, error) : status;
 }
 
 static enum mantis_status
@@ -136,7 +140,7 @@ apply_item (struct work *work, struct apply_item *item, struct mantis_error *err
   size_t done;
 
   if (work->at_once)
-    status = apply_checked (work, &item->change, 1, false, error);
+    status = apply_checked (store, item->change, error);
   else
     status = store->ops->apply (store->session, item->change->table, &item->change, 1, &done, error);
   if (status == MANTIS_OK) {
@@ -175,27 +179,54 @@ apply_rounds (struct work *work, struct mantis_error *error)
   return MANTIS_OK;
 }
 
-/* What is left of TABLE gives up its unique values first, for those that swap them.  All of it stands, or
- * nothing was done. */
+/* Park the COUNT items of work->some and apply them.  MANTIS_REFUSED: nothing was done; those that are not to
+ * blame are the *LEFT first ones now. */
+static enum mantis_status
+apply_parked (struct work *work, size_t count, size_t *left, struct mantis_error *error)
+{
+  struct store *store = work->store;
+  const struct mantis_table *table = work->some[0]->change->table;
+  enum mantis_status status = store->ops->savepoint (store->session, error);
+
+  *left = 0;
+  for (size_t i = 0; i < count; i++)
+    work->changes[i] = work->some[i]->change;
+  if (status == MANTIS_OK)
+    status = store->ops->park (store->session, table, work->changes, count, error);
+  for (size_t i = 0, done; i < count && (status == MANTIS_OK || status == MANTIS_REFUSED); i += done + 1) {
+    status = store->ops->apply (store->session, table, work->changes + i, count - i, &done, error);
+    for (size_t taken = 0; taken < done; taken++)
+      work->some[(*left)++] = work->some[i + taken];
+  }
+  if (status == MANTIS_OK && *left < count)
+    status = MANTIS_REFUSED;
+  if (status == MANTIS_OK && work->at_once)
+    status = store->ops->check (store->session, error);
+  if (status == MANTIS_REFUSED)
+    return (status = undo (store, error)) == MANTIS_OK ? MANTIS_REFUSED : status;
+  return status == MANTIS_OK ? store->ops->release (store->session, error) : status;
+}
+
+/* What is left of TABLE gives up its unique values first, for those that swap them.  Those that even so are
+ * refused are left out, and the others tried again. */
 static enum mantis_status
 try_parked (struct work *work, const struct mantis_table *table, struct mantis_error *error)
 {
-  enum mantis_status status;
-  size_t count = 0;
+  enum mantis_status status = MANTIS_REFUSED;
+  size_t count = 0, left = 0;
 
-  for (size_t i = 0; i < work->count; i++)
+  for (size_t i = 0; i < work->count && table->unique_count; i++)
     if (!work->items[i]->done && !work->items[i]->change->deleted
         && work->items[i]->change->table == table)
-      work->changes[count++] = work->items[i]->change;
-  if (count < 2 || table->unique_count == 0)
-    return MANTIS_OK;
-  status = apply_checked (work, work->changes, count, true, error);
-  for (size_t i = 0; i < work->count && status == MANTIS_OK; i++)
-    if (!work->items[i]->done && !work->items[i]->change->deleted
-        && work->items[i]->change->table == table) {
-      work->items[i]->done = true;
-      work->items[i]->refusal = NULL;
-    }
+      work->some[left++] = work->items[i];
+  for (int round = 0; status == MANTIS_REFUSED && left > 1 && left != count && round < MAX_ROUNDS; round++) {
+    count = left; /* as many as before: each is taken, but not all of them together */
+    status = apply_parked (work, count, &left, error);
+  }
+  for (size_t i = 0; i < left && status == MANTIS_OK; i++) {
+    work->some[i]->done = true;
+    work->some[i]->refusal = NULL;
+  }
   return status == MANTIS_REFUSED ? MANTIS_OK : status;
 }
 

@@ -73,10 +73,12 @@ client_begin (struct client *client, enum mantis_mode mode, struct mantis_error 
 {
   enum mantis_status status = store_begin (client->store, mode, error);
 
-  if (status != MANTIS_OK || (client->loaded && client->phases.attached == client->store->attached))
+  if (status != MANTIS_OK)
     return status;
-  if (client->loaded)
+  if (client->told != client->store->attached)
     client->greeted = false; /* other tables than the server was told of */
+  if (client->loaded && client->phases.attached == client->store->attached)
+    return status;
   return load_state (client, error);
 }
 

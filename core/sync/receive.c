@@ -180,7 +180,8 @@ take_change (struct page_in *page, const struct mantis_change *change, struct ma
   uint64_t hash = key_hash (change->table, change->row);
   enum mantis_status status = MANTIS_OK;
 
-  if (change->rev > state->rev && change->rev <= page->rev) {
+  /* While a table is repaired, the revision up to which it was whole stays known. */
+  if (change->rev > state->rev && change->rev <= page->rev && state->phase != PHASE_REPAIR) {
     state->rev = change->rev;
     state->changed = true;
   }
@@ -390,8 +391,9 @@ receive (struct client *client, const json_t *json, struct mantis_error *error)
 
   if (!arena)
     return mantis_fail (error, MANTIS_FAILED, "out of memory");
-  if (status == MANTIS_OK && is_for_another (client, number, nonce)) {
-    client->greeted = client->caught_up = false; /* hello tells who we are now */
+  /* Hello tells who we are now, and how the server's tables are: columns that we do not know pause theirs. */
+  if (status == MANTIS_OK && (generation != client->generation || is_for_another (client, number, nonce))) {
+    client->greeted = client->caught_up = false;
     return MANTIS_OK;
   }
   if (status == MANTIS_OK && stale) {
@@ -412,7 +414,5 @@ receive (struct client *client, const json_t *json, struct mantis_error *error)
   client->phases.last_pull = mantis_now ();
   client->partly = !complete || reconcile_next (&client->phases);
   client->caught_up = !client->partly;
-  if (generation != client->generation)
-    client->greeted = false; /* the server's tables are not what they were at hello */
   return MANTIS_OK;
 }

@@ -255,12 +255,15 @@ store_close (struct store *store)
 enum mantis_status
 store_begin (struct store *store, enum mantis_mode mode, struct mantis_error *error)
 {
-  enum mantis_status status = store->ops->begin (store->session, mode, error);
+  enum mantis_status status = store->stale ? MANTIS_STALE : store->ops->begin (store->session, mode, error);
 
   for (int i = 0; status == MANTIS_STALE && i < ATTACH_TRIES; i++) {
     mantis_log (MANTIS_DEBUG, "the schema has changed: attaching again");
-    if ((status = attach_in_transaction (store, error)) == MANTIS_OK)
-      status = store->ops->begin (store->session, mode, error);
+    store->stale = true; /* the storage says so once, but the file may be locked just now */
+    if ((status = attach_in_transaction (store, error)) != MANTIS_OK)
+      break;
+    store->stale = false;
+    status = store->ops->begin (store->session, mode, error);
   }
   store->in_transaction = status == MANTIS_OK;
   store->begun_at = mantis_monotonic ();

@@ -25,6 +25,7 @@ struct store {
   int64_t floor, floor_time;    /* server: version of rows without an entry */
   int64_t generation;           /* server: counts changes of tables that clients have to hear of */
   bool in_transaction;
+  bool stale; /* the schema has changed, and attaching again has not succeeded yet */
   int64_t begun_at; /* monotonic microseconds */
   int64_t took;     /* milliseconds that the last committed transaction was open */
 };
