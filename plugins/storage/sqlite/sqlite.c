@@ -14,9 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* SQLite copies the log back into the file after so many pages: 16 MB.  Four times its default: a
- * checkpoint costs two fsyncs, and large changesets come in a row. */
-enum { CHECKPOINT_PAGES = 4000 };
+/* SQLite copies the log back into the file after so many pages: 64 MB.  Batches in random key order write
+ * nearly every page of an index again and again; each checkpoint copies those once and waits for the disk. */
+enum { CHECKPOINT_PAGES = 16000 };
 
 static const struct mantis_option options[] = {
     MANTIS_FILE (struct sqlite, path, NULL, "the database file; made when missing"),
