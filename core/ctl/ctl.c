@@ -72,7 +72,7 @@ print_help (void)
       "\n"
       "Status 0: done. 1: it failed. 2: wrong usage or configuration. 3: the node cannot be "
       "reached.\n"
-      "See mantisctl(8).");
+      "See mantisctl(1).");
 }
 
 int

@@ -1,4 +1,4 @@
-/* main.c - mantisctl(8).
+/* main.c - mantisctl(1).
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
