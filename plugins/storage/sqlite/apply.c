@@ -474,6 +474,7 @@ start_applying (struct applying *a)
   a->forget = !server && a->triggers;
   a->upsert = !a->triggers;
   a->note = logged && !server;
+  a->session->writer |= logged;
   take_mask (a->table, NULL, &a->full);
   if ((status = set_triggers (a->session, a->triggers, a->error)))
     return status;

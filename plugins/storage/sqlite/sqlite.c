@@ -16,7 +16,7 @@
 
 /* SQLite copies the log back into the file after so many pages: 64 MB.  Batches in random key order write
  * nearly every page of an index again and again; each checkpoint copies those once and waits for the disk. */
-enum { CHECKPOINT_PAGES = 16000 };
+enum { CHECKPOINT_PAGES = 16000, KEPT_CACHE = 512 * 1024 /* bytes */ };
 
 static const struct mantis_option options[] = {
     MANTIS_FILE (struct sqlite, path, NULL, "the database file; made when missing"),
@@ -168,9 +168,23 @@ open_session (void *self, enum mantis_role role, struct mantis_session **out,
 
 /* ---- Transactions ---- */
 
+/* What a server's readers have cached is stale when the writer has committed next: they give it back. */
+static void
+forget_read (struct mantis_session *session)
+{
+  int used, most;
+
+  if (session->role == MANTIS_SERVER && !session->writer
+      && sqlite3_db_status (session->db, SQLITE_DBSTATUS_CACHE_USED, &used, &most, 0) == SQLITE_OK
+      && used > KEPT_CACHE)
+    sqlite3_db_release_memory (session->db);
+}
+
 static void
 rollback (struct mantis_session *session)
 {
+  bool read = session->in_transaction && !session->writing;
+
   if (!sqlite3_get_autocommit (session->db))
     sqlite3_exec (session->db, "ROLLBACK", NULL, NULL, NULL);
   session->in_transaction = session->writing = false;
@@ -179,6 +193,8 @@ rollback (struct mantis_session *session)
   session->schema_version = session->begun_version;
   if (session->attached_now)
     session->attached = session->attached_now = false; /* what it made is gone again */
+  if (read)
+    forget_read (session);
 }
 
 /* The first read takes the snapshot; it tells whether the schema is the one that attach() saw. */

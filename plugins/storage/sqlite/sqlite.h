@@ -73,6 +73,7 @@ struct mantis_session {
   bool attached;
   bool attached_now; /* by the transaction under way */
   bool in_transaction, writing;
+  bool writer; /* has written rows: its cache is worth keeping */
   bool triggers; /* they run in this connection */
   int savepoints;
   int log_keys;         /* key columns of __sync_log, 0: not known yet */
