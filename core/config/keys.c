@@ -41,7 +41,7 @@ const struct mantis_option config_keys[] = {
          .help = "most rows of one message"),
     KEY ("sync.batch_bytes", SIZE, batch_bytes, "2M", RANGE (1024, 1024 * 1024 * 1024),
          .help = "most bytes of one message"),
-    KEY ("sync.whole_rows", INTEGER, whole_rows, "10000", RANGE (1, 10000000),
+    KEY ("sync.whole_rows", INTEGER, whole_rows, "8000", RANGE (1, 10000000),
          .help = "a backlog of up to so many rows is applied as one transaction"),
     KEY ("sync.whole_bytes", SIZE, whole_bytes, "8M", RANGE (1024, 1024 * 1024 * 1024),
          .help = "a backlog of up to so many bytes is applied as one transaction"),

@@ -11,7 +11,7 @@
 #include <string.h>
 
 enum {
-  PAGE_ROWS = 10000,
+  PAGE_ROWS = 8000,
   PAGE_BYTES = 8 * 1024 * 1024,
   MESSAGE_BYTES = 64 * 1024 * 1024,
   LONGEST_WAIT = 25000,
