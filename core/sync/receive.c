@@ -189,8 +189,6 @@ take_change (struct page_in *page, const struct mantis_change *change, struct ma
     bool ours;
     if ((status = reconcile_is_ours (page, state, change, &ours, error)) != MANTIS_OK || ours)
       return status;
-    /* The page that brings this range cannot tell this row from one of ours; this tells it. */
-    status = seen_put (&client->queue, client->store, change->table, change->row, change->rev, error);
   }
   if (status == MANTIS_OK && !map_at (&page->incoming, hash, true))
     status = mantis_fail (error, MANTIS_FAILED, "out of memory");
@@ -261,6 +259,19 @@ take_load (struct page_in *page, const json_t *json, struct mantis_error *error)
   return status;
 }
 
+/* Until a table is loaded, the page that brings a range cannot tell a row that the feed brought before from
+ * one of ours; this tells it. */
+static enum mantis_status
+note_seen (struct page_in *page, const struct mantis_change *change, struct mantis_error *error)
+{
+  struct client *client = page->client;
+  const struct table_state *state = phase_of (&client->phases, change->table);
+
+  if (!change->rev || !state || state->phase != PHASE_FIRST)
+    return MANTIS_OK;
+  return seen_put (&client->queue, client->store, change->table, change->row, change->rev, error);
+}
+
 /* Apply; what this database does not take is held, what it took is held no longer. */
 static enum mantis_status
 apply_page (struct page_in *page, struct mantis_error *error)
@@ -280,6 +291,8 @@ apply_page (struct page_in *page, struct mantis_error *error)
       int64_t rev = i >= page->keys_from && i < page->keys_to ? page->head : change->rev;
       status = held_remove (&client->queue, client->store, change->table, change->row, rev ? rev : INT64_MAX, error);
     }
+    if (status == MANTIS_OK && page->items[i].done)
+      status = note_seen (page, change, error);
   }
   return status;
 }
