@@ -12,7 +12,7 @@ out of the file; requests without a rule pass.  Actions:
     drop-request -    the request is lost
     cut-answer N      of the answer, the first N bytes arrive (N below 0: all but so many)
     cut-request N     of the request, the first N bytes arrive
-    twice -           the request arrives twice, the second answer counts
+    twice -           the request arrives twice at once, one of the answers counts
     late N            lost for now; arrives after N more requests of the same path were answered
     hold FILE         the answer waits for as long as FILE exists
     flip N            the Nth byte of the request's body arrives with one bit turned
@@ -132,15 +132,12 @@ def follow(action, argument, path, head, body):
     if action == "cut-request":
         with socket.create_connection(("127.0.0.1", server_port), timeout=120) as s:
             s.sendall(cut(data, argument))
-            s.shutdown(socket.SHUT_WR)
-            while s.recv(65536):
-                pass
         return None, 0
     if action == "flip" and body:
         at = int(argument) % len(body)
         data = head + body[:at] + bytes([body[at] ^ 1]) + body[at + 1:]
     if action == "twice":
-        ask_server(data)
+        threading.Thread(target=ask_server, args=(data,), daemon=True).start()
     answer, status = ask_server(data)
     if action == "drop-answer":
         return None, status
