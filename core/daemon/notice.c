@@ -155,52 +155,55 @@ look (struct notice *notice)
   return changed;
 }
 
-static void
+/* False: there was nothing. */
+static bool
 drain (int fd)
 {
   char bytes[4096];
+  bool some = false;
 
-  while (read (fd, bytes, sizeof bytes) > 0)
-    ;
+  while (fd >= 0 && read (fd, bytes, sizeof bytes) > 0)
+    some = true;
+  return some;
 }
 
-/* Microseconds until the next look, when the descriptor spoke SINCE ago (negative: long ago). */
+/* Microseconds until the next look, while a commit is expected that has been in the making SINCE. */
 static int64_t
-pause_after (const struct notice *notice, int64_t since)
+pause_after (int64_t since)
 {
-  if (since < 0 || since > EXPECT_US)
-    return (notice->watch < 0 ? BLIND_MS : IDLE_MS) * 1000;
   since /= 8; /* late by an eighth of what the commit takes */
   return since < FIRST_PAUSE_US ? FIRST_PAUSE_US : since > LAST_PAUSE_US ? LAST_PAUSE_US : since;
 }
 
+/* While somebody writes, the descriptor speaks for every page: it is then read at each look, not waited for. */
 static void *
 watch (void *context)
 {
   struct notice *notice = context;
   struct pollfd fds[2] = {{.fd = notice->stop, .events = POLLIN},
                           {.fd = notice->watch, .events = POLLIN}}; /* -1 is passed over */
-  int64_t told = -1; /* when the descriptor spoke last */
-  bool seen = false;
+  int64_t first = 0, latest = -EXPECT_US - 1; /* when the descriptor began to speak, spoke last */
 
   pthread_setname_np (pthread_self (), "notice");
   for (;;) {
-    int64_t since = told < 0 ? -1 : mantis_monotonic () - told;
-    int64_t pause = pause_after (notice, since);
+    int64_t now = mantis_monotonic ();
+    bool expecting = now - latest <= EXPECT_US;
+    int64_t pause = expecting ? pause_after (now - first)
+                              : (notice->watch < 0 ? BLIND_MS : IDLE_MS) * (int64_t)1000;
     const struct timespec wait = {.tv_sec = pause / 1000000, .tv_nsec = pause % 1000000 * 1000};
-    if (seen) { /* whatever is written meanwhile is one look */
-      nanosleep (&(struct timespec){.tv_nsec = SEEN_PAUSE_US * 1000}, NULL);
-      seen = false;
-    }
-    if (ppoll (fds, 2, &wait, NULL) < 0)
-      fds[0].revents = fds[1].revents = 0;
+    if (ppoll (fds, expecting ? 1 : 2, &wait, NULL) < 0)
+      fds[0].revents = 0;
     if (fds[0].revents)
       return NULL;
-    if (fds[1].revents) {
-      drain (notice->watch);
-      told = mantis_monotonic ();
+    if (drain (notice->watch)) {
+      latest = mantis_monotonic ();
+      if (!expecting)
+        first = latest;
     }
-    seen = look (notice);
+    if (look (notice)) { /* whatever is written meanwhile is one look */
+      first = mantis_monotonic ();
+      nanosleep (&(struct timespec){.tv_nsec = SEEN_PAUSE_US * 1000}, NULL);
+    }
   }
 }
 
