@@ -9,6 +9,7 @@
 #include "sync/apply.h"
 #include "base/base.h"
 #include "base/fault.h"
+#include "sync/needs.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -230,34 +231,75 @@ try_parked (struct work *work, const struct mantis_table *table, struct mantis_e
   return status == MANTIS_REFUSED ? MANTIS_OK : status;
 }
 
-/* What is left may only stand together (a cycle of foreign keys). */
+/* The first COUNT of work->some at once, with foreign keys looked at in the end. */
+static enum mantis_status
+apply_together (struct work *work, size_t count, struct mantis_error *error)
+{
+  struct store *store = work->store;
+  struct work some = { .store = store, .items = work->some, .changes = work->changes, .count = count };
+  enum mantis_status status = store->ops->savepoint (store->session, error);
+
+  if (status == MANTIS_OK)
+    status = apply_all (&some, error);
+  if (status == MANTIS_REFUSED)
+    return undo (store, error);
+  if (status == MANTIS_OK)
+    status = store->ops->release (store->session, error);
+  for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
+    work->some[i]->done = true;
+    work->some[i]->refusal = NULL;
+  }
+  return status;
+}
+
+/* Rows that need each other (circles of foreign keys), each with all that it needs and no others. */
+static enum mantis_status
+try_circles (struct work *work, struct apply_item **left, size_t count, struct mantis_error *error)
+{
+  bool *seen = arena_array (work->arena, count, sizeof *seen);
+  uint32_t *places = arena_array (work->arena, count, sizeof *places);
+  struct needs needs;
+  enum mantis_status status = needs_find (left, count, work->arena, &needs, error);
+
+  if (status == MANTIS_OK && (!seen || !places))
+    return mantis_fail (error, MANTIS_FULL, "the batch is larger than its limit");
+  for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
+    size_t some = 0;
+    if (!left[i]->done && !left[i]->change->deleted && !needs.hopeless[i])
+      some = needs_all_of (&needs, i, seen, places);
+    for (size_t n = 0; n < some; n++)
+      work->some[n] = left[places[n]];
+    if (some > 1)
+      status = apply_together (work, some, error);
+    needs.hopeless[i] |= !left[i]->done;
+  }
+  return status;
+}
+
+/* What is left may only stand together. */
 static enum mantis_status
 try_together (struct work *work, struct mantis_error *error)
 {
   struct store *store = work->store;
-  struct apply_item **items = work->items;
-  size_t count = work->count, left = 0;
+  struct apply_item **left = arena_array (work->arena, work->count, sizeof (void *));
+  size_t count = 0, deletions = 0;
   enum mantis_status status;
 
-  for (size_t i = 0; i < count; i++)
-    if (!items[i]->done)
-      items[left++] = items[i];
-  work->count = left;
-  if (left < 2)
+  if (!left)
+    return mantis_fail (error, MANTIS_FULL, "the batch is larger than its limit");
+  for (size_t i = 0; i < work->count; i++)
+    if (!work->items[i]->done)
+      left[count++] = work->items[i];
+  if (count < 2)
     return MANTIS_OK;
-  if ((status = store->ops->savepoint (store->session, error)) != MANTIS_OK
-      || (status = store->ops->defer (store->session, true, error)) != MANTIS_OK)
-    return status;
-  status = apply_all (work, error);
-  if (status == MANTIS_OK)
-    for (size_t i = 0; i < left; i++) {
-      items[i]->done = true;
-      items[i]->refusal = NULL;
-    }
-  else if (status != MANTIS_REFUSED
-           || (status = store->ops->rollback_to (store->session, error)) != MANTIS_OK)
-    return status;
-  return store->ops->release (store->session, error);
+  if ((status = store->ops->defer (store->session, true, error)) == MANTIS_OK)
+    status = try_circles (work, left, count, error);
+  for (size_t i = 0; i < count; i++)
+    if (!left[i]->done && left[i]->change->deleted)
+      work->some[deletions++] = left[i];
+  if (status == MANTIS_OK && deletions > 1)
+    status = apply_together (work, deletions, error);
+  return status;
 }
 
 static enum mantis_status

@@ -94,19 +94,24 @@ comparable (const struct mantis_value *value)
 }
 
 uint64_t
+value_hash (const struct mantis_value *given, uint64_t seed)
+{
+  struct mantis_value value = comparable (given);
+
+  if (value.type == MANTIS_TEXT || value.type == MANTIS_BLOB)
+    return hash_bytes (value.as.bytes, value.length, seed + value.type);
+  if (value.type == MANTIS_NULL || value.type == MANTIS_NONE)
+    return hash_bytes ("", 0, seed + value.type);
+  return hash_bytes (&value.as, sizeof value.as, seed + value.type);
+}
+
+uint64_t
 key_hash (const struct mantis_table *table, mantis_row row)
 {
   uint64_t hash = hash_bytes (table->name, strlen (table->name), 0);
 
-  for (size_t i = 0; i < table->key_count; i++) {
-    struct mantis_value value = comparable (&row[table->key[i]]);
-    if (value.type == MANTIS_TEXT || value.type == MANTIS_BLOB)
-      hash = hash_bytes (value.as.bytes, value.length, hash + value.type);
-    else if (value.type == MANTIS_NULL || value.type == MANTIS_NONE)
-      hash = hash_bytes ("", 0, hash + value.type);
-    else
-      hash = hash_bytes (&value.as, sizeof value.as, hash + value.type);
-  }
+  for (size_t i = 0; i < table->key_count; i++)
+    hash = value_hash (&row[table->key[i]], hash);
   return hash;
 }
 

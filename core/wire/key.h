@@ -26,6 +26,7 @@ mantis_row key_row (const struct mantis_table *table, const struct mantis_value 
                     struct mantis_arena *arena);
 
 /* Equal keys have equal hashes.  As for SQLite's unique indexes, 1 and 1.0 are one key. */
+uint64_t value_hash (const struct mantis_value *value, uint64_t seed);
 uint64_t key_hash (const struct mantis_table *table, mantis_row row);
 bool key_equal (const struct mantis_table *table, mantis_row a, mantis_row b);
 /* < 0: A comes first in SQLite's BINARY order (NULL, numbers, text, blobs). */
