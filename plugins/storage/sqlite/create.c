@@ -218,6 +218,9 @@ make_table (struct mantis_session *session, const struct mantis_table *table,
   if ((status = add_table (&sql, table, error)))
     return status;
   status = run (session, sql.failed ? NULL : sql.bytes, error);
+  if (status == MANTIS_FAILED && (sqlite3_errcode (session->db) & 0xff) == SQLITE_ERROR)
+    return mantis_fail (error, MANTIS_INVALID, "table %s cannot be made: %s", table->name,
+                        sqlite3_errmsg (session->db)); /* as it was described */
   return status ? mantis_fail_in (error, "table %s cannot be made", table->name) : MANTIS_OK;
 }
 
