@@ -33,7 +33,26 @@ tell (const struct store *store, const struct mantis_attached *attached)
   }
 }
 
-/* Client: a live table that went unwatched has to be scanned, with every server that it knows. */
+/* What the feed brought of TABLE can no longer be told from what was written unseen. */
+static enum mantis_status
+forget_seen (struct store *store, const char *table, struct mantis_error *error)
+{
+  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
+  enum mantis_status status;
+  const mantis_row *rows;
+  size_t count = 0;
+
+  if (!arena)
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  status = store_all (store, &table_seen, arena, &rows, &count, error);
+  for (size_t i = 0; i < count && status == MANTIS_OK; i++)
+    if (strcmp (value_as_text (&rows[i][SEEN_TBL]), table) == 0)
+      status = store_delete (store, &table_seen, rows[i], error);
+  return status;
+}
+
+/* Client: a live table that went unwatched has to be scanned, with every server that it knows.  In one that is
+ * not live, what differs may be the server's doing as well as ours: both sides meet as if for the first time. */
 static enum mantis_status
 note_scan (struct store *store, const char *table, const mantis_row *states, size_t count,
            struct mantis_error *error)
@@ -42,13 +61,16 @@ note_scan (struct store *store, const char *table, const mantis_row *states, siz
 
   for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
     struct mantis_value row[STATE_COLUMNS];
-    if (strcmp (value_as_text (&states[i][STATE_TBL]), table) != 0
-        || strcmp (value_as_text (&states[i][STATE_PHASE]), phase_name (PHASE_LIVE)) != 0)
+    const char *phase = value_as_text (&states[i][STATE_PHASE]);
+    bool whole = strcmp (phase, phase_name (PHASE_LIVE)) == 0 || strcmp (phase, phase_name (PHASE_SCAN)) == 0;
+    if (strcmp (value_as_text (&states[i][STATE_TBL]), table) != 0)
       continue;
     memcpy (row, states[i], sizeof row);
-    row[STATE_PHASE] = value_text (phase_name (PHASE_SCAN));
+    row[STATE_PHASE] = value_text (phase_name (whole ? PHASE_SCAN : PHASE_FIRST));
     row[STATE_LOADED] = value_text (NULL);
     status = store_put (store, &table_state, row, error);
+    if (status == MANTIS_OK && !whole)
+      status = forget_seen (store, table, error);
   }
   return status;
 }

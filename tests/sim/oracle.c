@@ -19,6 +19,19 @@ struct standing { /* KEY had the value V on the server from then on */
   bool altered; /* by the server's triggers or cascades: the same v, another row */
 };
 
+static int64_t
+ask (sqlite3 *db, const char *sql)
+{
+  sqlite3_stmt *statement = NULL;
+  int64_t answer = -1;
+
+  if (sqlite3_prepare_v2 (db, sql, -1, &statement, NULL) == SQLITE_OK &&
+      sqlite3_step (statement) == SQLITE_ROW)
+    answer = sqlite3_column_int64 (statement, 0);
+  sqlite3_finalize (statement);
+  return answer;
+}
+
 /* ---- What was written ---- */
 
 static int
@@ -43,6 +56,25 @@ find_deletion (const struct node *node, int table, const char *key)
   return -1;
 }
 
+/* Nobody saw how the row came into the file, or that it was written: Mantis cannot know what it was
+ * made on. */
+static bool
+is_blind (const struct node *node, int table, const char *key, const struct row *before)
+{
+  const struct row *first = node->met ? image_find (&node->initial, table, key) : before;
+  char sql[160];
+
+  if (node->index == 0)
+    return false;
+  snprintf (sql, sizeof sql,
+            "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = '%s' AND "
+            "name GLOB '__sync_*'",
+            world->tables[table]->name);
+  if (has (WITH_SCAN) && ask (node->app, sql) == 0)
+    return true;
+  return before && first && strcmp (first->v, before->v) == 0;
+}
+
 static void
 add_version (struct node *node, int table, const char *key, const struct row *before,
              const struct row *after)
@@ -65,7 +97,7 @@ add_version (struct node *node, int table, const char *key, const struct row *be
                               .key = strdup (key),
                               .parent = parent,
                               .step = world->step,
-                              .blind = node->index && !node->met};
+                              .blind = is_blind (node, table, key, before)};
   snprintf (version->v, sizeof version->v, "%s", after ? after->v : "");
   trace ("    %s %s: %s -> %s", world->tables[table]->name, key, before ? before->v : "none",
          after ? after->v : "none");
@@ -133,19 +165,6 @@ add_standing (struct node *node, int table, const char *key, const struct row *b
   standing->altered = before && after && strcmp (before->v, after->v) == 0;
   trace ("    server has %s %s: %s -> %s", world->tables[table]->name, key,
          before ? before->v : "none", standing->v);
-}
-
-static int64_t
-ask (sqlite3 *db, const char *sql)
-{
-  sqlite3_stmt *statement = NULL;
-  int64_t answer = -1;
-
-  if (sqlite3_prepare_v2 (db, sql, -1, &statement, NULL) == SQLITE_OK &&
-      sqlite3_step (statement) == SQLITE_ROW)
-    answer = sqlite3_column_int64 (statement, 0);
-  sqlite3_finalize (statement);
-  return answer;
 }
 
 void
@@ -350,10 +369,11 @@ is_found (const char *conflicts, int version)
   return false;
 }
 
+/* Was VERSION made on OLDER; BLIND: also where Mantis could not know? */
 static bool
-is_ancestor (int older, int version)
+is_ancestor (int older, int version, bool blind)
 {
-  while (version >= 0 && !world->versions[version].blind)
+  while (version >= 0 && (blind || !world->versions[version].blind))
     if ((version = world->versions[version].parent) == older)
       return version >= 0;
   return false;
@@ -407,7 +427,7 @@ judge_history (const char *conflicts)
       continue;
     older = find_version (old->table, old->key, old->v);
     newer = find_version (new->table, new->key, new->v);
-    if (older >= 0 && newer >= 0 && !is_ancestor (older, newer) &&
+    if (older >= 0 && newer >= 0 && !is_ancestor (older, newer, true) &&
         !in_conflicts (conflicts, &world->versions[older], NULL))
       fail ("%s %s: %s was overwritten by %s of node %d, which did not know it, and is not kept",
             world->tables[old->table]->name, old->key, old->v, new->v, world->versions[newer].node);
@@ -431,7 +451,7 @@ judge_versions (void)
             *version->v ? version->v : "the deletion", version->node);
     if (final && stands < 0)
       fail ("%s %s: %s on the server is of nobody", name, version->key, final->v);
-    if (stands >= 0 && !version->gone && is_ancestor (stands, i) &&
+    if (stands >= 0 && !version->gone && is_ancestor (stands, i, false) &&
         !is_loose (version->table, version->key) &&
         !was_altered (version->table, version->key, final->v) && !was_rejected (conflicts.bytes, i))
       fail ("%s %s: %s of node %d was beaten by %s, which it was made on", name, version->key,

@@ -145,8 +145,9 @@ struct node {
   bool offline;
   bool copied; /* PATH.copy holds an older state */
   int64_t copied_at;
-  bool made_tables;  /* by the application, else Mantis makes them */
-  struct image seen; /* what the application read last */
+  bool made_tables;     /* by the application, else Mantis makes them */
+  struct image initial; /* what was there before Mantis came */
+  struct image seen;    /* what the application read last */
 };
 
 struct world {

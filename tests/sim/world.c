@@ -128,6 +128,8 @@ start_node (struct node *node)
     store_close (&node->store);
     return;
   }
+  if (!node->met)
+    image_read (node->app, &node->initial);
   node->up = node->met = true;
   node->waits[CLIENT_TALK] = node->waits[CLIENT_PULL] = false;
   trace ("  node %d starts as %.6s", node->index, node->store.node);
@@ -474,6 +476,7 @@ world_free (void)
     plugin_sqlite.stop (node->self);
     free (node->self);
     image_free (&node->seen);
+    image_free (&node->initial);
     image_free (&node->before);
     remove_file (node->path);
     copy_name (node, name, sizeof name);
