@@ -4,17 +4,9 @@
  */
 #include "base/base.h"
 #include "message/message.h"
+#include "wire/json.h"
 
 #include <string.h>
-
-static void
-add_text (struct mantis_buf *buf, const char *name, const char *text)
-{
-  if (!text || !*text)
-    return;
-  mantis_buf_printf (buf, ",\"%s\":", name);
-  mantis_buf_json (buf, text, strlen (text));
-}
 
 static void
 add_tables (struct server *server, struct store *store, struct mantis_buf *buf)
@@ -24,10 +16,10 @@ add_tables (struct server *server, struct store *store, struct mantis_buf *buf)
     const struct mantis_table *table = store->schema->tables[i].table;
     mantis_buf_text (buf, i ? ",{\"table\":" : "{\"table\":");
     mantis_buf_json (buf, table->name, strlen (table->name));
-    add_text (buf, "state", table->refusal ? "refused" : "live");
-    add_text (buf, "reason", table->refusal);
+    json_add_text (buf, "state", table->refusal ? "refused" : "live");
+    json_add_text (buf, "reason", table->refusal);
     if (!table->refusal)
-      add_text (buf, "policy", server->policy (server->policy_context, table->name)->name);
+      json_add_text (buf, "policy", server->policy (server->policy_context, table->name)->name);
     mantis_buf_char (buf, '}');
   }
   mantis_buf_char (buf, ']');
@@ -45,7 +37,7 @@ add_nodes (struct store *store, int64_t head, struct mantis_arena *arena, struct
   mantis_buf_text (buf, ",\"nodes\":[");
   for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
     mantis_buf_printf (buf, "%s{\"node\":\"%s\"", i ? "," : "", value_as_text (&rows[i][NODE_ID]));
-    add_text (buf, "subject", value_as_text (&rows[i][NODE_SUBJECT]));
+    json_add_text (buf, "subject", value_as_text (&rows[i][NODE_SUBJECT]));
     mantis_buf_printf (buf, ",\"batches\":%lld,\"seen_at\":%lld,\"behind\":%lld}",
                        (long long) value_as_integer (&rows[i][NODE_NUMBER]),
                        (long long) value_as_integer (&rows[i][NODE_SEEN_AT]),

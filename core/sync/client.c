@@ -254,21 +254,12 @@ count_pending (struct client *client, struct waiting *waiting, struct mantis_err
 }
 
 static void
-add_text (struct mantis_buf *buf, const char *name, const char *text)
-{
-  if (!text || !*text)
-    return;
-  mantis_buf_printf (buf, ",\"%s\":", name);
-  mantis_buf_json (buf, text, strlen (text));
-}
-
-static void
 add_table (struct mantis_buf *buf, const struct table_state *state, const struct waiting *waiting)
 {
   mantis_buf_text (buf, "{\"table\":");
   mantis_buf_json (buf, state->table->name, strlen (state->table->name));
-  add_text (buf, "state", state->paused ? "paused" : phase_name (state->phase));
-  add_text (buf, "reason", state->paused);
+  json_add_text (buf, "state", state->paused ? "paused" : phase_name (state->phase));
+  json_add_text (buf, "reason", state->paused);
   mantis_buf_printf (buf, ",\"waiting\":%zu,\"oldest\":%lld,\"rev\":%lld,\"last_push\":%lld,\"last_pull\":%lld}",
                      waiting->rows, (long long) waiting->oldest, (long long) state->rev,
                      (long long) state->last_push, (long long) state->last_pull);
@@ -285,8 +276,8 @@ add_refused (struct client *client, struct mantis_buf *buf)
       mantis_buf_char (buf, ',');
     mantis_buf_text (buf, "{\"table\":");
     mantis_buf_json (buf, table->name, strlen (table->name));
-    add_text (buf, "state", "refused");
-    add_text (buf, "reason", table->refusal);
+    json_add_text (buf, "state", "refused");
+    json_add_text (buf, "reason", table->refusal);
     mantis_buf_char (buf, '}');
   }
 }
@@ -314,8 +305,8 @@ client_status (struct client *client, struct mantis_buf *buf, struct mantis_erro
   for (size_t i = 0; i < phases->count && status == MANTIS_OK; i++)
     total += waiting[i].rows;
   mantis_buf_printf (buf, "{\"mode\":\"client\",\"node\":\"%s\"", client->store->node);
-  add_text (buf, "remote", client->settings.remote_name);
-  add_text (buf, "server", phases->remote);
+  json_add_text (buf, "remote", client->settings.remote_name);
+  json_add_text (buf, "server", phases->remote);
   mantis_buf_printf (buf,
                      ",\"enabled\":%s,\"caught_up\":%s,\"in_parts\":%s,\"rev\":%lld,\"waiting\":%zu,\"held\":%zu,"
                      "\"conflicts\":%lld,\"last_push\":%lld,\"last_pull\":%lld,\"clock_ahead\":%lld",
@@ -323,7 +314,7 @@ client_status (struct client *client, struct mantis_buf *buf, struct mantis_erro
                      client->partly ? "true" : "false", (long long) phases->rev, total, client->queue.held.count,
                      (long long) conflicts, (long long) phases->last_push, (long long) phases->last_pull,
                      (long long) client->clock_ahead);
-  add_text (buf, "trouble", client->trouble);
+  json_add_text (buf, "trouble", client->trouble);
   mantis_buf_text (buf, ",\"tables\":[");
   for (size_t i = 0; i < phases->count && status == MANTIS_OK; i++) {
     mantis_buf_text (buf, i ? "," : "");

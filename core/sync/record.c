@@ -7,6 +7,7 @@
 #include "sync/conflict.h"
 #include "sync/push.h"
 #include "wire/key.h"
+#include "wire/json.h"
 
 #include <string.h>
 
@@ -193,15 +194,6 @@ push_record (struct push *push, struct mantis_error *error)
 /* ---- Answer ----------------------------------------------------------------------------------- */
 
 static void
-answer_text (struct mantis_buf *buf, const char *name, const char *text)
-{
-  if (!text)
-    return;
-  mantis_buf_printf (buf, ",\"%s\":", name);
-  mantis_buf_json (buf, text, strlen (text));
-}
-
-static void
 answer_exception (const struct push *push, const struct pushed *item, struct mantis_buf *buf)
 {
   const struct mantis_table *table = item->change.table;
@@ -210,11 +202,11 @@ answer_exception (const struct push *push, const struct pushed *item, struct man
   mantis_buf_json (buf, table->name, strlen (table->name));
   mantis_buf_text (buf, ",\"key\":");
   key_encode (buf, table, item->change.row);
-  answer_text (buf, "outcome", outcome_name (item->outcome));
-  answer_text (buf, "reason", item->reason);
+  json_add_text (buf, "outcome", outcome_name (item->outcome));
+  json_add_text (buf, "reason", item->reason);
   if (item->outcome != OUTCOME_RETRY) {
-    answer_text (buf, "decided_by", item->decided_by);
-    answer_text (buf, "origin", item->version.origin);
+    json_add_text (buf, "decided_by", item->decided_by);
+    json_add_text (buf, "origin", item->version.origin);
     mantis_buf_printf (buf, ",\"rev\":%lld,\"updated_at\":%lld,\"row\":",
                        (long long) version_rev (push->store, &item->version),
                        (long long) item->version.updated_at);

@@ -13,15 +13,6 @@
 /* ---- Encode ----------------------------------------------------------------------------------- */
 
 static void
-encode_text (struct mantis_buf *buf, const char *name, const char *text)
-{
-  if (!text || !*text)
-    return;
-  mantis_buf_printf (buf, ",\"%s\":", name);
-  mantis_buf_json (buf, text, strlen (text));
-}
-
-static void
 encode_names (struct mantis_buf *buf, const char *const *names, size_t count)
 {
   mantis_buf_char (buf, '[');
@@ -38,10 +29,10 @@ encode_column (struct mantis_buf *buf, const struct mantis_column *column)
 {
   mantis_buf_text (buf, "{\"name\":");
   mantis_buf_json (buf, column->name, strlen (column->name));
-  encode_text (buf, "type", column->declared);
-  encode_text (buf, "default", column->default_value);
-  encode_text (buf, "collation", column->collation);
-  encode_text (buf, "generated", column->generated);
+  json_add_text (buf, "type", column->declared);
+  json_add_text (buf, "default", column->default_value);
+  json_add_text (buf, "collation", column->collation);
+  json_add_text (buf, "generated", column->generated);
   if (column->key_position)
     mantis_buf_printf (buf, ",\"key\":%u", column->key_position);
   mantis_buf_text (buf, column->not_null ? ",\"not_null\":true" : "");
@@ -53,13 +44,13 @@ encode_foreign_key (struct mantis_buf *buf, const struct mantis_foreign_key *key
 {
   mantis_buf_text (buf, "{\"columns\":");
   encode_names (buf, key->columns, key->count);
-  encode_text (buf, "parent", key->parent);
+  json_add_text (buf, "parent", key->parent);
   if (key->parents) {
     mantis_buf_text (buf, ",\"parents\":");
     encode_names (buf, key->parents, key->count);
   }
-  encode_text (buf, "on_delete", key->on_delete);
-  encode_text (buf, "on_update", key->on_update);
+  json_add_text (buf, "on_delete", key->on_delete);
+  json_add_text (buf, "on_update", key->on_update);
   mantis_buf_char (buf, '}');
 }
 
@@ -68,7 +59,7 @@ table_encode (struct mantis_buf *buf, const struct mantis_table *table)
 {
   mantis_buf_text (buf, "{\"table\":");
   mantis_buf_json (buf, table->name, strlen (table->name));
-  encode_text (buf, "fingerprint", table->fingerprint);
+  json_add_text (buf, "fingerprint", table->fingerprint);
   mantis_buf_text (buf, table->without_rowid ? ",\"without_rowid\":true" : "");
   mantis_buf_text (buf, table->strict ? ",\"strict\":true" : "");
   mantis_buf_text (buf, table->autoincrement ? ",\"autoincrement\":true" : "");

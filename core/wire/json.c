@@ -162,3 +162,12 @@ json_get_object (const json_t *object, const char *name, enum mantis_status *sta
 {
   return get (object, name, "an object", is_object, status, error);
 }
+
+void
+json_add_text (struct mantis_buf *buf, const char *name, const char *text)
+{
+  if (!text || !*text)
+    return;
+  mantis_buf_printf (buf, ",\"%s\":", name);
+  mantis_buf_json (buf, text, strlen (text));
+}

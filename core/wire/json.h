@@ -35,4 +35,7 @@ const json_t *json_get_array (const json_t *object, const char *name, enum manti
 const json_t *json_get_object (const json_t *object, const char *name, enum mantis_status *status,
                                struct mantis_error *error);
 
+/* ,"NAME":"TEXT" to what is in BUF; nothing where TEXT is NULL or empty. */
+void json_add_text (struct mantis_buf *buf, const char *name, const char *text);
+
 #endif
