@@ -124,7 +124,7 @@ START_TEST (defaults)
   ck_assert_int_eq (config->workers, sysconf (_SC_NPROCESSORS_ONLN) + 1);
   ck_assert_int_eq (config->batch_rows, 5000);
   ck_assert_int_eq (config->batch_bytes, 2 * 1024 * 1024);
-  ck_assert_int_eq (config->whole_rows, 20000);
+  ck_assert_int_eq (config->whole_rows, 8000);
   ck_assert_int_eq (config->whole_bytes, 8 * 1024 * 1024);
   ck_assert_int_eq (config->log_level, MANTIS_INFO);
   config_free (config);
