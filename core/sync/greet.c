@@ -127,8 +127,11 @@ static void
 set_phases (struct client *client, enum phase phase)
 {
   for (size_t i = 0; i < client->phases.count; i++)
-    if (phase == PHASE_FIRST || client->phases.tables[i].phase == PHASE_LIVE)
+    if (phase == PHASE_FIRST || client->phases.tables[i].phase == PHASE_LIVE) {
       phase_set (&client->phases.tables[i], phase);
+      if (phase == PHASE_FIRST)
+        client->phases.tables[i].rev = 0;
+    }
 }
 
 /* Another server than the one that our cursor is from (or the first one ever). */

@@ -180,8 +180,9 @@ take_change (struct page_in *page, const struct mantis_change *change, struct ma
   uint64_t hash = key_hash (change->table, change->row);
   enum mantis_status status = MANTIS_OK;
 
-  /* While a table is repaired, the revision up to which it was whole stays known. */
-  if (change->rev > state->rev && change->rev <= page->rev && state->phase != PHASE_REPAIR) {
+  /* Until a table is live, the revision up to which it was whole last stays known. */
+  if (change->rev > state->rev && change->rev <= page->rev
+      && (state->phase == PHASE_LIVE || state->phase == PHASE_SCAN)) {
     state->rev = change->rev;
     state->changed = true;
   }
@@ -247,6 +248,9 @@ take_load (struct page_in *page, const json_t *json, struct mantis_error *error)
 
   if (status != MANTIS_OK || !load || !state || !was_asked (page->client, state))
     return status;
+  /* A row that is under way is no news only if nobody wrote to it unseen since: when it is settled, then. */
+  if (state->phase == PHASE_SCAN && page->client->flight.number)
+    return MANTIS_OK;
   status = decode (page, array, "$.load.changes", &rows, error);
   if (status == MANTIS_OK && rows.count && rows.changes[0].table != state->table)
     return MANTIS_OK; /* asked for before the schema changed */

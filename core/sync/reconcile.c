@@ -68,7 +68,7 @@ static enum mantis_status
 hold_row (struct range *range, mantis_row key, struct mantis_error *error)
 {
   struct client *client = range->page->client;
-  int64_t first = range->state->phase == PHASE_FIRST ? 1 : range->state->rev + 1;
+  int64_t first = range->state->rev + 1;
 
   return held_put (&client->queue, client->store, range->state->table, key, first, first,
                    "edited here, not sent yet", 0, error);
