@@ -150,7 +150,7 @@ take_server_row (struct settlement *s, const struct exception *exception, struct
   struct client *client = s->client;
   const struct sent *sent = exception->sent;
   struct mantis_change *change = mantis_arena_alloc (s->arena, sizeof *change);
-  enum mantis_status status = MANTIS_OK;
+  enum mantis_status status;
 
   if (!change)
     return mantis_fail (error, MANTIS_FAILED, "out of memory");
@@ -160,10 +160,7 @@ take_server_row (struct settlement *s, const struct exception *exception, struct
                                     .rev = exception->rev };
   s->revs[s->count] = exception->rev;
   s->items[s->count++].change = change;
-  if (exception->rev > client->phases.rev)
-    status = seen_put (&client->queue, client->store, sent->table, sent->key, exception->rev, error);
-  if (status == MANTIS_OK)
-    status = held_remove (&client->queue, client->store, sent->table, sent->key, exception->rev, error);
+  status = held_remove (&client->queue, client->store, sent->table, sent->key, exception->rev, error);
   if (status == MANTIS_OK)
     status = pending_remove (&client->queue, client->store, sent->table, sent->key, error);
   return status;
@@ -232,6 +229,8 @@ apply_server_rows (struct settlement *s, struct mantis_error *error)
     if (!s->items[i].done)
       status = held_put (&client->queue, client->store, change->table, change->row, s->revs[i], s->revs[i],
                          s->items[i].refusal, mantis_now () + FIRST_RETRY, error);
+    else if (s->revs[i] > client->phases.rev)
+      status = seen_put (&client->queue, client->store, change->table, change->row, s->revs[i], error);
   }
   return status;
 }

@@ -273,6 +273,24 @@ add_column (struct node *node, int table)
     note_server ();
 }
 
+/* A table that is not live yet and loses its triggers: what it holds may be anybody's. */
+static void
+forget_origin (struct node *node, int table)
+{
+  sqlite3_stmt *statement = NULL;
+  bool live = false;
+
+  if (sqlite3_prepare_v2 (node->app,
+                          "SELECT 1 FROM __sync_state WHERE tbl = ?1 AND phase IN ('live', 'scan')",
+                          -1, &statement, NULL) == SQLITE_OK) {
+    sqlite3_bind_text (statement, 1, world->tables[table]->name, -1, SQLITE_STATIC);
+    live = sqlite3_step (statement) == SQLITE_ROW;
+  }
+  sqlite3_finalize (statement);
+  if (!live)
+    image_read (node->app, &node->initial);
+}
+
 /* As SQLite's documentation advises for ALTER: a new table takes the old one's rows and name;
  * triggers go. https://www.sqlite.org/lang_altertable.html#otheralter */
 void
@@ -305,6 +323,7 @@ rebuild_table (struct node *node, int table)
     }
     sqlite3_free (sql);
   }
+  forget_origin (node, table);
   run_sql (node->app, "PRAGMA foreign_keys = %s", world->seed % 3 ? "ON" : "OFF");
 }
 
