@@ -10,7 +10,7 @@
 build_packages="gcc libc6-dev make autoconf automake libtool pkg-config libevent-dev libjansson-dev
   libsqlite3-dev libssl-dev libcjose-dev libcurl4-openssl-dev zlib1g-dev libxxhash-dev libhttp-parser-dev"
 show_packages="sqlite3 curl"
-test_packages="check g++ python3 sqlite3 curl openssl xz-utils iproute2"
+test_packages="check g++ python3 sqlite3 curl openssl xz-utils iproute2 faketime"
 
 say ()
 {
