@@ -12,13 +12,16 @@
 #include <string.h>
 
 static inline uint64_t
-draw (void) /* xorshift64, https://www.jstatsoft.org/v08/i14/ */
+draw (void) /* xorshift64*, https://arxiv.org/abs/1402.6246 */
 {
   static uint64_t chance = 88172645463325252u;
+  uint64_t mixed;
 
   chance ^= chance << 13;
   chance ^= chance >> 7;
-  return chance ^= chance << 17;
+  chance ^= chance << 17;
+  mixed = chance * 0x2545f4914f6cdd1d;
+  return mixed >> 32 | mixed << 32; /* the low bits alone are related to each other */
 }
 
 static inline struct mantis_value
