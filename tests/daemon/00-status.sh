@@ -1,0 +1,77 @@
+#!/bin/bash
+# 00: what mantisctl status says is so: waiting rows and the age of the oldest, last push and pull, conflicts, a table
+# that is paused and why, on both sides; the same over HTTP; the metrics are Prometheus's.
+# SPDX-License-Identifier: LGPL-2.1-or-later
+. "${0%/*}/functions.sh"
+requires python3 curl
+
+schema="CREATE TABLE note (id TEXT PRIMARY KEY, body TEXT); CREATE TABLE plan (id TEXT PRIMARY KEY, body TEXT)"
+sql office "$schema; INSERT INTO note VALUES ('a', 'old')"
+sql tablet "$schema"
+began=$(date +%s%3N)
+start_mantisd office --mode server
+start_mantisd tablet --mode client
+settled office tablet
+wait_until tablet 'T["note"]["state"] == "live" and T["note"]["waiting"] == 0 and not T["note"].get("oldest")'
+wait_until tablet "T['note']['last_pull'] >= $began"
+
+# A column that the server has first: that table waits, says which column, and holds up no other.
+sql office "ALTER TABLE note ADD COLUMN colour TEXT"
+wait_until tablet 'T["note"]["state"] == "paused" and "colour" in T["note"]["reason"] and T["plan"]["state"] == "live"'
+before=$(date +%s%3N)
+sql tablet "INSERT INTO note VALUES ('b', 'waits'), ('c', 'waits too')"
+after=$(date +%s%3N)
+sql tablet "INSERT INTO plan VALUES ('p', 'goes')"
+wait_for_row office "SELECT 1 FROM plan WHERE id = 'p'"
+wait_until tablet 'T["note"]["waiting"] == 2 and T["plan"]["waiting"] == 0 and S["waiting"] == 2'
+says tablet "$before <= T['note']['oldest'] <= $after" || fail "the oldest: $(cat tablet.status), $before to $after"
+says tablet "T['plan']['last_push'] >= $before and not T['note'].get('last_push')" || fail "the last push: $(cat tablet.status)"
+ctl tablet status > said
+grep -q '^note  *paused  *2 .*colour' said && grep -q '^plan  *live  *0 ' said || fail "for people: $(cat said)"
+sql tablet "ALTER TABLE note ADD COLUMN colour TEXT"
+settled office tablet
+wait_until tablet "T['note']['state'] == 'live' and S['waiting'] == 0 and T['note']['last_push'] >= $before"
+
+# A conflict, on both sides; what cannot be synced.
+stop_mantisd tablet
+sql tablet "UPDATE note SET body = 'early' WHERE id = 'a'"
+sleep 0.01
+sql office "UPDATE note SET body = 'late' WHERE id = 'a'"
+says tablet 'S["waiting"] == 1' || fail "without a daemon: $(cat tablet.status)"
+start_mantisd tablet --mode client
+settled office tablet
+for name in office tablet; do
+  says $name 'S["conflicts"] == 1' || fail "conflicts of $name: $(cat $name.status)"
+done
+sql office "CREATE TABLE heap (x)"
+wait_until office '"heap" in T and T["heap"]["state"] == "refused" and "primary key" in T["heap"]["reason"] and T["note"]["policy"] == "timestamp"'
+
+# Over HTTP.
+call GET /sync/status > status
+call GET "/sync/conflicts?table=note" > conflicts
+call GET "/sync/conflicts?table=plan" > none
+call GET "/sync/conflicts?tabel=plan" > wrong || true
+call GET /metrics > metrics
+cat > read.py << 'END_OF_PYTHON'
+import json, re
+status, own = json.load(open("status")), json.load(open("office.status"))
+node, = status["nodes"]
+assert status["mode"] == "server" and status["conflicts"] == 1 and node["subject"] == "tablet", status
+assert {t["table"]: t["state"] for t in status["tables"]} == {t["table"]: t["state"] for t in own["tables"]}, status
+conflict, = json.load(open("conflicts"))["conflicts"]
+assert conflict["loser"]["body"] == "early" and conflict["winner"]["body"] == "late" and conflict["key"] == ["a"], conflict
+assert json.load(open("none"))["conflicts"] == []
+assert "conflicts" not in open("wrong").read() or json.load(open("wrong"))["status"] == 400
+seen, told = {}, set()
+for line in open("metrics").read().splitlines():
+    if line.startswith("# TYPE "):
+        told.add(line.split()[2])
+        assert line.split()[3] in ("counter", "gauge"), line
+    elif not line.startswith("# HELP "):
+        name, value = re.fullmatch(r'(mantis_[a-z_]+(?:\{[a-z]+="[a-z]+"\})?) (-?\d+)', line).groups()
+        assert name.split("{")[0] in told and name not in seen, line
+        seen[name] = int(value)
+assert seen["mantis_changes_total{outcome=\"superseded\"}"] == 1, seen
+assert seen["mantis_changes_total{outcome=\"applied\"}"] >= 3, seen
+END_OF_PYTHON
+python3 read.py || fail "over HTTP"
