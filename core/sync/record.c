@@ -83,12 +83,14 @@ push_apply (struct push *push, struct mantis_error *error)
   struct apply_item *items = arena_array (push->arena, push->count, sizeof *items);
   struct pushed **pushed = arena_array (push->arena, push->count, sizeof *pushed);
   enum mantis_status status;
+  bool plain = true; /* nothing that was written acts upon other rows: triggers, cascades */
   size_t count = 0;
 
   if (!items || !pushed)
     return mantis_fail (error, MANTIS_FULL, "the batch is larger than its limit");
   for (size_t i = 0; i < push->count; i++)
     if (stands (&push->items[i])) {
+      plain &= push->items[i].change.table->plain;
       items[count].change = &push->items[i].stored;
       pushed[count++] = &push->items[i];
     }
@@ -104,7 +106,7 @@ push_apply (struct push *push, struct mantis_error *error)
     const struct mantis_table *table = push->items[from].change.table;
     for (to = from; to < push->count && push->items[to].change.table == table; to++)
       ;
-    if (!table->plain)
+    if (!plain) /* a plain table's rows too: they may have been reached from another's */
       status = find_altered (push, from, to - from, error);
   }
   return status;
