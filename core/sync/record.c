@@ -62,8 +62,12 @@ find_altered (struct push *push, size_t from, size_t count, struct mantis_error 
     struct pushed *item = &push->items[i];
     if (!stands (item))
       continue;
-    if (item->stored.deleted ? found[at] != NULL
-                             : !found[at] || !rows_agree (table, item->stored.row, found[at])) {
+    if (!item->stored.deleted && !found[at]) { /* e.g. by a cascade of another deletion in this changeset */
+      item->outcome = OUTCOME_REJECTED;
+      item->reason = "the server's database removed the row again (a foreign key's action or a trigger)";
+      item->decided_by = "database";
+    } else if (item->stored.deleted ? found[at] != NULL
+                                    : !rows_agree (table, item->stored.row, found[at])) {
       item->altered = item->outcome == OUTCOME_APPLIED;
       item->outcome = OUTCOME_MERGED;
       item->reason = "the server's database altered the row";
