@@ -57,7 +57,7 @@ while read -r option; do
 done < <(grep -o -- '--[a-z-]*' ctl.help)
 while read -r command; do
   completes mantisctl --json "$command" "$command"
-done < <(sed -n 's/^  \([a-z]*\) .*/\1/p' ctl.help | sort -u)
+done < <(sed -n 's/^  \([a-z][a-z]*\) .*/\1/p' ctl.help | sort -u)
 completes mantisd --mode s server
 completes mantisd --dump-plugin t timestamp
 completes mantisctl conflicts l list
