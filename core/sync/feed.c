@@ -109,6 +109,7 @@ struct touched {
   const struct mantis_table *table;
   mantis_row key;
   int64_t rev, written; /* of its newest entry, and of its newest but for MANTIS_EVICT, 0: none */
+  int64_t time;         /* of the newest */
   const char *origin;
 };
 
@@ -137,6 +138,7 @@ touch (struct page *page, const struct mantis_entry *entry, struct mantis_error 
     *touched = (struct touched){ .table = entry->table, .key = key };
   }
   touched->rev = entry->seq;
+  touched->time = entry->time;
   touched->origin = entry->origin;
   if (entry->operation != MANTIS_EVICT)
     touched->written = entry->seq;
@@ -186,6 +188,7 @@ read_run (struct page *page, const struct touched *touched, size_t count, struct
     changes[i] = (struct mantis_change){ .table = table,
                                          .row = found[i] ? found[i] : rows[i],
                                          .deleted = !found[i],
+                                         .updated_at = touched[i].time,
                                          .rev = found[i] ? touched[i].written : touched[i].rev };
     out->changes[out->count++] = &changes[i];
     *bytes += row_bytes (table, changes[i].row);
@@ -300,6 +303,7 @@ feed_keys (struct store *store, const struct mantis_table *table, const mantis_r
     made[i] = (struct mantis_change){ .table = table,
                                       .row = found[i] ? found[i] : rows[i],
                                       .deleted = !found[i],
+                                      .updated_at = versions[i].updated_at,
                                       .rev = versions[i].rev ? versions[i].rev : store->floor };
     changes[i] = &made[i];
   }

@@ -157,6 +157,7 @@ take_server_row (struct settlement *s, const struct exception *exception, struct
   *change = (struct mantis_change){ .table = sent->table,
                                     .row = exception->row ? exception->row : sent->key,
                                     .deleted = !exception->row,
+                                    .updated_at = exception->updated_at,
                                     .rev = exception->rev };
   s->revs[s->count] = exception->rev;
   s->items[s->count++].change = change;

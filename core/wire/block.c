@@ -163,7 +163,7 @@ blocks_encode (struct mantis_buf *buf, const struct mantis_change *const *change
                enum block_content content)
 {
   static const bool push[META_COUNT] = { true, false, true, true, true };
-  static const bool pull[META_COUNT] = { false, true, false, false, false };
+  static const bool pull[META_COUNT] = { true, true, false, false, false };
   const bool *travels = content == BLOCK_PUSH ? push : pull;
 
   for (size_t i = 0; i < count;) {

@@ -21,7 +21,7 @@
 
 enum block_content {
   BLOCK_PUSH = 1, /* updated_at, base, created, seen and the schema's fingerprint travel */
-  BLOCK_PULL = 2  /* rev travels */
+  BLOCK_PULL = 2  /* updated_at and rev travel, where they are known */
 };
 
 /* CHANGES as blocks, separated by commas.  Runs of one table make one block. */

@@ -141,7 +141,7 @@ same_change (const struct mantis_change *a, const struct mantis_change *b,
       strcmp (b->origin, "me") != 0)
     return false;
   if (content == BLOCK_PULL)
-    return a->rev == b->rev;
+    return a->rev == b->rev && a->updated_at == b->updated_at;
   return a->updated_at == b->updated_at && a->base == b->base && a->created == b->created &&
          a->seen == b->seen;
 }
@@ -200,8 +200,9 @@ START_TEST (a_block_says_once_what_all_share)
   blocks_encode (&buf, order, 3, BLOCK_PULL);
   ck_assert_str_eq (
       buf.bytes,
-      "{\"table\":\"todos\",\"columns\":[\"id\",\"title\"],\"rev\":7,\"meta\":[\"+rev\"],"
-      "\"rows\":[[1,\"milk\",0],[2,\"bread\",0]],\"deleted\":[[3,1]]}");
+      "{\"table\":\"todos\",\"columns\":[\"id\",\"title\"],\"updated_at\":1000,\"rev\":7,"
+      "\"meta\":[\"+updated_at\",\"+rev\"],"
+      "\"rows\":[[1,\"milk\",0,0],[2,\"bread\",350,0]],\"deleted\":[[3,500,1]]}");
 }
 END_TEST
 

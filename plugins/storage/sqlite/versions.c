@@ -301,7 +301,10 @@ versions_write (struct mantis_session *session, sqlite3_stmt *write,
   enum mantis_status status = MANTIS_OK;
 
   if (!change->deleted) {
-    sqlite3_bind_int64 (write, 1, change->updated_at);
+    if (change->updated_at)
+      sqlite3_bind_int64 (write, 1, change->updated_at);
+    else
+      sqlite3_bind_null (write, 1);
     if (change->rev)
       sqlite3_bind_int64 (write, 2, change->rev);
     else
