@@ -146,10 +146,10 @@ mantis_arena_printf (struct mantis_arena *arena, const char *format, ...)
   va_start (args, format);
   length = vsnprintf (NULL, 0, format, args);
   va_end (args);
-  if (length < 0 || !(text = take (arena, (size_t) length + 1, 1)))
+  if (length < 0 || !(text = take (arena, (size_t)length + 1, 1)))
     return NULL;
   va_start (args, format);
-  vsnprintf (text, (size_t) length + 1, format, args);
+  vsnprintf (text, (size_t)length + 1, format, args);
   va_end (args);
   return text;
 }

@@ -11,7 +11,7 @@
 static inline void
 cleanup_free_pointer (void *pointer)
 {
-  __builtin_free (*(void **) pointer);
+  __builtin_free (*(void **)pointer);
 }
 static inline void
 cleanup_arena_pointer (struct mantis_arena **arena)

@@ -14,8 +14,8 @@ mantis_buf_reserve (struct mantis_buf *buf, size_t length)
   size_t room = buf->room ? buf->room : 256;
   char *bytes;
 
-  if (buf->failed || length > SIZE_MAX / 4 || buf->length > SIZE_MAX / 4
-      || (buf->limit && buf->length + length > buf->limit)) {
+  if (buf->failed || length > SIZE_MAX / 4 || buf->length > SIZE_MAX / 4 ||
+      (buf->limit && buf->length + length > buf->limit)) {
     buf->failed = true;
     return NULL;
   }
@@ -69,13 +69,13 @@ mantis_buf_printf (struct mantis_buf *buf, const char *format, ...)
   va_end (args);
   if (length < 0)
     buf->failed = true;
-  else if ((size_t) length < sizeof small)
-    mantis_buf_add (buf, small, (size_t) length);
-  else if ((end = mantis_buf_reserve (buf, (size_t) length))) { /* there is always room for a NUL */
+  else if ((size_t)length < sizeof small)
+    mantis_buf_add (buf, small, (size_t)length);
+  else if ((end = mantis_buf_reserve (buf, (size_t)length))) { /* there is always room for a NUL */
     va_start (args, format);
-    vsnprintf (end, (size_t) length + 1, format, args);
+    vsnprintf (end, (size_t)length + 1, format, args);
     va_end (args);
-    buf->length += (size_t) length;
+    buf->length += (size_t)length;
   }
 }
 
@@ -110,7 +110,7 @@ void
 mantis_buf_free (struct mantis_buf *buf)
 {
   free (buf->bytes);
-  *buf = (struct mantis_buf) MANTIS_BUF_INIT;
+  *buf = (struct mantis_buf)MANTIS_BUF_INIT;
 }
 
 /* Length of the UTF-8 sequence at BYTES (RFC 3629: no surrogates, nothing overlong), 0 when it is none. */
@@ -125,8 +125,8 @@ utf8_sequence (const unsigned char *bytes, size_t length)
   for (size_t i = 1; i < need; i++)
     if ((bytes[i] & 0xc0) != 0x80)
       return 0;
-  if ((c == 0xe0 && bytes[1] < 0xa0) || (c == 0xed && bytes[1] > 0x9f) || (c == 0xf0 && bytes[1] < 0x90)
-      || (c == 0xf4 && bytes[1] > 0x8f))
+  if ((c == 0xe0 && bytes[1] < 0xa0) || (c == 0xed && bytes[1] > 0x9f) ||
+      (c == 0xf0 && bytes[1] < 0x90) || (c == 0xf4 && bytes[1] > 0x8f))
     return 0;
   return need;
 }
@@ -147,7 +147,7 @@ add_escape (struct mantis_buf *buf, unsigned char c)
 void
 mantis_buf_json (struct mantis_buf *buf, const char *text, size_t length)
 {
-  const unsigned char *at = (const unsigned char *) text, *end = at + length, *from = at;
+  const unsigned char *at = (const unsigned char *)text, *end = at + length, *from = at;
 
   mantis_buf_char (buf, '"');
   while (at < end) {
@@ -156,17 +156,17 @@ mantis_buf_json (struct mantis_buf *buf, const char *text, size_t length)
       at++;
       continue;
     }
-    if (*at >= 0x80 && (step = utf8_sequence (at, (size_t) (end - at)))) {
+    if (*at >= 0x80 && (step = utf8_sequence (at, (size_t)(end - at)))) {
       at += step;
       continue;
     }
-    mantis_buf_add (buf, from, (size_t) (at - from));
+    mantis_buf_add (buf, from, (size_t)(at - from));
     if (*at >= 0x80)
       mantis_buf_text (buf, "\xef\xbf\xbd");
     else
       add_escape (buf, *at);
     from = ++at;
   }
-  mantis_buf_add (buf, from, (size_t) (at - from));
+  mantis_buf_add (buf, from, (size_t)(at - from));
   mantis_buf_char (buf, '"');
 }

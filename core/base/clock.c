@@ -34,7 +34,7 @@ mantis_now (void)
   if (now_source)
     return now_source ();
   clock_gettime (CLOCK_REALTIME, &now);
-  return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 int64_t
@@ -45,7 +45,7 @@ mantis_monotonic (void)
   if (now_source)
     return now_source () * 1000;
   clock_gettime (CLOCK_MONOTONIC, &now);
-  return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
+  return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 void
@@ -53,7 +53,7 @@ mantis_random (void *bytes, size_t length)
 {
   if (random_source)
     random_source (bytes, length);
-  else if (RAND_bytes (bytes, (int) length) != 1) {
+  else if (RAND_bytes (bytes, (int)length) != 1) {
     mantis_log (MANTIS_ERROR, "the system gives no random numbers: cannot go on");
     abort ();
   }
@@ -66,7 +66,7 @@ random_hex (char *text, size_t length)
 
   mantis_random (text, length);
   for (size_t i = 0; i < length; i++)
-    text[i] = digits[(unsigned char) text[i] & 15];
+    text[i] = digits[(unsigned char)text[i] & 15];
   text[length] = '\0';
 }
 

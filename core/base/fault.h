@@ -18,7 +18,7 @@
 void fault_point (const char *name);
 #define FAULT_POINT(name) fault_point (name)
 #else
-#define FAULT_POINT(name) ((void) 0)
+#define FAULT_POINT(name) ((void)0)
 #endif
 
 #endif

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char *const level_names[] = { "error", "warning", "info", "debug" };
+static const char *const level_names[] = {"error", "warning", "info", "debug"};
 static _Atomic int threshold = MANTIS_INFO;
 static void (*_Atomic line_sink) (enum mantis_level, const char *);
 
@@ -24,7 +24,7 @@ static size_t flag_count;
 void
 log_set_level (enum mantis_level level)
 {
-  threshold = (int) level;
+  threshold = (int)level;
 }
 
 void
@@ -36,14 +36,14 @@ log_set_sink (void (*sink) (enum mantis_level level, const char *line))
 bool
 mantis_logs (enum mantis_level level)
 {
-  return (int) level <= threshold;
+  return (int)level <= threshold;
 }
 
 /* Nothing that a peer sent can begin a line of its own or reach a terminal as a control sequence. */
 static void
 make_printable (char *text)
 {
-  for (unsigned char *c = (unsigned char *) text; *c; c++)
+  for (unsigned char *c = (unsigned char *)text; *c; c++)
     if (*c < 0x20 || *c == 0x7f)
       *c = '?';
 }
@@ -74,7 +74,8 @@ mantis_log (enum mantis_level level, const char *format, ...)
   length = snprintf (line, sizeof line, "%s.%03ldZ %-7s %s\n", stamp, now.tv_nsec / 1000000,
                      level_names[level], text);
   if (length > 0) /* one write, so that lines of several threads and processes do not mix */
-    (void) !write (STDERR_FILENO, line, (size_t) length < sizeof line ? (size_t) length : sizeof line - 1);
+    (void)!write (STDERR_FILENO, line,
+                  (size_t)length < sizeof line ? (size_t)length : sizeof line - 1);
 }
 
 void

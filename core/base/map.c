@@ -19,7 +19,7 @@ find (const struct map *map, uint64_t hash)
 static bool
 grow (struct map *map)
 {
-  struct map bigger = { .room = map->room ? map->room * 2 : 64, .count = map->count };
+  struct map bigger = {.room = map->room ? map->room * 2 : 64, .count = map->count};
 
   if (!(bigger.slots = calloc (bigger.room, sizeof *bigger.slots)))
     return false;
@@ -45,7 +45,7 @@ map_at (struct map *map, uint64_t hash, bool add)
   if (!add || (map->count + 1 > map->room / 4 * 3 && !grow (map)))
     return NULL;
   i = find (map, hash);
-  map->slots[i] = (struct map_slot){ .hash = hash };
+  map->slots[i] = (struct map_slot){.hash = hash};
   map->count++;
   return &map->slots[i].value;
 }
@@ -73,5 +73,5 @@ void
 map_free (struct map *map)
 {
   free (map->slots);
-  *map = (struct map){ 0 };
+  *map = (struct map){0};
 }

@@ -35,13 +35,14 @@ read_pair (struct query *query, const char *name, const char *value, struct mant
   if (strcmp (name, "after") == 0 && read_number (value, &number))
     query->after = number;
   else if (strcmp (name, "limit") == 0 && read_number (value, &number) && number > 0)
-    query->limit = number < LARGEST_PAGE ? (size_t) number : LARGEST_PAGE;
+    query->limit = number < LARGEST_PAGE ? (size_t)number : LARGEST_PAGE;
   else if (strcmp (name, "table") == 0 && strlen (value) < sizeof query->table)
     snprintf (query->table, sizeof query->table, "%s", value);
   else if (strcmp (name, "state") == 0 && strlen (value) < sizeof query->state)
     snprintf (query->state, sizeof query->state, "%s", value);
   else
-    return mantis_fail (error, MANTIS_INVALID, "conflicts: \"%.80s=%.80s\" is not understood", name, value);
+    return mantis_fail (error, MANTIS_INVALID, "conflicts: \"%.80s=%.80s\" is not understood", name,
+                        value);
   return MANTIS_OK;
 }
 
@@ -52,7 +53,7 @@ read_query (const char *argument, struct query *query, struct mantis_error *erro
   enum mantis_status status = MANTIS_OK;
   char *rest = copy, *pair;
 
-  *query = (struct query){ .limit = DEFAULT_PAGE };
+  *query = (struct query){.limit = DEFAULT_PAGE};
   if (!copy)
     return mantis_fail (error, MANTIS_FAILED, "out of memory");
   if (*copy && read_number (copy, &query->id))
@@ -76,7 +77,7 @@ add_conflict (struct mantis_buf *buf, mantis_row row)
     bool json = i == CONFLICT_KEY || i == CONFLICT_LOSER || i == CONFLICT_WINNER;
     mantis_buf_printf (buf, "%s\"%s\":", i ? "," : "{", name);
     if (row[i].type == MANTIS_INTEGER)
-      mantis_buf_printf (buf, "%lld", (long long) row[i].as.integer);
+      mantis_buf_printf (buf, "%lld", (long long)row[i].as.integer);
     else if (row[i].type != MANTIS_TEXT)
       mantis_buf_text (buf, "null");
     else if (json) /* written by Mantis as JSON */
@@ -90,27 +91,29 @@ add_conflict (struct mantis_buf *buf, mantis_row row)
 static bool
 fits (const struct query *query, mantis_row row)
 {
-  return (!*query->table || strcmp (query->table, value_as_text (&row[CONFLICT_TBL])) == 0)
-         && (!*query->state || strcmp (query->state, value_as_text (&row[CONFLICT_STATE])) == 0);
+  return (!*query->table || strcmp (query->table, value_as_text (&row[CONFLICT_TBL])) == 0) &&
+         (!*query->state || strcmp (query->state, value_as_text (&row[CONFLICT_STATE])) == 0);
 }
 
 static enum mantis_status
-list (struct store *store, const struct query *query, struct mantis_buf *buf, struct mantis_error *error)
+list (struct store *store, const struct query *query, struct mantis_buf *buf,
+      struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
   int64_t after = query->after;
-  enum mantis_status status = arena ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "out of memory");
+  enum mantis_status status =
+      arena ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "out of memory");
   size_t found = 0;
   bool end = false;
 
   mantis_buf_text (buf, "{\"conflicts\":[");
   while (status == MANTIS_OK && !end && found < query->limit) {
-    struct mantis_value from[CONFLICT_COLUMNS] = { [CONFLICT_ID] = value_integer (after) };
+    struct mantis_value from[CONFLICT_COLUMNS] = {[CONFLICT_ID] = value_integer (after)};
     const mantis_row *rows;
     size_t count = 0;
     mantis_arena_reset (arena);
-    status = store->ops->scan (store->session, &table_conflicts, from, NULL, LARGEST_PAGE, 1024 * 1024, arena,
-                               &rows, &count, &end, error);
+    status = store->ops->scan (store->session, &table_conflicts, from, NULL, LARGEST_PAGE,
+                               1024 * 1024, arena, &rows, &count, &end, error);
     for (size_t i = 0; i < count && status == MANTIS_OK && found < query->limit; i++) {
       after = value_as_integer (&rows[i][CONFLICT_ID]);
       if (!fits (query, rows[i]))
@@ -119,7 +122,7 @@ list (struct store *store, const struct query *query, struct mantis_buf *buf, st
       add_conflict (buf, rows[i]);
     }
   }
-  mantis_buf_printf (buf, "],\"after\":%lld,\"end\":%s}", (long long) after,
+  mantis_buf_printf (buf, "],\"after\":%lld,\"end\":%s}", (long long)after,
                      end && found < query->limit ? "true" : "false");
   return status;
 }
@@ -128,7 +131,7 @@ static enum mantis_status
 show (struct store *store, int64_t id, struct mantis_buf *buf, struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
-  struct mantis_value key[CONFLICT_COLUMNS] = { [CONFLICT_ID] = value_integer (id) };
+  struct mantis_value key[CONFLICT_COLUMNS] = {[CONFLICT_ID] = value_integer (id)};
   enum mantis_status status;
   mantis_row row;
 
@@ -136,7 +139,7 @@ show (struct store *store, int64_t id, struct mantis_buf *buf, struct mantis_err
     return mantis_fail (error, MANTIS_FAILED, "out of memory");
   status = store_get (store, &table_conflicts, key, arena, &row, error);
   if (status == MANTIS_OK && !row)
-    return mantis_fail (error, MANTIS_ABSENT, "there is no conflict %lld", (long long) id);
+    return mantis_fail (error, MANTIS_ABSENT, "there is no conflict %lld", (long long)id);
   if (status == MANTIS_OK)
     add_conflict (buf, row);
   return status;
@@ -161,7 +164,7 @@ handle_conflicts (struct server *server, struct store *store, const struct manti
   struct mantis_error error;
   enum mantis_status status = store_begin (store, MANTIS_READ, &error);
 
-  (void) server, (void) principal;
+  (void)server, (void)principal;
   if (status == MANTIS_OK)
     status = conflicts_list (store, request->argument, &reply->body, &error);
   if (status != MANTIS_OK)

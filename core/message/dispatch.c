@@ -9,16 +9,16 @@
 #include <string.h>
 
 const struct message messages[] = {
-  { .name = "hello", .handle = handle_hello, .writes = true },
-  { .name = "push", .handle = handle_push, .writes = true },
-  { .name = "pull", .handle = handle_pull },
-  { .name = "schema", .handle = handle_schema },
-  { .name = "status", .handle = handle_status },
-  { .name = "conflicts", .handle = handle_conflicts },
-  { .name = "metrics", .handle = handle_metrics },
-  { .name = "healthz", .handle = handle_healthz, .open = true },
-  { .name = "readyz", .handle = handle_readyz, .open = true },
-  { .name = NULL },
+    {.name = "hello", .handle = handle_hello, .writes = true},
+    {.name = "push", .handle = handle_push, .writes = true},
+    {.name = "pull", .handle = handle_pull},
+    {.name = "schema", .handle = handle_schema},
+    {.name = "status", .handle = handle_status},
+    {.name = "conflicts", .handle = handle_conflicts},
+    {.name = "metrics", .handle = handle_metrics},
+    {.name = "healthz", .handle = handle_healthz, .open = true},
+    {.name = "readyz", .handle = handle_readyz, .open = true},
+    {.name = NULL},
 };
 
 const struct message *
@@ -36,7 +36,7 @@ message_handle (struct server *server, struct store *store, const struct mantis_
 {
   const struct message *message = message_named (request->message);
 
-  *reply = (struct reply){ .body = MANTIS_BUF_INIT };
+  *reply = (struct reply){.body = MANTIS_BUF_INIT};
   server->counters.requests++;
   if (!message)
     reply_problem (reply, 404, "message", "there is no such message");
@@ -54,11 +54,11 @@ find_synced (void *context, const char *name, bool *ignore)
 {
   const struct mantis_attached *attached = store_table (context, name);
 
-  (void) ignore;
+  (void)ignore;
   return attached && !attached->table->refusal ? attached->table : NULL;
 }
 
-/* ---- The sender ------------------------------------------------------------------------------- */
+/* ---- The sender ------------------------------------------------------------------------------ */
 
 static bool
 is_node_id (const char *text)
@@ -78,7 +78,7 @@ name_sender (const struct mantis_request *request, const struct mantis_principal
     snprintf (sender->node, sizeof sender->node, "%s", request->node);
   else {
     uint64_t hash = hash_bytes (principal->subject, strlen (principal->subject), 0);
-    snprintf (sender->node, sizeof sender->node, "subject-%016llx", (unsigned long long) hash);
+    snprintf (sender->node, sizeof sender->node, "subject-%016llx", (unsigned long long)hash);
   }
   return MANTIS_OK;
 }
@@ -88,11 +88,11 @@ sender_find (struct store *store, const struct mantis_request *request,
              const struct mantis_principal *principal, struct mantis_arena *arena,
              struct sender *sender, struct mantis_error *error)
 {
-  struct mantis_value key[NODE_COLUMNS] = { 0 };
+  struct mantis_value key[NODE_COLUMNS] = {0};
   enum mantis_status status;
   mantis_row row;
 
-  *sender = (struct sender){ .anonymous = false };
+  *sender = (struct sender){.anonymous = false};
   if ((status = name_sender (request, principal, sender, error)) != MANTIS_OK || sender->anonymous)
     return status;
   key[NODE_ID] = value_text (sender->node);
@@ -112,16 +112,16 @@ sender_find (struct store *store, const struct mantis_request *request,
 }
 
 enum mantis_status
-sender_save (struct store *store, const struct sender *sender, const struct mantis_principal *principal,
-             int64_t rev, struct mantis_error *error)
+sender_save (struct store *store, const struct sender *sender,
+             const struct mantis_principal *principal, int64_t rev, struct mantis_error *error)
 {
   struct mantis_value row[NODE_COLUMNS] = {
-    [NODE_ID] = value_text (sender->node),
-    [NODE_SUBJECT] = value_text (principal->subject),
-    [NODE_NUMBER] = value_integer (sender->number),
-    [NODE_NONCE] = value_text (sender->nonce),
-    [NODE_ANSWER] = value_text (sender->answer),
-    [NODE_SEEN_AT] = value_integer (mantis_now ()),
+      [NODE_ID] = value_text (sender->node),
+      [NODE_SUBJECT] = value_text (principal->subject),
+      [NODE_NUMBER] = value_integer (sender->number),
+      [NODE_NONCE] = value_text (sender->nonce),
+      [NODE_ANSWER] = value_text (sender->answer),
+      [NODE_SEEN_AT] = value_integer (mantis_now ()),
   };
 
   if (rev)

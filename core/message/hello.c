@@ -49,8 +49,8 @@ read_greeting (const json_t *body, struct greeting *greeting, struct mantis_erro
   snprintf (greeting->cursor.mark, sizeof greeting->cursor.mark, "%s",
             json_get_text (cursor, "mark", "", &status, error));
   if (status == MANTIS_OK && greeting->protocol != PROTOCOL)
-    return mantis_fail (error, MANTIS_INVALID, "$.protocol: this server speaks %d, not %lld", PROTOCOL,
-                        (long long) greeting->protocol);
+    return mantis_fail (error, MANTIS_INVALID, "$.protocol: this server speaks %d, not %lld",
+                        PROTOCOL, (long long)greeting->protocol);
   return status;
 }
 
@@ -60,11 +60,11 @@ is_fork (const struct greeting *greeting, const struct sender *sender)
 {
   if (sender->number == greeting->number)
     return greeting->number > 0 && strcmp (sender->nonce, greeting->nonce) != 0;
-  return !(greeting->flying_number == sender->number
-           && strcmp (sender->nonce, greeting->flying_nonce) == 0);
+  return !(greeting->flying_number == sender->number &&
+           strcmp (sender->nonce, greeting->flying_nonce) == 0);
 }
 
-/* ---- Tables ---- */
+/* ---- Tables ---------------------------------------------------------------------------------- */
 
 static enum mantis_status
 create_offered (struct store *store, const json_t *offer, struct mantis_arena *arena,
@@ -92,8 +92,8 @@ static enum mantis_status
 generation_of (struct store *store, const struct mantis_table *table, struct mantis_arena *arena,
                int64_t *generation, struct mantis_error *error)
 {
-  struct mantis_value key[STATE_COLUMNS]
-      = { [STATE_REMOTE] = value_text (""), [STATE_TBL] = value_text (table->name) };
+  struct mantis_value key[STATE_COLUMNS] = {
+      [STATE_REMOTE] = value_text (""), [STATE_TBL] = value_text (table->name)};
   mantis_row row;
   enum mantis_status status = store_get (store, &table_state, key, arena, &row, error);
 
@@ -107,7 +107,9 @@ add_table (struct server *server, struct store *store, const struct mantis_table
            struct mantis_error *error)
 {
   const char *theirs = json_string_value (json_object_get (client, table->name));
-  const char *state = !theirs ? "missing" : strcmp (theirs, table->fingerprint) == 0 ? "live" : "paused";
+  const char *state = !theirs                                    ? "missing"
+                      : strcmp (theirs, table->fingerprint) == 0 ? "live"
+                                                                 : "paused";
   const char *policy = server->policy (server->policy_context, table->name)->name;
   enum mantis_status status;
   int64_t generation;
@@ -115,15 +117,16 @@ add_table (struct server *server, struct store *store, const struct mantis_table
   if ((status = generation_of (store, table, arena, &generation, error)) != MANTIS_OK)
     return status;
   mantis_buf_json (buf, table->name, strlen (table->name));
-  mantis_buf_printf (buf, ":{\"state\":\"%s\",\"generation\":%lld,\"policy\":", state, (long long) generation);
+  mantis_buf_printf (buf, ":{\"state\":\"%s\",\"generation\":%lld,\"policy\":", state,
+                     (long long)generation);
   mantis_buf_json (buf, policy, strlen (policy));
   mantis_buf_char (buf, '}');
   return MANTIS_OK;
 }
 
 static enum mantis_status
-add_tables (struct server *server, struct store *store, const json_t *client, struct mantis_arena *arena,
-            struct mantis_buf *buf, struct mantis_error *error)
+add_tables (struct server *server, struct store *store, const json_t *client,
+            struct mantis_arena *arena, struct mantis_buf *buf, struct mantis_error *error)
 {
   enum mantis_status status = MANTIS_OK;
   const char *comma = "", *name;
@@ -138,7 +141,7 @@ add_tables (struct server *server, struct store *store, const json_t *client, st
     status = add_table (server, store, table, client, arena, buf, error);
     comma = ",";
   }
-  json_object_foreach ((json_t *) client, name, value)
+  json_object_foreach ((json_t *)client, name, value)
   {
     const struct mantis_attached *attached = store_table (store, name);
     if (attached && !attached->table->refusal)
@@ -157,13 +160,13 @@ add_tables (struct server *server, struct store *store, const json_t *client, st
   return status;
 }
 
-/* ---- Answer ---- */
+/* ---- Answer ---------------------------------------------------------------------------------- */
 
 static enum mantis_status
 add_cursor (struct store *store, const struct greeting *greeting, struct mantis_buf *buf,
             struct mantis_error *error)
 {
-  static const char *const states[] = { "known", "pruned", "foreign" };
+  static const char *const states[] = {"known", "pruned", "foreign"};
   enum cursor_state state = CURSOR_KNOWN;
   struct cursor head;
   enum mantis_status status = feed_head (store, &head, error);
@@ -171,9 +174,9 @@ add_cursor (struct store *store, const struct greeting *greeting, struct mantis_
   if (status == MANTIS_OK && greeting->has_cursor)
     status = feed_check (store, &greeting->cursor, &state, error);
   if (status == MANTIS_OK)
-    mantis_buf_printf (buf, ",\"cursor\":\"%s\",\"head\":{\"epoch\":\"%s\",\"rev\":%lld,\"mark\":\"%s\"}",
-                       greeting->has_cursor ? states[state] : "none", head.epoch, (long long) head.rev,
-                       head.mark);
+    mantis_buf_printf (
+        buf, ",\"cursor\":\"%s\",\"head\":{\"epoch\":\"%s\",\"rev\":%lld,\"mark\":\"%s\"}",
+        greeting->has_cursor ? states[state] : "none", head.epoch, (long long)head.rev, head.mark);
   return status;
 }
 
@@ -191,14 +194,15 @@ greet (struct server *server, struct store *store, const struct mantis_request *
   fork = !sender.anonymous && is_fork (greeting, &sender);
   if (!sender.anonymous && !fork)
     status = sender_save (store, &sender, principal, greeting->cursor.rev, error);
-  mantis_buf_printf (buf,
-                     "{\"protocol\":%d,\"node\":\"%s\",\"verdict\":\"%s\",\"number\":%lld,\"clock\":%lld,"
-                     "\"generation\":%lld,\"create_tables\":%s,\"limits\":{\"page_rows\":%zu,"
-                     "\"page_bytes\":%zu,\"wait\":%lld}",
-                     PROTOCOL, store->node, fork ? "fork" : "ok", (long long) sender.number,
-                     (long long) mantis_now (), (long long) store->generation,
-                     server->create_tables ? "true" : "false", server->limits.page_rows,
-                     server->limits.page_bytes, (long long) server->limits.wait / 1000);
+  mantis_buf_printf (
+      buf,
+      "{\"protocol\":%d,\"node\":\"%s\",\"verdict\":\"%s\",\"number\":%lld,\"clock\":%lld,"
+      "\"generation\":%lld,\"create_tables\":%s,\"limits\":{\"page_rows\":%zu,"
+      "\"page_bytes\":%zu,\"wait\":%lld}",
+      PROTOCOL, store->node, fork ? "fork" : "ok", (long long)sender.number,
+      (long long)mantis_now (), (long long)store->generation,
+      server->create_tables ? "true" : "false", server->limits.page_rows, server->limits.page_bytes,
+      (long long)server->limits.wait / 1000);
   if (status == MANTIS_OK)
     status = add_cursor (store, greeting, buf, error);
   if (status == MANTIS_OK)
@@ -212,14 +216,15 @@ handle_hello (struct server *server, struct store *store, const struct mantis_re
               const struct mantis_principal *principal, struct reply *reply)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (server->limits.body_bytes);
-  struct mantis_error error = { .status = MANTIS_FAILED, .text = "out of memory" };
+  struct mantis_error error = {.status = MANTIS_FAILED, .text = "out of memory"};
   CLEANUP_JSON json_t *body = json_read (request->body, request->length, &error);
-  struct greeting greeting = { 0 };
-  enum mantis_status status = body && arena ? read_greeting (body, &greeting, &error) : error.status;
+  struct greeting greeting = {0};
+  enum mantis_status status =
+      body && arena ? read_greeting (body, &greeting, &error) : error.status;
 
   if (status == MANTIS_OK && server->create_tables && json_array_size (greeting.offer)) {
-    if ((status = store_begin (store, MANTIS_WRITE, &error)) == MANTIS_OK
-        && (status = create_offered (store, greeting.offer, arena, &error)) == MANTIS_OK)
+    if ((status = store_begin (store, MANTIS_WRITE, &error)) == MANTIS_OK &&
+        (status = create_offered (store, greeting.offer, arena, &error)) == MANTIS_OK)
       status = store_commit (store, &error);
   }
   if (status == MANTIS_OK) /* attaches what was just made */

@@ -17,7 +17,7 @@
 
 /* Sizes and times that a server keeps to, and tells its clients. */
 struct limits {
-  size_t page_rows;  /* of a pull, at most */
+  size_t page_rows; /* of a pull, at most */
   size_t page_bytes;
   size_t body_bytes; /* of a message when unpacked: the arena of one message */
   int64_t wait;      /* longest long poll, milliseconds */
@@ -41,8 +41,8 @@ struct reply {
   const char *type; /* media type */
   struct mantis_buf body;
   int64_t retry_after; /* seconds */
-  int64_t wait;        /* > 0: nothing to tell yet; ask again at a commit or after so many milliseconds */
-  bool committed;      /* something that others may be waiting for */
+  int64_t wait; /* > 0: nothing to tell yet; ask again at a commit or after so many milliseconds */
+  bool committed; /* something that others may be waiting for */
 };
 
 typedef void (*message_handler) (struct server *server, struct store *store,
@@ -65,7 +65,7 @@ void message_handle (struct server *server, struct store *store,
                      const struct mantis_request *request, const struct mantis_principal *principal,
                      struct reply *reply);
 
-/* ---- For the handlers ---- */
+/* ---- For the handlers ------------------------------------------------------------------------ */
 
 /* RFC 9457 problem+json.  CODE, a word for programs, may be NULL. */
 void reply_problem (struct reply *reply, int status, const char *code, const char *detail);
@@ -79,14 +79,15 @@ void reply_done (struct reply *reply);
 struct sender {
   char node[NODE_LENGTH + 1];
   bool anonymous;
-  bool known;       /* there is a row of __sync_nodes */
-  int64_t number;   /* of its last batch */
+  bool known;     /* there is a row of __sync_nodes */
+  int64_t number; /* of its last batch */
   char nonce[64];
   const char *answer; /* to that batch, in the arena */
 };
 enum mantis_status sender_find (struct store *store, const struct mantis_request *request,
-                                const struct mantis_principal *principal, struct mantis_arena *arena,
-                                struct sender *sender, struct mantis_error *error);
+                                const struct mantis_principal *principal,
+                                struct mantis_arena *arena, struct sender *sender,
+                                struct mantis_error *error);
 /* Write the sender's row: its last batch and ANSWER, in a write transaction. */
 enum mantis_status sender_save (struct store *store, const struct sender *sender,
                                 const struct mantis_principal *principal, int64_t rev,
@@ -116,7 +117,7 @@ void handle_readyz (struct server *, struct store *, const struct mantis_request
 
 /* conflicts.c: a page of __sync_conflicts, for both roles.  ARGUMENT as in a request: NULL, an id, or
  * "after=ID&limit=N&table=NAME&state=open". */
-enum mantis_status conflicts_list (struct store *store, const char *argument, struct mantis_buf *buf,
-                                   struct mantis_error *error);
+enum mantis_status conflicts_list (struct store *store, const char *argument,
+                                   struct mantis_buf *buf, struct mantis_error *error);
 
 #endif

@@ -9,8 +9,8 @@
 static void
 add (struct mantis_buf *buf, const char *name, const char *type, const char *help, long long value)
 {
-  mantis_buf_printf (buf, "# HELP mantis_%s %s\n# TYPE mantis_%s %s\nmantis_%s %lld\n", name, help, name, type,
-                     name, value);
+  mantis_buf_printf (buf, "# HELP mantis_%s %s\n# TYPE mantis_%s %s\nmantis_%s %lld\n", name, help,
+                     name, type, name, value);
 }
 
 static void
@@ -20,7 +20,7 @@ add_outcomes (struct mantis_buf *buf, struct counters *counters)
                         "# TYPE mantis_changes_total counter\n");
   for (int i = 0; i < OUTCOME_COUNT; i++)
     mantis_buf_printf (buf, "mantis_changes_total{outcome=\"%s\"} %lld\n", outcome_name (i),
-                       (long long) counters->outcomes[i]);
+                       (long long)counters->outcomes[i]);
 }
 
 void
@@ -31,9 +31,9 @@ handle_metrics (struct server *server, struct store *store, const struct mantis_
   struct mantis_error error;
   int64_t head = 0;
 
-  (void) request, (void) principal;
-  if (store_begin (store, MANTIS_READ, &error) != MANTIS_OK
-      || store->ops->log_head (store->session, &head, &error) != MANTIS_OK) {
+  (void)request, (void)principal;
+  if (store_begin (store, MANTIS_READ, &error) != MANTIS_OK ||
+      store->ops->log_head (store->session, &head, &error) != MANTIS_OK) {
     reply_error (reply, &error);
     return;
   }
@@ -57,7 +57,7 @@ void
 handle_healthz (struct server *server, struct store *store, const struct mantis_request *request,
                 const struct mantis_principal *principal, struct reply *reply)
 {
-  (void) server, (void) store, (void) request, (void) principal;
+  (void)server, (void)store, (void)request, (void)principal;
   mantis_buf_text (&reply->body, "{\"status\":\"ok\"}");
   reply_done (reply);
 }
@@ -68,7 +68,7 @@ handle_readyz (struct server *server, struct store *store, const struct mantis_r
 {
   struct mantis_error error;
 
-  (void) server, (void) request, (void) principal;
+  (void)server, (void)request, (void)principal;
   if (store_begin (store, MANTIS_READ, &error) != MANTIS_OK) {
     reply_error (reply, &error);
     return;

@@ -54,7 +54,7 @@ read_cursor (const json_t *json, struct pull *pull, struct mantis_error *error)
 static size_t
 bounded (int64_t asked, size_t fallback, size_t most)
 {
-  size_t size = asked > 0 ? (size_t) asked : fallback;
+  size_t size = asked > 0 ? (size_t)asked : fallback;
 
   return size < most ? size : most;
 }
@@ -66,7 +66,8 @@ read_pull (const json_t *body, struct pull *pull, struct mantis_error *error)
   enum mantis_status status = MANTIS_OK;
   int64_t wait;
 
-  pull->limit = bounded (json_get_integer (body, "limit", 0, &status, error), DEFAULT_ROWS, limits->page_rows);
+  pull->limit = bounded (json_get_integer (body, "limit", 0, &status, error), DEFAULT_ROWS,
+                         limits->page_rows);
   pull->bytes = bounded (json_get_integer (body, "bytes", 0, &status, error), limits->page_bytes,
                          limits->page_bytes);
   wait = json_get_integer (body, "wait", 0, &status, error);
@@ -96,11 +97,11 @@ skips (void *context, const struct mantis_table *table)
 static void
 add_cursor (struct mantis_buf *buf, const struct cursor *cursor)
 {
-  mantis_buf_printf (buf, "\"cursor\":{\"epoch\":\"%s\",\"rev\":%lld,\"mark\":\"%s\"}", cursor->epoch,
-                     (long long) cursor->rev, cursor->mark);
+  mantis_buf_printf (buf, "\"cursor\":{\"epoch\":\"%s\",\"rev\":%lld,\"mark\":\"%s\"}",
+                     cursor->epoch, (long long)cursor->rev, cursor->mark);
 }
 
-/* ---- Rows by key ---- */
+/* ---- Rows by key ----------------------------------------------------------------------------- */
 
 static enum mantis_status
 add_keys_of (struct pull *pull, const json_t *item, size_t place, struct mantis_buf *buf,
@@ -115,16 +116,17 @@ add_keys_of (struct pull *pull, const json_t *item, size_t place, struct mantis_
   const struct mantis_change **changes = arena_array (pull->arena, count, sizeof *changes);
 
   if (status == MANTIS_OK && !table)
-    status = mantis_fail (error, MANTIS_INVALID, "$.keys[%zu].table: there is no table \"%.80s\" to sync",
-                          place, name);
+    status = mantis_fail (error, MANTIS_INVALID,
+                          "$.keys[%zu].table: there is no table \"%.80s\" to sync", place, name);
   if (status == MANTIS_OK && count > MAX_KEYS)
     status = mantis_fail (error, MANTIS_INVALID, "$.keys[%zu].keys: more than %d", place, MAX_KEYS);
   if (status == MANTIS_OK && (!rows || !changes))
     status = mantis_fail (error, MANTIS_FULL, "the page is larger than its limit");
   if (status != MANTIS_OK)
     return status;
-  json_array_foreach (keys, i, key) if (key_decode (key, table, pull->arena, &rows[i], error) != MANTIS_OK)
-      return mantis_fail_in (error, "$.keys[%zu].keys[%zu]", place, i);
+  json_array_foreach (
+      keys, i, key) if (key_decode (key, table, pull->arena, &rows[i], error) !=
+                        MANTIS_OK) return mantis_fail_in (error, "$.keys[%zu].keys[%zu]", place, i);
   status = feed_keys (pull->store, table, rows, count, pull->arena, changes, error);
   if (status == MANTIS_OK && count) {
     if (buf->bytes[buf->length - 1] != '[')
@@ -144,13 +146,13 @@ add_keys (struct pull *pull, struct mantis_buf *buf, struct mantis_error *error)
   if (!pull->keys)
     return MANTIS_OK;
   mantis_buf_text (buf, ",\"keys\":[");
-  json_array_foreach (pull->keys, i, item) if (status == MANTIS_OK) status
-      = add_keys_of (pull, item, i, buf, error);
+  json_array_foreach (pull->keys, i, item) if (status == MANTIS_OK) status =
+      add_keys_of (pull, item, i, buf, error);
   mantis_buf_char (buf, ']');
   return status;
 }
 
-/* ---- A page of a table ---- */
+/* ---- A page of a table ----------------------------------------------------------------------- */
 
 static enum mantis_status
 add_load (struct pull *pull, struct mantis_buf *buf, struct mantis_error *error)
@@ -170,14 +172,16 @@ add_load (struct pull *pull, struct mantis_buf *buf, struct mantis_error *error)
   bool end;
 
   if (status == MANTIS_OK && !table)
-    return mantis_fail (error, MANTIS_INVALID, "$.load.table: there is no table \"%.80s\" to sync", name);
-  if (status == MANTIS_OK && after && (status = key_decode (after, table, pull->arena, &from, error)) != MANTIS_OK)
+    return mantis_fail (error, MANTIS_INVALID, "$.load.table: there is no table \"%.80s\" to sync",
+                        name);
+  if (status == MANTIS_OK && after &&
+      (status = key_decode (after, table, pull->arena, &from, error)) != MANTIS_OK)
     return mantis_fail_in (error, "$.load.after");
   if (status == MANTIS_OK)
     status = digest_compare (pull->store, table, from, known, pull->arena, &from, error);
   if (status == MANTIS_OK)
-    status = pull->store->ops->scan (pull->store->session, table, from, NULL, limit, pull->bytes, pull->arena,
-                                     &rows, &count, &end, error);
+    status = pull->store->ops->scan (pull->store->session, table, from, NULL, limit, pull->bytes,
+                                     pull->arena, &rows, &count, &end, error);
   if (status != MANTIS_OK)
     return status;
   made = arena_array (pull->arena, count, sizeof *made);
@@ -185,7 +189,7 @@ add_load (struct pull *pull, struct mantis_buf *buf, struct mantis_error *error)
   if (!made || !changes)
     return mantis_fail (error, MANTIS_FULL, "the page is larger than its limit");
   for (size_t i = 0; i < count; i++) {
-    made[i] = (struct mantis_change){ .table = table, .row = rows[i] };
+    made[i] = (struct mantis_change){.table = table, .row = rows[i]};
     changes[i] = &made[i];
   }
   mantis_buf_text (buf, ",\"load\":{");
@@ -197,11 +201,11 @@ add_load (struct pull *pull, struct mantis_buf *buf, struct mantis_error *error)
   mantis_buf_text (buf, "\"changes\":[");
   blocks_encode (buf, changes, count, BLOCK_PULL);
   mantis_buf_printf (buf, "],\"end\":%s}", end ? "true" : "false");
-  pull->server->counters.rows_out += (long long) count;
+  pull->server->counters.rows_out += (long long)count;
   return MANTIS_OK;
 }
 
-/* ---- The page ---- */
+/* ---- The page -------------------------------------------------------------------------------- */
 
 /* The sender's last batch: a page that is meant for a copy of its file, it has to know as such. */
 static void
@@ -209,21 +213,22 @@ add_sender (struct mantis_buf *buf, const struct sender *sender)
 {
   if (!sender->known)
     return;
-  mantis_buf_printf (buf, ",\"number\":%lld,\"nonce\":", (long long) sender->number);
+  mantis_buf_printf (buf, ",\"number\":%lld,\"nonce\":", (long long)sender->number);
   mantis_buf_json (buf, sender->nonce, strlen (sender->nonce));
 }
 
 static enum mantis_status
-add_changes (struct pull *pull, struct reply *reply, bool *empty, bool *complete, struct mantis_error *error)
+add_changes (struct pull *pull, struct reply *reply, bool *empty, bool *complete,
+             struct mantis_error *error)
 {
   struct mantis_buf *buf = &reply->body;
-  struct feed_page page = { .complete = true };
+  struct feed_page page = {.complete = true};
   enum mantis_status status;
 
   if (pull->has_cursor)
     status = feed_read (pull->store, pull->cursor.rev, pull->limit, pull->bytes,
-                        pull->sender.anonymous ? NULL : pull->sender.node, skips, pull, pull->arena, &page,
-                        error);
+                        pull->sender.anonymous ? NULL : pull->sender.node, skips, pull, pull->arena,
+                        &page, error);
   else
     status = feed_head (pull->store, &page.cursor, error);
   if (status != MANTIS_OK)
@@ -233,12 +238,13 @@ add_changes (struct pull *pull, struct reply *reply, bool *empty, bool *complete
   mantis_buf_char (buf, '{');
   add_cursor (buf, &page.cursor);
   add_sender (buf, &pull->sender);
-  mantis_buf_printf (buf, ",\"complete\":%s,\"head\":%lld,\"generation\":%lld,\"clock\":%lld,\"changes\":[",
-                     page.complete ? "true" : "false", (long long) page.head,
-                     (long long) pull->store->generation, (long long) mantis_now ());
+  mantis_buf_printf (
+      buf, ",\"complete\":%s,\"head\":%lld,\"generation\":%lld,\"clock\":%lld,\"changes\":[",
+      page.complete ? "true" : "false", (long long)page.head, (long long)pull->store->generation,
+      (long long)mantis_now ());
   blocks_encode (buf, page.changes, page.count, BLOCK_PULL);
   mantis_buf_char (buf, ']');
-  pull->server->counters.rows_out += (long long) page.count;
+  pull->server->counters.rows_out += (long long)page.count;
   /* A few changes of the caller's own are no news either; many are, or they would be read again each time. */
   *empty = page.count == 0 && page.complete && page.cursor.rev - pull->cursor.rev < OWN_CHANGES;
   *complete = page.complete;
@@ -254,7 +260,8 @@ check_cursor (struct pull *pull, struct reply *reply, struct mantis_error *error
   if (pull->has_cursor)
     status = feed_check (pull->store, &pull->cursor, &state, error);
   if (status == MANTIS_OK && state == CURSOR_PRUNED)
-    reply_problem (reply, 410, "pruned", "what came after this cursor is not kept any more: say hello");
+    reply_problem (reply, 410, "pruned",
+                   "what came after this cursor is not kept any more: say hello");
   if (status == MANTIS_OK && state == CURSOR_FOREIGN)
     reply_problem (reply, 409, "foreign", "this cursor is of another history: say hello");
   return status;
@@ -262,11 +269,12 @@ check_cursor (struct pull *pull, struct reply *reply, struct mantis_error *error
 
 static enum mantis_status
 read_page (struct pull *pull, const struct mantis_request *request,
-           const struct mantis_principal *principal, struct reply *reply, struct mantis_error *error)
+           const struct mantis_principal *principal, struct reply *reply,
+           struct mantis_error *error)
 {
   bool empty = false, complete = false;
-  enum mantis_status status
-      = sender_find (pull->store, request, principal, pull->arena, &pull->sender, error);
+  enum mantis_status status =
+      sender_find (pull->store, request, principal, pull->arena, &pull->sender, error);
 
   if (status == MANTIS_OK)
     status = check_cursor (pull, reply, error);
@@ -288,9 +296,9 @@ handle_pull (struct server *server, struct store *store, const struct mantis_req
              const struct mantis_principal *principal, struct reply *reply)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (server->limits.body_bytes);
-  struct mantis_error error = { .status = MANTIS_FAILED, .text = "out of memory" };
+  struct mantis_error error = {.status = MANTIS_FAILED, .text = "out of memory"};
   CLEANUP_JSON json_t *body = json_read (request->body, request->length, &error);
-  struct pull pull = { .server = server, .store = store, .arena = arena };
+  struct pull pull = {.server = server, .store = store, .arena = arena};
   enum mantis_status status = body && arena ? read_pull (body, &pull, &error) : error.status;
 
   if (status == MANTIS_OK)

@@ -64,7 +64,7 @@ is_next (const struct batch *batch, const struct sender *sender, struct reply *r
     return false;
   }
   snprintf (detail, sizeof detail, "batch %lld is not the next of this node: the server knows %lld",
-            (long long) batch->number, (long long) sender->number);
+            (long long)batch->number, (long long)sender->number);
   reply_problem (reply, 409, batch->number > sender->number ? "expected" : "fork", detail);
   return false;
 }
@@ -103,11 +103,11 @@ work_on (struct push *push, struct mantis_error *error)
 static enum mantis_status
 begin_with (struct push *push, const struct batch *batch, struct mantis_error *error)
 {
-  struct block_tables tables = { .find = find_synced, .context = push->store };
+  struct block_tables tables = {.find = find_synced, .context = push->store};
   int64_t attached = push->store->attached;
   struct block_changes decoded;
-  enum mantis_status status = blocks_decode (batch->changes, "$.changes", &tables, push->now, push->node,
-                                             push->arena, &decoded, error);
+  enum mantis_status status = blocks_decode (batch->changes, "$.changes", &tables, push->now,
+                                             push->node, push->arena, &decoded, error);
 
   if (status == MANTIS_OK)
     status = take_changes (push, &decoded, error);
@@ -131,7 +131,8 @@ count_outcomes (struct server *server, const struct push *push)
 /* In the transaction: what the changes come to, noted as the answer to this batch. */
 static enum mantis_status
 answer_batch (struct push *push, const struct batch *batch, struct sender *sender,
-              const struct mantis_principal *principal, struct reply *reply, struct mantis_error *error)
+              const struct mantis_principal *principal, struct reply *reply,
+              struct mantis_error *error)
 {
   enum mantis_status status = MANTIS_OK;
 
@@ -139,14 +140,15 @@ answer_batch (struct push *push, const struct batch *batch, struct sender *sende
 
   if (batch->abandon)
     mantis_buf_text (&reply->body, "{\"void\":true");
-  else if ((status = work_on (push, error)) == MANTIS_OK
-           && (status = push->store->ops->log_head (push->store->session, &head, error)) == MANTIS_OK) {
+  else if ((status = work_on (push, error)) == MANTIS_OK &&
+           (status = push->store->ops->log_head (push->store->session, &head, error)) ==
+               MANTIS_OK) {
     push_answer (push, &reply->body);
-    mantis_buf_printf (&reply->body, ",\"head\":%lld", (long long) head);
+    mantis_buf_printf (&reply->body, ",\"head\":%lld", (long long)head);
   }
-  mantis_buf_printf (&reply->body, ",\"number\":%lld,\"clock\":%lld,\"took\":%lld}", (long long) batch->number,
-                     (long long) mantis_now (),
-                     (long long) (mantis_monotonic () - push->store->begun_at) / 1000);
+  mantis_buf_printf (&reply->body, ",\"number\":%lld,\"clock\":%lld,\"took\":%lld}",
+                     (long long)batch->number, (long long)mantis_now (),
+                     (long long)(mantis_monotonic () - push->store->begun_at) / 1000);
   if (status == MANTIS_OK && reply->body.failed)
     status = mantis_fail (error, MANTIS_FULL, "no memory for the answer");
   if (status != MANTIS_OK || !batch->number)
@@ -162,24 +164,25 @@ handle_push (struct server *server, struct store *store, const struct mantis_req
              const struct mantis_principal *principal, struct reply *reply)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (server->limits.body_bytes);
-  struct push push = { .store = store,
-                       .arena = arena,
-                       .now = mantis_now (),
-                       .policy = server->policy,
-                       .policy_context = server->policy_context };
-  struct mantis_error error = { .status = MANTIS_FAILED, .text = "out of memory" };
+  struct push push = {.store = store,
+                      .arena = arena,
+                      .now = mantis_now (),
+                      .policy = server->policy,
+                      .policy_context = server->policy_context};
+  struct mantis_error error = {.status = MANTIS_FAILED, .text = "out of memory"};
   CLEANUP_JSON json_t *body = json_read (request->body, request->length, &error);
-  struct sender sender = { .anonymous = true };
-  struct batch batch = { 0 };
+  struct sender sender = {.anonymous = true};
+  struct batch batch = {0};
   enum mantis_status status = body && arena ? read_batch (body, &batch, &error) : error.status;
 
   if (status == MANTIS_OK && (status = store_begin (store, MANTIS_READ, &error)) == MANTIS_OK) {
-    status = sender_find (store, request, principal, arena, &sender, &error); /* a first look, for the name */
+    status = sender_find (store, request, principal, arena, &sender,
+                          &error); /* a first look, for the name */
     store_rollback (store);
   }
   /* One that is settled is answered from memory, whatever became of the tables since. */
-  if (status == MANTIS_OK && batch.number && batch.number <= sender.number
-      && !is_next (&batch, &sender, reply))
+  if (status == MANTIS_OK && batch.number && batch.number <= sender.number &&
+      !is_next (&batch, &sender, reply))
     return;
   push.partial = batch.partial;
   push.node = sender.node;

@@ -14,7 +14,7 @@ handle_schema (struct server *server, struct store *store, const struct mantis_r
   struct mantis_error error;
   const char *comma = "";
 
-  (void) request, (void) principal;
+  (void)request, (void)principal;
   if (store_begin (store, MANTIS_READ, &error) != MANTIS_OK) {
     reply_error (reply, &error);
     return;

@@ -39,9 +39,9 @@ add_nodes (struct store *store, int64_t head, struct mantis_arena *arena, struct
     mantis_buf_printf (buf, "%s{\"node\":\"%s\"", i ? "," : "", value_as_text (&rows[i][NODE_ID]));
     json_add_text (buf, "subject", value_as_text (&rows[i][NODE_SUBJECT]));
     mantis_buf_printf (buf, ",\"batches\":%lld,\"seen_at\":%lld,\"behind\":%lld}",
-                       (long long) value_as_integer (&rows[i][NODE_NUMBER]),
-                       (long long) value_as_integer (&rows[i][NODE_SEEN_AT]),
-                       (long long) (head - value_as_integer (&rows[i][NODE_REV])));
+                       (long long)value_as_integer (&rows[i][NODE_NUMBER]),
+                       (long long)value_as_integer (&rows[i][NODE_SEEN_AT]),
+                       (long long)(head - value_as_integer (&rows[i][NODE_REV])));
   }
   mantis_buf_char (buf, ']');
   return status;
@@ -52,20 +52,21 @@ handle_status (struct server *server, struct store *store, const struct mantis_r
                const struct mantis_principal *principal, struct reply *reply)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (server->limits.body_bytes);
-  struct mantis_error error = { .status = MANTIS_FAILED, .text = "out of memory" };
+  struct mantis_error error = {.status = MANTIS_FAILED, .text = "out of memory"};
   enum mantis_status status = arena ? store_begin (store, MANTIS_READ, &error) : MANTIS_FAILED;
   int64_t head = 0, conflicts = 0;
 
-  (void) request, (void) principal;
+  (void)request, (void)principal;
   if (status == MANTIS_OK)
     status = store->ops->log_head (store->session, &head, &error);
   if (status == MANTIS_OK)
     status = store_meta_integer (store, "conflicts", 0, &conflicts, &error);
-  mantis_buf_printf (&reply->body,
-                     "{\"mode\":\"server\",\"node\":\"%s\",\"epoch\":\"%s\",\"head\":%lld,\"floor\":%lld,"
-                     "\"conflicts\":%lld,\"since\":%lld,\"clock\":%lld",
-                     store->node, store->epoch, (long long) head, (long long) store->floor,
-                     (long long) conflicts, (long long) server->started, (long long) mantis_now ());
+  mantis_buf_printf (
+      &reply->body,
+      "{\"mode\":\"server\",\"node\":\"%s\",\"epoch\":\"%s\",\"head\":%lld,\"floor\":%lld,"
+      "\"conflicts\":%lld,\"since\":%lld,\"clock\":%lld",
+      store->node, store->epoch, (long long)head, (long long)store->floor, (long long)conflicts,
+      (long long)server->started, (long long)mantis_now ());
   if (status == MANTIS_OK) {
     add_tables (server, store, &reply->body);
     status = add_nodes (store, head, arena, &reply->body, &error);

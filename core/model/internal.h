@@ -23,8 +23,8 @@ enum {
   STATE_EPOCH,
   STATE_REV,
   STATE_MARK,
-  STATE_PHASE, /* live, or why the table is not yet: see sync/phase.h */
-  STATE_LOADED,  /* key up to which loading has come, as JSON */
+  STATE_PHASE,  /* live, or why the table is not yet: see sync/phase.h */
+  STATE_LOADED, /* key up to which loading has come, as JSON */
   STATE_FINGERPRINT,
   STATE_LAST_PUSH, /* milliseconds since 1970 */
   STATE_LAST_PULL,
@@ -71,7 +71,15 @@ enum {
 };
 
 /* Client.  __sync_held: keys whose pulled state could not be applied (yet); fetched again by key. */
-enum { HELD_TBL, HELD_KEY, HELD_FIRST_REV, HELD_LAST_REV, HELD_REASON, HELD_NEXT_TRY, HELD_COLUMNS };
+enum {
+  HELD_TBL,
+  HELD_KEY,
+  HELD_FIRST_REV,
+  HELD_LAST_REV,
+  HELD_REASON,
+  HELD_NEXT_TRY,
+  HELD_COLUMNS
+};
 
 /* Client.  __sync_seen: rows received in answers, newer than the cursor. */
 enum { SEEN_TBL, SEEN_KEY, SEEN_REV, SEEN_COLUMNS };
@@ -89,8 +97,8 @@ enum {
   NODE_COLUMNS
 };
 
-extern const struct mantis_table table_meta, table_state, table_conflicts, table_bases, table_pending,
-    table_held, table_seen, table_nodes;
+extern const struct mantis_table table_meta, table_state, table_conflicts, table_bases,
+    table_pending, table_held, table_seen, table_nodes;
 
 /* The tables of a role, ends with NULL. */
 const struct mantis_table *const *internal_tables (enum mantis_role role);

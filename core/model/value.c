@@ -11,7 +11,7 @@ mantis_value_equal (const struct mantis_value *a, const struct mantis_value *b)
 {
   if (a->type != b->type)
     return false;
-  switch ((enum mantis_type) a->type) {
+  switch ((enum mantis_type)a->type) {
   case MANTIS_NONE:
   case MANTIS_NULL:
     return true;
@@ -21,8 +21,8 @@ mantis_value_equal (const struct mantis_value *a, const struct mantis_value *b)
     return memcmp (&a->as.real, &b->as.real, sizeof a->as.real) == 0;
   case MANTIS_TEXT:
   case MANTIS_BLOB:
-    return a->length == b->length
-           && (a->length == 0 || memcmp (a->as.bytes, b->as.bytes, a->length) == 0);
+    return a->length == b->length &&
+           (a->length == 0 || memcmp (a->as.bytes, b->as.bytes, a->length) == 0);
   }
   return false;
 }

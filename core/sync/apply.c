@@ -18,12 +18,13 @@ enum { MAX_ROUNDS = 64 };
 
 struct work {
   struct store *store;
-  struct apply_item **items; /* in the order of application */
-  struct apply_item **some;  /* scratch */
+  struct apply_item **items;            /* in the order of application */
+  struct apply_item **some;             /* scratch */
   const struct mantis_change **changes; /* scratch */
   size_t count;
   struct mantis_arena *arena;
-  bool at_once; /* what breaks a foreign key, even one that may wait for the commit, is refused by itself */
+  bool
+      at_once; /* what breaks a foreign key, even one that may wait for the commit, is refused by itself */
 };
 
 static size_t
@@ -96,7 +97,8 @@ apply_all (struct work *work, struct mantis_error *error)
     const struct mantis_table *table = work->items[from]->change->table;
     for (to = from; to < work->count && work->items[to]->change->table == table; to++)
       work->changes[to] = work->items[to]->change;
-    status = store->ops->apply (store->session, table, work->changes + from, to - from, &done, error);
+    status =
+        store->ops->apply (store->session, table, work->changes + from, to - from, &done, error);
     FAULT_POINT ("apply");
   }
   return status == MANTIS_OK ? store->ops->check (store->session, error) : status;
@@ -143,7 +145,8 @@ apply_item (struct work *work, struct apply_item *item, struct mantis_error *err
   if (work->at_once)
     status = apply_checked (store, item->change, error);
   else
-    status = store->ops->apply (store->session, item->change->table, &item->change, 1, &done, error);
+    status =
+        store->ops->apply (store->session, item->change->table, &item->change, 1, &done, error);
   if (status == MANTIS_OK) {
     item->done = true;
     item->refusal = NULL;
@@ -194,7 +197,8 @@ apply_parked (struct work *work, size_t count, size_t *left, struct mantis_error
     work->changes[i] = work->some[i]->change;
   if (status == MANTIS_OK)
     status = store->ops->park (store->session, table, work->changes, count, error);
-  for (size_t i = 0, done; i < count && (status == MANTIS_OK || status == MANTIS_REFUSED); i += done + 1) {
+  for (size_t i = 0, done; i < count && (status == MANTIS_OK || status == MANTIS_REFUSED);
+       i += done + 1) {
     status = store->ops->apply (store->session, table, work->changes + i, count - i, &done, error);
     for (size_t taken = 0; taken < done; taken++)
       work->some[(*left)++] = work->some[i + taken];
@@ -217,10 +221,11 @@ try_parked (struct work *work, const struct mantis_table *table, struct mantis_e
   size_t count = 0, left = 0;
 
   for (size_t i = 0; i < work->count && table->unique_count; i++)
-    if (!work->items[i]->done && !work->items[i]->change->deleted
-        && work->items[i]->change->table == table)
+    if (!work->items[i]->done && !work->items[i]->change->deleted &&
+        work->items[i]->change->table == table)
       work->some[left++] = work->items[i];
-  for (int round = 0; status == MANTIS_REFUSED && left > 1 && left != count && round < MAX_ROUNDS; round++) {
+  for (int round = 0; status == MANTIS_REFUSED && left > 1 && left != count && round < MAX_ROUNDS;
+       round++) {
     count = left; /* as many as before: each is taken, but not all of them together */
     status = apply_parked (work, count, &left, error);
   }
@@ -236,7 +241,8 @@ static enum mantis_status
 apply_together (struct work *work, size_t count, struct mantis_error *error)
 {
   struct store *store = work->store;
-  struct work some = { .store = store, .items = work->some, .changes = work->changes, .count = count };
+  struct work some = {
+      .store = store, .items = work->some, .changes = work->changes, .count = count};
   enum mantis_status status = store->ops->savepoint (store->session, error);
 
   if (status == MANTIS_OK)
@@ -344,10 +350,10 @@ apply_with_refusals (struct work *work, struct mantis_error *error)
 }
 
 enum mantis_status
-apply_changes (struct store *store, struct apply_item *items, size_t count, struct mantis_arena *arena,
-               struct mantis_error *error)
+apply_changes (struct store *store, struct apply_item *items, size_t count,
+               struct mantis_arena *arena, struct mantis_error *error)
 {
-  struct work work = { .store = store, .arena = arena };
+  struct work work = {.store = store, .arena = arena};
   enum mantis_status status;
 
   if (!put_in_order (&work, items, count))
@@ -360,8 +366,8 @@ apply_changes (struct store *store, struct apply_item *items, size_t count, stru
   if (status == MANTIS_OK)
     for (size_t i = 0; i < work.count; i++)
       work.items[i]->done = true;
-  else if (status == MANTIS_REFUSED
-           && (status = store->ops->rollback_to (store->session, error)) == MANTIS_OK)
+  else if (status == MANTIS_REFUSED &&
+           (status = store->ops->rollback_to (store->session, error)) == MANTIS_OK)
     status = apply_with_refusals (&work, error);
   return status == MANTIS_OK ? store->ops->release (store->session, error) : status;
 }

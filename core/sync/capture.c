@@ -21,7 +21,8 @@ tell (const struct store *store, const struct mantis_attached *attached)
     break;
   case MANTIS_REWATCHED:
     mantis_log (MANTIS_WARNING,
-                "table \"%s\": the capture triggers were lost (a rebuilt table or a restored file?) and are "
+                "table \"%s\": the capture triggers were lost (a rebuilt table or a restored "
+                "file?) and are "
                 "back; %s",
                 name,
                 store->role == MANTIS_CLIENT ? "it will be compared with the server"
@@ -62,7 +63,8 @@ note_scan (struct store *store, const char *table, const mantis_row *states, siz
   for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
     struct mantis_value row[STATE_COLUMNS];
     const char *phase = value_as_text (&states[i][STATE_PHASE]);
-    bool whole = strcmp (phase, phase_name (PHASE_LIVE)) == 0 || strcmp (phase, phase_name (PHASE_SCAN)) == 0;
+    bool whole = strcmp (phase, phase_name (PHASE_LIVE)) == 0 ||
+                 strcmp (phase, phase_name (PHASE_SCAN)) == 0;
     if (strcmp (value_as_text (&states[i][STATE_TBL]), table) != 0)
       continue;
     memcpy (row, states[i], sizeof row);
@@ -79,8 +81,8 @@ static mantis_row
 state_of (const char *table, const mantis_row *states, size_t count)
 {
   for (size_t i = 0; i < count; i++)
-    if (strcmp (value_as_text (&states[i][STATE_TBL]), table) == 0
-        && *value_as_text (&states[i][STATE_REMOTE]) == '\0')
+    if (strcmp (value_as_text (&states[i][STATE_TBL]), table) == 0 &&
+        *value_as_text (&states[i][STATE_REMOTE]) == '\0')
       return states[i];
   return NULL;
 }
@@ -91,13 +93,14 @@ note_generation (struct store *store, const struct mantis_attached *attached, ma
                  struct mantis_error *error)
 {
   const struct mantis_table *table = attached->table;
-  bool known = before && strcmp (value_as_text (&before[STATE_FINGERPRINT]), table->fingerprint) == 0;
+  bool known =
+      before && strcmp (value_as_text (&before[STATE_FINGERPRINT]), table->fingerprint) == 0;
   int64_t generation = before ? value_as_integer (&before[STATE_GENERATION]) : 0;
   struct mantis_value row[STATE_COLUMNS] = {
-    [STATE_REMOTE] = value_text (""),
-    [STATE_TBL] = value_text (table->name),
-    [STATE_FINGERPRINT] = value_text (table->fingerprint),
-    [STATE_PHASE] = value_text (phase_name (PHASE_LIVE)),
+      [STATE_REMOTE] = value_text (""),
+      [STATE_TBL] = value_text (table->name),
+      [STATE_FINGERPRINT] = value_text (table->fingerprint),
+      [STATE_PHASE] = value_text (phase_name (PHASE_LIVE)),
   };
   enum mantis_status status;
 
@@ -127,7 +130,8 @@ capture_note (struct store *store, struct mantis_error *error)
     const struct mantis_attached *attached = &store->schema->tables[i];
     tell (store, attached);
     if (store->role == MANTIS_SERVER)
-      status = note_generation (store, attached, state_of (attached->table->name, states, count), error);
+      status =
+          note_generation (store, attached, state_of (attached->table->name, states, count), error);
     else if (attached->watch == MANTIS_REWATCHED)
       status = note_scan (store, attached->table->name, states, count, error);
   }

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- State -------------------------------------------------------------------------------------- */
+/* ---- State ----------------------------------------------------------------------------------- */
 
 static enum mantis_status
 load_flight (struct client *client, struct mantis_error *error)
@@ -22,12 +22,13 @@ load_flight (struct client *client, struct mantis_error *error)
 
   if (!arena)
     return mantis_fail (error, MANTIS_FAILED, "out of memory");
-  if ((status = store_meta_integer (client->store, "number", 0, &client->number, error)) != MANTIS_OK
-      || (status = store_meta_text (client->store, "nonce", arena, &nonce, error)) != MANTIS_OK
-      || (status = store_meta_text (client->store, "in_flight", arena, &text, error)) != MANTIS_OK)
+  if ((status = store_meta_integer (client->store, "number", 0, &client->number, error)) !=
+          MANTIS_OK ||
+      (status = store_meta_text (client->store, "nonce", arena, &nonce, error)) != MANTIS_OK ||
+      (status = store_meta_text (client->store, "in_flight", arena, &text, error)) != MANTIS_OK)
     return status;
   snprintf (client->nonce, sizeof client->nonce, "%s", nonce ? nonce : "");
-  client->flight = (struct flight){ 0 };
+  client->flight = (struct flight){0};
   if (text) {
     CLEANUP_JSON json_t *json = json_read (text, strlen (text), error);
     client->flight.number = json_get_integer (json, "number", 0, &status, error);
@@ -110,7 +111,7 @@ client_trouble (const struct client *client)
   return client->trouble;
 }
 
-/* ---- Life --------------------------------------------------------------------------------------- */
+/* ---- Life ------------------------------------------------------------------------------------ */
 
 void
 client_set (struct client *client, const struct client_settings *settings)
@@ -185,7 +186,7 @@ client_scan (struct client *client, const char *table, struct mantis_error *erro
   return status;
 }
 
-/* ---- Status ------------------------------------------------------------------------------------- */
+/* ---- Status ---------------------------------------------------------------------------------- */
 
 struct waiting {
   size_t rows;
@@ -198,25 +199,28 @@ count_log (struct client *client, struct waiting *waiting, struct mantis_error *
 {
   struct store *store = client->store;
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
-  struct map seen = { 0 };
+  struct map seen = {0};
   int64_t after = client->queue.acked;
-  enum mantis_status status = arena ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "out of memory");
+  enum mantis_status status =
+      arena ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "out of memory");
   size_t count = 1;
 
   while (status == MANTIS_OK && count) {
     struct mantis_entry *entries;
     mantis_arena_reset (arena);
-    status = store->ops->log_read (store->session, after, INT64_MAX, 4096, arena, &entries, &count, error);
+    status = store->ops->log_read (store->session, after, INT64_MAX, 4096, arena, &entries, &count,
+                                   error);
     for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
-      struct table_state *state = entries[i].table ? phase_of (&client->phases, entries[i].table) : NULL;
+      struct table_state *state =
+          entries[i].table ? phase_of (&client->phases, entries[i].table) : NULL;
       mantis_row key;
       uint64_t hash;
       after = entries[i].seq;
       if (!state || !(key = key_row (state->table, entries[i].key, arena)))
         continue;
       hash = key_hash (state->table, key);
-      if (map_at (&seen, hash, false) || map_at (&client->queue.pending, hash, false)
-          || !map_at (&client->queue.newest, hash, false))
+      if (map_at (&seen, hash, false) || map_at (&client->queue.pending, hash, false) ||
+          !map_at (&client->queue.newest, hash, false))
         continue;
       map_at (&seen, hash, true);
       struct waiting *of = &waiting[state - client->phases.tables];
@@ -233,14 +237,16 @@ static enum mantis_status
 count_pending (struct client *client, struct waiting *waiting, struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
-  enum mantis_status status = arena ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "out of memory");
+  enum mantis_status status =
+      arena ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "out of memory");
   const mantis_row *rows;
   size_t count = 0;
 
   if (status == MANTIS_OK)
     status = store_all (client->store, &table_pending, arena, &rows, &count, error);
   for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
-    struct table_state *state = phase_named (&client->phases, value_as_text (&rows[i][PENDING_TBL]));
+    struct table_state *state =
+        phase_named (&client->phases, value_as_text (&rows[i][PENDING_TBL]));
     int64_t time = value_as_integer (&rows[i][PENDING_TIME]);
     struct waiting *of;
     if (!state)
@@ -260,9 +266,10 @@ add_table (struct mantis_buf *buf, const struct table_state *state, const struct
   mantis_buf_json (buf, state->table->name, strlen (state->table->name));
   json_add_text (buf, "state", state->paused ? "paused" : phase_name (state->phase));
   json_add_text (buf, "reason", state->paused);
-  mantis_buf_printf (buf, ",\"waiting\":%zu,\"oldest\":%lld,\"rev\":%lld,\"last_push\":%lld,\"last_pull\":%lld}",
-                     waiting->rows, (long long) waiting->oldest, (long long) state->rev,
-                     (long long) state->last_push, (long long) state->last_pull);
+  mantis_buf_printf (
+      buf, ",\"waiting\":%zu,\"oldest\":%lld,\"rev\":%lld,\"last_push\":%lld,\"last_pull\":%lld}",
+      waiting->rows, (long long)waiting->oldest, (long long)state->rev, (long long)state->last_push,
+      (long long)state->last_pull);
 }
 
 static void
@@ -307,13 +314,14 @@ client_status (struct client *client, struct mantis_buf *buf, struct mantis_erro
   mantis_buf_printf (buf, "{\"mode\":\"client\",\"node\":\"%s\"", client->store->node);
   json_add_text (buf, "remote", client->settings.remote_name);
   json_add_text (buf, "server", phases->remote);
-  mantis_buf_printf (buf,
-                     ",\"enabled\":%s,\"caught_up\":%s,\"in_parts\":%s,\"rev\":%lld,\"waiting\":%zu,\"held\":%zu,"
-                     "\"conflicts\":%lld,\"last_push\":%lld,\"last_pull\":%lld,\"clock_ahead\":%lld",
-                     client->settings.enabled ? "true" : "false", client_idle (client) ? "true" : "false",
-                     client->partly ? "true" : "false", (long long) phases->rev, total, client->queue.held.count,
-                     (long long) conflicts, (long long) phases->last_push, (long long) phases->last_pull,
-                     (long long) client->clock_ahead);
+  mantis_buf_printf (
+      buf,
+      ",\"enabled\":%s,\"caught_up\":%s,\"in_parts\":%s,\"rev\":%lld,\"waiting\":%zu,\"held\":%zu,"
+      "\"conflicts\":%lld,\"last_push\":%lld,\"last_pull\":%lld,\"clock_ahead\":%lld",
+      client->settings.enabled ? "true" : "false", client_idle (client) ? "true" : "false",
+      client->partly ? "true" : "false", (long long)phases->rev, total, client->queue.held.count,
+      (long long)conflicts, (long long)phases->last_push, (long long)phases->last_pull,
+      (long long)client->clock_ahead);
   json_add_text (buf, "trouble", client->trouble);
   mantis_buf_text (buf, ",\"tables\":[");
   for (size_t i = 0; i < phases->count && status == MANTIS_OK; i++) {

@@ -18,8 +18,9 @@ struct client_settings {
   const char *remote_name; /* for people: the URL */
   const char *wish;        /* conflict_policy of the config, NULL: none */
   bool enabled;            /* false: capture goes on, nothing is sent */
-  int64_t interval;        /* milliseconds between cycles that nothing else starts, and the longest backoff */
-  int64_t wait;            /* how long a pull may wait at the server, milliseconds; 0: it does not */
+  int64_t
+      interval; /* milliseconds between cycles that nothing else starts, and the longest backoff */
+  int64_t wait; /* how long a pull may wait at the server, milliseconds; 0: it does not */
   size_t batch_rows, batch_bytes; /* of a part of a backlog or load */
   size_t whole_rows, whole_bytes; /* a changeset up to this size is never cut */
 };
@@ -60,7 +61,8 @@ void client_noticed (struct client *client);
 /* Begin a cycle now: forget the backoff. */
 void client_hurry (struct client *client);
 /* Compare TABLE (NULL: all) with the server and queue what no trigger saw. */
-enum mantis_status client_scan (struct client *client, const char *table, struct mantis_error *error);
+enum mantis_status client_scan (struct client *client, const char *table,
+                                struct mantis_error *error);
 
 /* Milliseconds until a slot may have something to send; -1: not before something happens. */
 int64_t client_due (const struct client *client);

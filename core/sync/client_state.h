@@ -34,13 +34,14 @@ struct batch {
   struct mantis_arena *arena; /* of sent */
   struct sent *sent;
   size_t count, room;
-  struct map index;      /* key -> place in sent, plus 1 */
-  int64_t to_seq, q;     /* the log up to to_seq, read in a snapshot whose log ended at q */
+  struct map index;  /* key -> place in sent, plus 1 */
+  int64_t to_seq, q; /* the log up to to_seq, read in a snapshot whose log ended at q */
   struct mantis_buf body, revisions; /* of the message; the slot takes them */
-  size_t changes; /* that travel */
+  size_t changes;                    /* that travel */
 };
 
-struct flight { /* as in __sync_meta: the batch that is under way, whatever happens to this process */
+struct
+    flight { /* as in __sync_meta: the batch that is under way, whatever happens to this process */
   int64_t number; /* 0: none */
   char nonce[NONCE_LENGTH + 1];
   int64_t to_seq, q;
@@ -71,28 +72,29 @@ struct client {
   struct flight flight;
   struct batch *batch;
   struct pace pull, push;
-  int64_t pushed;    /* head of the server's log once the last batch was applied: older pages are stale */
+  int64_t
+      pushed; /* head of the server's log once the last batch was applied: older pages are stale */
   char *asked_table; /* of which the pull under way asks a page, NULL: none */
   char *asked_after; /* behind this key, NULL: from the start */
-  size_t row_limit; /* of a batch, after the server found one too large; 0: none */
+  size_t row_limit;  /* of a batch, after the server found one too large; 0: none */
   struct slot slots[CLIENT_SLOTS];
   bool greeted;
-  int64_t told; /* schema (store->attached) that the last hello spoke of */
+  int64_t told;      /* schema (store->attached) that the last hello spoke of */
   bool wants_schema; /* the server has tables that we lack, or shaped otherwise */
   bool offers;       /* offer our tables at the next hello */
   bool creates;      /* the server makes tables that are offered */
   bool wish_told;
-  int64_t generation; /* of the server at the last hello */
-  int64_t clock_ahead; /* of ours before the server's, milliseconds; 0 when it is small */
+  int64_t generation;           /* of the server at the last hello */
+  int64_t clock_ahead;          /* of ours before the server's, milliseconds; 0 when it is small */
   size_t page_rows, page_bytes; /* limits of the server */
-  bool caught_up;  /* the last page was complete and nothing is left to reconcile */
-  bool partly;     /* a load or a large backlog is applied in parts */
-  bool may_pull;   /* what waited at hello was pushed first */
-  bool noticed;    /* the log may have grown */
-  bool loaded;     /* the state was read */
-  int64_t retry_at;   /* no request before this moment (monotonic milliseconds) */
-  int failures;       /* in a row */
-  int64_t next_cycle; /* look again then, whatever was noticed (monotonic milliseconds) */
+  bool caught_up;               /* the last page was complete and nothing is left to reconcile */
+  bool partly;                  /* a load or a large backlog is applied in parts */
+  bool may_pull;                /* what waited at hello was pushed first */
+  bool noticed;                 /* the log may have grown */
+  bool loaded;                  /* the state was read */
+  int64_t retry_at;             /* no request before this moment (monotonic milliseconds) */
+  int failures;                 /* in a row */
+  int64_t next_cycle;           /* look again then, whatever was noticed (monotonic milliseconds) */
   char *trouble;
 };
 
@@ -107,12 +109,12 @@ enum mantis_status client_end (struct client *client, enum mantis_status status,
 
 void client_set_trouble (struct client *client, const char *text); /* NULL: all is well */
 
-/* ---- pace.c ---- */
+/* ---- pace.c ---------------------------------------------------------------------------------- */
 void pace_reset (struct client *client);
 /* A transaction of ROWS rows kept writers out for TOOK milliseconds. */
 void pace_learn (struct client *client, struct pace *pace, size_t rows, int64_t took);
 
-/* ---- collect.c ---- */
+/* ---- collect.c ------------------------------------------------------------------------------- */
 
 /* Gather what waits into client->batch, note it as under way and encode it.  With nothing to send,
  * client->batch stays NULL. */
@@ -122,7 +124,7 @@ enum mantis_status collect_again (struct client *client, struct mantis_error *er
 void batch_free (struct batch *batch);
 struct sent *batch_find (struct batch *batch, const struct mantis_table *table, mantis_row key);
 
-/* ---- settle.c ---- */
+/* ---- settle.c -------------------------------------------------------------------------------- */
 
 /* The server's ANSWER to the batch under way, in one transaction. */
 enum mantis_status settle (struct client *client, const json_t *answer, struct mantis_error *error);
@@ -130,17 +132,18 @@ enum mantis_status settle (struct client *client, const json_t *answer, struct m
 enum mantis_status settle_too_large (struct client *client, const char *reason,
                                      struct mantis_error *error);
 
-/* ---- receive.c ---- */
+/* ---- receive.c ------------------------------------------------------------------------------- */
 enum mantis_status pull_request (struct client *client, struct mantis_buf *buf, bool *waits,
                                  struct mantis_error *error);
 enum mantis_status receive (struct client *client, const json_t *page, struct mantis_error *error);
 
-/* ---- greet.c ---- */
+/* ---- greet.c --------------------------------------------------------------------------------- */
 enum mantis_status hello_request (struct client *client, struct mantis_buf *buf,
                                   struct mantis_error *error);
 enum mantis_status hello_answer (struct client *client, const json_t *answer,
                                  struct mantis_error *error);
-enum mantis_status schema_answer (struct client *client, json_t *answer, struct mantis_error *error);
+enum mantis_status schema_answer (struct client *client, json_t *answer,
+                                  struct mantis_error *error);
 
 /* "todos=41, notes=7" for a header, percent-encoded where need be. */
 void add_revision (struct mantis_buf *buf, const struct table_state *state);

@@ -84,17 +84,17 @@ batch_key (struct batch *batch, const struct mantis_table *table, mantis_row key
   for (size_t i = 0; i < table->key_count; i++) {
     struct mantis_value *value = &copy[table->key[i]];
     *value = key[table->key[i]];
-    if ((value->type == MANTIS_TEXT || value->type == MANTIS_BLOB)
-        && !(value->as.bytes = mantis_arena_copy (batch->arena, value->as.bytes, value->length)))
+    if ((value->type == MANTIS_TEXT || value->type == MANTIS_BLOB) &&
+        !(value->as.bytes = mantis_arena_copy (batch->arena, value->as.bytes, value->length)))
       return NULL;
   }
-  *place = (int64_t) ++batch->count;
-  batch->sent[batch->count - 1]
-      = (struct sent){ .table = table, .key = copy, .hash = hash, .evicted = true };
+  *place = (int64_t)++batch->count;
+  batch->sent[batch->count - 1] =
+      (struct sent){.table = table, .key = copy, .hash = hash, .evicted = true};
   return &batch->sent[batch->count - 1];
 }
 
-/* ---- Keys from the log -------------------------------------------------------------------------- */
+/* ---- Keys from the log ----------------------------------------------------------------------- */
 
 static enum mantis_status
 take_entry (struct client *client, struct batch *batch, const struct mantis_entry *entry,
@@ -129,15 +129,16 @@ take_log (struct client *client, struct batch *batch, int64_t upto, size_t limit
           struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
-  enum mantis_status status = arena ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "out of memory");
+  enum mantis_status status =
+      arena ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "out of memory");
   size_t count = LOG_CHUNK;
 
   batch->to_seq = client->queue.acked;
   while (status == MANTIS_OK && count == LOG_CHUNK && batch->count < limit) {
     struct mantis_entry *entries;
     mantis_arena_reset (arena);
-    status = client->store->ops->log_read (client->store->session, batch->to_seq, upto, LOG_CHUNK, arena,
-                                           &entries, &count, error);
+    status = client->store->ops->log_read (client->store->session, batch->to_seq, upto, LOG_CHUNK,
+                                           arena, &entries, &count, error);
     for (size_t i = 0; i < count && status == MANTIS_OK && batch->count < limit; i++) {
       batch->to_seq = entries[i].seq;
       if (entries[i].table)
@@ -150,22 +151,24 @@ take_log (struct client *client, struct batch *batch, int64_t upto, size_t limit
   return status;
 }
 
-/* ---- Keys that wait in __sync_pending ------------------------------------------------------------- */
+/* ---- Keys that wait in __sync_pending -------------------------------------------------------- */
 
 /* *WHOLE becomes false when the row stays behind for now, but is still to be expected. */
 static enum mantis_status
-take_due (struct client *client, struct batch *batch, mantis_row row, int64_t now, bool room, bool *whole,
-          struct mantis_error *error)
+take_due (struct client *client, struct batch *batch, mantis_row row, int64_t now, bool room,
+          bool *whole, struct mantis_error *error)
 {
   int64_t next_try = value_as_integer (&row[PENDING_NEXT_TRY]);
-  const struct table_state *state = phase_named (&client->phases, value_as_text (&row[PENDING_TBL]));
+  const struct table_state *state =
+      phase_named (&client->phases, value_as_text (&row[PENDING_TBL]));
   struct sent *sent;
   mantis_row key;
   bool added;
 
   if (!state || !phase_pushes (state))
     return MANTIS_OK;
-  if (key_parse (value_as_text (&row[PENDING_KEY]), state->table, batch->arena, &key, NULL) != MANTIS_OK)
+  if (key_parse (value_as_text (&row[PENDING_KEY]), state->table, batch->arena, &key, NULL) !=
+      MANTIS_OK)
     return MANTIS_OK;
   if (batch_find (batch, state->table, key))
     return MANTIS_OK;
@@ -193,8 +196,8 @@ join_pending (struct client *client, struct batch *batch, struct mantis_error *e
     struct sent *sent = &batch->sent[i];
     struct pending pending;
     bool found;
-    status = pending_get (&client->queue, client->store, sent->table, sent->key, batch->arena, &pending, &found,
-                          error);
+    status = pending_get (&client->queue, client->store, sent->table, sent->key, batch->arena,
+                          &pending, &found, error);
     if (status != MANTIS_OK || !found)
       continue;
     sent->base = pending.base;
@@ -205,7 +208,8 @@ join_pending (struct client *client, struct batch *batch, struct mantis_error *e
 }
 
 static enum mantis_status
-take_pending (struct client *client, struct batch *batch, size_t limit, bool *whole, struct mantis_error *error)
+take_pending (struct client *client, struct batch *batch, size_t limit, bool *whole,
+              struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = NULL;
   const struct mantis_storage *ops = client->store->ops;
@@ -220,8 +224,8 @@ take_pending (struct client *client, struct batch *batch, size_t limit, bool *wh
   while (status == MANTIS_OK && !end && (*whole || batch->count < limit)) {
     const mantis_row *rows;
     size_t count = 0;
-    status = ops->scan (client->store->session, &table_pending, after, NULL, PENDING_CHUNK, 8 * 1024 * 1024, arena,
-                        &rows, &count, &end, error);
+    status = ops->scan (client->store->session, &table_pending, after, NULL, PENDING_CHUNK,
+                        8 * 1024 * 1024, arena, &rows, &count, &end, error);
     for (size_t i = 0; i < count && status == MANTIS_OK && (*whole || batch->count < limit); i++)
       status = take_due (client, batch, rows[i], mantis_now (), batch->count < limit, whole, error);
     after = count ? rows[count - 1] : NULL;
@@ -230,7 +234,7 @@ take_pending (struct client *client, struct batch *batch, size_t limit, bool *wh
   return status;
 }
 
-/* ---- Rows ------------------------------------------------------------------------------------- */
+/* ---- Rows ------------------------------------------------------------------------------------ */
 
 struct rows {
   struct mantis_arena *arena;
@@ -242,7 +246,7 @@ struct rows {
 static int
 compare_sent (const void *a, const void *b)
 {
-  const struct sent *left = *(const struct sent *const *) a, *right = *(const struct sent *const *) b;
+  const struct sent *left = *(const struct sent *const *)a, *right = *(const struct sent *const *)b;
 
   if (left->table != right->table)
     return left->table->id < right->table->id ? -1 : 1;
@@ -264,13 +268,13 @@ take_row (struct client *client, struct rows *rows, struct sent *sent, mantis_ro
   if (held && *held - 1 < sent->base) /* what was skipped was not in the file */
     sent->base = *held - 1;
   sent->seen = seen ? *seen : 0;
-  *change = (struct mantis_change){ .table = table,
-                                    .row = found ? found : sent->key,
-                                    .deleted = !found,
-                                    .created = sent->created,
-                                    .updated_at = sent->time > 0 ? sent->time : 1,
-                                    .base = sent->base > 0 ? sent->base : 0,
-                                    .seen = sent->seen };
+  *change = (struct mantis_change){.table = table,
+                                   .row = found ? found : sent->key,
+                                   .deleted = !found,
+                                   .created = sent->created,
+                                   .updated_at = sent->time > 0 ? sent->time : 1,
+                                   .base = sent->base > 0 ? sent->base : 0,
+                                   .seen = sent->seen};
   for (size_t i = 0; i < table->column_count; i++)
     rows->bytes += 8 + (change->row[i].type >= MANTIS_TEXT ? change->row[i].length : 0);
   rows->order[rows->count++] = change;
@@ -296,11 +300,14 @@ read_rows (struct client *client, struct batch *batch, struct rows *rows, size_t
     const struct mantis_table *table = order[from]->table;
     const struct table_state *state = phase_of (&client->phases, table);
     size_t most = rows->count && rows->bytes / rows->count > 4096 ? 8 : READ_CHUNK;
-    for (count = 0; count < most && from + count < batch->count && order[from + count]->table == table; count++)
+    for (count = 0;
+         count < most && from + count < batch->count && order[from + count]->table == table;
+         count++)
       keys[count] = order[from + count]->key;
     if (!state || !phase_pushes (state))
       continue;
-    status = client->store->ops->read (client->store->session, table, keys, count, rows->arena, found, error);
+    status = client->store->ops->read (client->store->session, table, keys, count, rows->arena,
+                                       found, error);
     for (size_t i = 0; i < count && status == MANTIS_OK; i++)
       if (key_has_null (table, order[from + i]->key))
         order[from + i]->dropped = true;
@@ -318,7 +325,8 @@ encode_batch (struct client *client, struct batch *batch, const struct rows *row
   const struct mantis_table *last = NULL;
 
   mantis_buf_printf (&batch->body, "{\"number\":%lld,\"nonce\":\"%s\",\"whole\":%s,\"changes\":[",
-                     (long long) client->flight.number, client->flight.nonce, whole ? "true" : "false");
+                     (long long)client->flight.number, client->flight.nonce,
+                     whole ? "true" : "false");
   blocks_encode (&batch->body, rows->order, rows->count, BLOCK_PUSH);
   mantis_buf_text (&batch->body, "]}");
   batch->changes = rows->count;
@@ -329,7 +337,7 @@ encode_batch (struct client *client, struct batch *batch, const struct rows *row
     }
 }
 
-/* ---- The batch -------------------------------------------------------------------------------- */
+/* ---- The batch ------------------------------------------------------------------------------- */
 
 /* In a read transaction: the largest batch that fits. */
 static enum mantis_status
@@ -364,14 +372,15 @@ gather (struct client *client, struct batch **out, struct rows *rows, bool *whol
 static enum mantis_status
 keep_keyless (struct client *client, const struct sent *sent, struct mantis_error *error)
 {
-  struct conflict conflict = { .table = sent->table,
-                               .key = sent->key,
-                               .outcome = "rejected",
-                               .reason = "a row with NULL in its primary key cannot be synced: give it a key",
-                               .node = client->store->node,
-                               .loser = sent->key,
-                               .loser_time = sent->time,
-                               .decided_by = "mantis" };
+  struct conflict conflict = {
+      .table = sent->table,
+      .key = sent->key,
+      .outcome = "rejected",
+      .reason = "a row with NULL in its primary key cannot be synced: give it a key",
+      .node = client->store->node,
+      .loser = sent->key,
+      .loser_time = sent->time,
+      .decided_by = "mantis"};
 
   return conflict_keep (client->store, &conflict, error);
 }
@@ -385,15 +394,17 @@ set_aside (struct client *client, struct batch *batch, struct mantis_error *erro
   for (size_t i = 0; i < batch->count && status == MANTIS_OK; i++) {
     struct sent *sent = &batch->sent[i];
     const struct table_state *state = phase_of (&client->phases, sent->table);
-    struct pending pending = { .base = sent->base, .created = sent->created, .time = sent->time,
-                               .reason = "the table is not live yet" };
+    struct pending pending = {.base = sent->base,
+                              .created = sent->created,
+                              .time = sent->time,
+                              .reason = "the table is not live yet"};
     bool found = false;
     if (sent->dropped && key_has_null (sent->table, sent->key))
       status = keep_keyless (client, sent, error);
     if (sent->dropped || (state && phase_pushes (state)))
       continue;
-    status = pending_get (&client->queue, client->store, sent->table, sent->key, batch->arena, &pending, &found,
-                          error);
+    status = pending_get (&client->queue, client->store, sent->table, sent->key, batch->arena,
+                          &pending, &found, error);
     if (found)
       pending.time = sent->time;
     if (status == MANTIS_OK)
@@ -408,22 +419,23 @@ set_aside (struct client *client, struct batch *batch, struct mantis_error *erro
 static char *
 sent_mark (const struct client *client, struct mantis_arena *arena)
 {
-  return mantis_arena_printf (arena, "sent in batch %lld", (long long) client->flight.number);
+  return mantis_arena_printf (arena, "sent in batch %lld", (long long)client->flight.number);
 }
 
 static enum mantis_status
 mark_pending (struct client *client, struct batch *batch, struct mantis_error *error)
 {
   const char *mark = sent_mark (client, batch->arena);
-  enum mantis_status status = mark ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "out of memory");
+  enum mantis_status status =
+      mark ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "out of memory");
 
   for (size_t i = 0; i < batch->count && client->queue.pending.count && status == MANTIS_OK; i++) {
     struct sent *sent = &batch->sent[i];
     struct pending pending;
     bool found = false;
     if (!sent->dropped)
-      status = pending_get (&client->queue, client->store, sent->table, sent->key, batch->arena, &pending,
-                            &found, error);
+      status = pending_get (&client->queue, client->store, sent->table, sent->key, batch->arena,
+                            &pending, &found, error);
     if (status != MANTIS_OK || !found)
       continue;
     pending.reason = mark;
@@ -438,11 +450,12 @@ note_flight (struct client *client, struct batch *batch, struct mantis_error *er
   enum mantis_status status;
   char text[160];
 
-  client->flight = (struct flight){ .number = client->number + 1, .to_seq = batch->to_seq, .q = batch->q };
+  client->flight =
+      (struct flight){.number = client->number + 1, .to_seq = batch->to_seq, .q = batch->q};
   random_hex (client->flight.nonce, NONCE_LENGTH);
   snprintf (text, sizeof text, "{\"number\":%lld,\"nonce\":\"%s\",\"to_seq\":%lld,\"q\":%lld}",
-            (long long) client->flight.number, client->flight.nonce, (long long) batch->to_seq,
-            (long long) batch->q);
+            (long long)client->flight.number, client->flight.nonce, (long long)batch->to_seq,
+            (long long)batch->q);
   status = store_put_meta_text (client->store, "in_flight", text, error);
   return status == MANTIS_OK ? mark_pending (client, batch, error) : status;
 }
@@ -485,7 +498,7 @@ enum mantis_status
 collect (struct client *client, struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
-  struct rows rows = { .arena = arena };
+  struct rows rows = {.arena = arena};
   struct batch *batch = NULL;
   enum mantis_status status = arena ? client_begin (client, MANTIS_READ, error)
                                     : mantis_fail (error, MANTIS_FAILED, "out of memory");
@@ -525,12 +538,13 @@ find_marked (struct client *client, struct batch *batch, struct mantis_error *er
     return mantis_fail (error, MANTIS_FAILED, "out of memory");
   status = store_all (client->store, &table_pending, batch->arena, &rows, &count, error);
   for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
-    const struct table_state *state = phase_named (&client->phases, value_as_text (&rows[i][PENDING_TBL]));
+    const struct table_state *state =
+        phase_named (&client->phases, value_as_text (&rows[i][PENDING_TBL]));
     bool marked = strcmp (value_as_text (&rows[i][PENDING_REASON]), mark) == 0, added;
     struct sent *sent;
     mantis_row key;
-    if (!state
-        || key_parse (value_as_text (&rows[i][PENDING_KEY]), state->table, batch->arena, &key, NULL) != MANTIS_OK)
+    if (!state || key_parse (value_as_text (&rows[i][PENDING_KEY]), state->table, batch->arena,
+                             &key, NULL) != MANTIS_OK)
       continue;
     sent = batch_find (batch, state->table, key);
     if (!sent && !marked)

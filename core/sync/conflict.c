@@ -35,9 +35,10 @@ row_decode (const json_t *json, const struct mantis_table *table, struct mantis_
     return mantis_fail (error, MANTIS_FULL, "the message is larger than its limit");
   for (size_t i = 0; i < table->column_count; i++) {
     const json_t *value = json_object_get (json, table->columns[i].name);
-    if (value && !table->columns[i].generated
-        && value_decode (value, arena, &values[i], error) != MANTIS_OK)
-      return mantis_fail_in (error, "table \"%s\", column \"%s\"", table->name, table->columns[i].name);
+    if (value && !table->columns[i].generated &&
+        value_decode (value, arena, &values[i], error) != MANTIS_OK)
+      return mantis_fail_in (error, "table \"%s\", column \"%s\"", table->name,
+                             table->columns[i].name);
   }
   *row = values;
   return MANTIS_OK;
@@ -64,8 +65,8 @@ conflict_keep (struct store *store, const struct conflict *conflict, struct mant
 
   if (!arena)
     return mantis_fail (error, MANTIS_FAILED, "out of memory");
-  if ((status = store_meta_integer (store, "conflicts", 0, &id, error)) != MANTIS_OK
-      || (status = store_put_meta_integer (store, "conflicts", ++id, error)) != MANTIS_OK)
+  if ((status = store_meta_integer (store, "conflicts", 0, &id, error)) != MANTIS_OK ||
+      (status = store_put_meta_integer (store, "conflicts", ++id, error)) != MANTIS_OK)
     return status;
   row[CONFLICT_ID] = value_integer (id);
   row[CONFLICT_TBL] = value_text (conflict->table->name);
@@ -82,6 +83,7 @@ conflict_keep (struct store *store, const struct conflict *conflict, struct mant
   row[CONFLICT_REV] = value_integer (conflict->rev);
   row[CONFLICT_DECIDED_BY] = value_text (conflict->decided_by);
   row[CONFLICT_AT] = value_integer (mantis_now ());
-  row[CONFLICT_STATE] = value_text (strcmp (conflict->outcome, "deferred") == 0 ? "open" : "closed");
+  row[CONFLICT_STATE] =
+      value_text (strcmp (conflict->outcome, "deferred") == 0 ? "open" : "closed");
   return store_put (store, &table_conflicts, row, error);
 }

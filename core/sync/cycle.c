@@ -25,18 +25,18 @@ now_ms (void)
   return mantis_monotonic () / 1000;
 }
 
-/* ---- Failure ------------------------------------------------------------------------------------ */
+/* ---- Failure --------------------------------------------------------------------------------- */
 
 static void
 failed (struct client *client, int64_t at_least, const char *text)
 {
   int64_t longest = client->settings.interval > 1000 ? client->settings.interval : 1000;
-  int64_t delay = (int64_t) FIRST_BACKOFF << (client->failures < 16 ? client->failures : 16);
+  int64_t delay = (int64_t)FIRST_BACKOFF << (client->failures < 16 ? client->failures : 16);
   uint32_t chance;
 
   mantis_random (&chance, sizeof chance);
   delay = delay < longest ? delay : longest;
-  delay = delay / 2 + (int64_t) (chance % (uint64_t) (delay / 2 + 1));
+  delay = delay / 2 + (int64_t)(chance % (uint64_t)(delay / 2 + 1));
   client->failures++;
   client->retry_at = now_ms () + (delay > at_least ? delay : at_least);
   client_set_trouble (client, text);
@@ -50,19 +50,20 @@ succeeded (struct client *client)
   client_set_trouble (client, NULL);
 }
 
-/* ---- What to send -------------------------------------------------------------------------------- */
+/* ---- What to send ---------------------------------------------------------------------------- */
 
 void
 add_revision (struct mantis_buf *buf, const struct table_state *state)
 {
   if (buf->length)
     mantis_buf_text (buf, ", ");
-  for (const unsigned char *c = (const unsigned char *) state->table->name; *c; c++)
-    if ((*c >= '0' && *c <= '9') || (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z') || strchr ("-._~", *c))
-      mantis_buf_char (buf, (char) *c);
+  for (const unsigned char *c = (const unsigned char *)state->table->name; *c; c++)
+    if ((*c >= '0' && *c <= '9') || (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z') ||
+        strchr ("-._~", *c))
+      mantis_buf_char (buf, (char)*c);
     else
       mantis_buf_printf (buf, "%%%02X", *c);
-  mantis_buf_printf (buf, "=%lld", (long long) state->rev);
+  mantis_buf_printf (buf, "=%lld", (long long)state->rev);
 }
 
 static void
@@ -73,14 +74,14 @@ fill (struct client *client, struct slot *slot, const char *message, struct clie
   slot->sent_at = mantis_monotonic ();
   memcpy (slot->epoch, client->phases.epoch, sizeof slot->epoch);
   *request = (struct client_request){
-    .message = message,
-    .body = slot->body.bytes ? slot->body.bytes : "",
-    .length = slot->body.length,
-    .node = client->store->node,
-    .epoch = *slot->epoch ? slot->epoch : NULL,
-    .revisions = slot->revisions.bytes ? slot->revisions.bytes : "",
-    .timeout = ANSWER_TIMEOUT + (slot->waits ? client->settings.wait : 0),
-    .waits = slot->waits,
+      .message = message,
+      .body = slot->body.bytes ? slot->body.bytes : "",
+      .length = slot->body.length,
+      .node = client->store->node,
+      .epoch = *slot->epoch ? slot->epoch : NULL,
+      .revisions = slot->revisions.bytes ? slot->revisions.bytes : "",
+      .timeout = ANSWER_TIMEOUT + (slot->waits ? client->settings.wait : 0),
+      .waits = slot->waits,
   };
 }
 
@@ -105,7 +106,8 @@ next_push (struct client *client, struct slot *slot, struct mantis_error *error)
 {
   enum mantis_status status;
 
-  if (!client->noticed && client->queue.read_to <= client->queue.acked && !client->queue.pending.count)
+  if (!client->noticed && client->queue.read_to <= client->queue.acked &&
+      !client->queue.pending.count)
     return MANTIS_OK;
   client->noticed = false;
   if ((status = collect (client, error)) != MANTIS_OK) {
@@ -116,7 +118,7 @@ next_push (struct client *client, struct slot *slot, struct mantis_error *error)
     return MANTIS_OK;
   slot->body = client->batch->body;
   slot->revisions = client->batch->revisions;
-  client->batch->body = client->batch->revisions = (struct mantis_buf) MANTIS_BUF_INIT;
+  client->batch->body = client->batch->revisions = (struct mantis_buf)MANTIS_BUF_INIT;
   slot->message = "push";
   return MANTIS_OK;
 }
@@ -136,7 +138,7 @@ next_talk (struct client *client, struct slot *slot, struct mantis_error *error)
       slot->message = "hello";
   } else if (client->flight.number) {
     mantis_buf_printf (&slot->body, "{\"abandon\":{\"number\":%lld,\"nonce\":\"%s\"}}",
-                       (long long) client->flight.number, client->flight.nonce);
+                       (long long)client->flight.number, client->flight.nonce);
     slot->message = "push";
   } else if (client->wants_schema)
     slot->message = "schema";
@@ -153,8 +155,8 @@ next_pull (struct client *client, struct slot *slot, struct mantis_error *error)
 {
   enum mantis_status status;
 
-  if (!client->greeted || !client->may_pull || !*client->phases.epoch
-      || (client->caught_up && client->settings.wait == 0 && now_ms () < client->next_cycle))
+  if (!client->greeted || !client->may_pull || !*client->phases.epoch ||
+      (client->caught_up && client->settings.wait == 0 && now_ms () < client->next_cycle))
     return MANTIS_OK;
   empty_slot (slot);
   for (size_t i = 0; i < client->phases.count; i++)
@@ -172,14 +174,16 @@ client_next (struct client *client, enum client_slot which, struct client_reques
   struct mantis_error error;
   enum mantis_status status;
 
-  *request = (struct client_request){ .message = NULL };
+  *request = (struct client_request){.message = NULL};
   if (slot->busy || !client->settings.enabled || now_ms () < client->retry_at)
     return;
   if (now_ms () >= client->next_cycle && which == CLIENT_TALK)
     client->noticed = true;
-  status = which == CLIENT_TALK ? next_talk (client, slot, &error) : next_pull (client, slot, &error);
+  status =
+      which == CLIENT_TALK ? next_talk (client, slot, &error) : next_pull (client, slot, &error);
   if (status == MANTIS_OK && which == CLIENT_TALK && !slot->message && !client->greeted)
-    status = next_talk (client, slot, &error); /* it has just found other tables: hello comes first */
+    status =
+        next_talk (client, slot, &error); /* it has just found other tables: hello comes first */
   FAULT_POINT ("send");
   if (status != MANTIS_OK) {
     empty_slot (slot);
@@ -188,11 +192,12 @@ client_next (struct client *client, enum client_slot which, struct client_reques
     fill (client, slot, slot->message, request);
 }
 
-/* ---- What an answer means ------------------------------------------------------------------------ */
+/* ---- What an answer means -------------------------------------------------------------------- */
 
 /* The detail and the code of a problem, in TEXT and CODE. */
 static void
-read_problem (const struct mantis_answer *answer, char *text, size_t room, char *code, size_t code_room)
+read_problem (const struct mantis_answer *answer, char *text, size_t room, char *code,
+              size_t code_room)
 {
   CLEANUP_JSON json_t *json = json_read (answer->body ? answer->body : "", answer->length, NULL);
   const char *detail = json_string_value (json_object_get (json, "detail"));
@@ -263,7 +268,7 @@ static void
 answered_well (struct client *client, enum client_slot which, struct slot *slot,
                const struct mantis_answer *answer)
 {
-  struct mantis_error error = { .text = "" };
+  struct mantis_error error = {.text = ""};
   CLEANUP_JSON json_t *json = json_read (answer->body, answer->length, &error);
   bool greeting = which == CLIENT_TALK && strcmp (slot->message, "hello") == 0;
 
@@ -296,7 +301,7 @@ client_answered (struct client *client, enum client_slot which, const struct man
     answered_problem (client, slot, answer);
 }
 
-/* ---- From outside -------------------------------------------------------------------------------- */
+/* ---- From outside ---------------------------------------------------------------------------- */
 
 void
 client_noticed (struct client *client)
@@ -332,9 +337,9 @@ client_idle (const struct client *client)
 {
   const struct slot *pull = &client->slots[CLIENT_PULL];
 
-  return client->greeted && client->caught_up && !client->wants_schema && !client->noticed
-         && !client->flight.number && client->queue.read_to <= client->queue.acked
-         && !client->slots[CLIENT_TALK].busy && (!pull->busy || pull->waits);
+  return client->greeted && client->caught_up && !client->wants_schema && !client->noticed &&
+         !client->flight.number && client->queue.read_to <= client->queue.acked &&
+         !client->slots[CLIENT_TALK].busy && (!pull->busy || pull->waits);
 }
 
 bool
@@ -343,6 +348,6 @@ client_impatient (const struct client *client)
   const struct slot *pull = &client->slots[CLIENT_PULL], *talk = &client->slots[CLIENT_TALK];
   bool settled = !talk->busy && talk->sent_at > pull->sent_at;
 
-  return pull->busy && pull->waits && client->greeted && client->may_pull
-         && (!client->caught_up || (settled && client->queue.held.count));
+  return pull->busy && pull->waits && client->greeted && client->may_pull &&
+         (!client->caught_up || (settled && client->queue.held.count));
 }

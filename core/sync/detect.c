@@ -79,7 +79,8 @@ look (struct push *push, size_t from, size_t count, const bool *unclear, struct 
       rows[wanted++] = push->items[from + i].change.row;
   if (wanted == 0)
     return MANTIS_OK;
-  status = push->store->ops->read (push->store->session, table, rows, wanted, push->arena, found, error);
+  status =
+      push->store->ops->read (push->store->session, table, rows, wanted, push->arena, found, error);
   for (size_t i = 0; i < count && status == MANTIS_OK; i++)
     if (unclear[i]) {
       push->items[from + i].current = found[at++];
@@ -118,8 +119,8 @@ detect_run (struct push *push, size_t from, size_t *count, struct mantis_error *
     return mantis_fail (error, MANTIS_FULL, "the batch is larger than its limit");
   for (size_t i = 0; i < length; i++)
     rows[i] = push->items[from + i].change.row;
-  status = push->store->ops->versions (push->store->session, push->items[from].change.table, rows, *count,
-                                       push->arena, versions, error);
+  status = push->store->ops->versions (push->store->session, push->items[from].change.table, rows,
+                                       *count, push->arena, versions, error);
   for (size_t i = 0; i < *count && status == MANTIS_OK; i++) {
     struct pushed *item = &push->items[from + i];
     item->version = versions[i];
@@ -136,7 +137,7 @@ detect_run (struct push *push, size_t from, size_t *count, struct mantis_error *
 static enum mantis_status
 refuse_twins (const struct push *push, struct mantis_error *error)
 {
-  struct map places = { 0 }; /* key hash -> place in items, plus 1 */
+  struct map places = {0}; /* key hash -> place in items, plus 1 */
   enum mantis_status status = MANTIS_OK;
 
   for (size_t i = 0; i < push->count && status == MANTIS_OK; i++) {
@@ -147,10 +148,11 @@ refuse_twins (const struct push *push, struct mantis_error *error)
       break;
     }
     twin = *place ? &push->items[*place - 1].change : NULL;
-    *place = (int64_t) i + 1;
+    *place = (int64_t)i + 1;
     if (twin && twin->table == change->table && key_equal (change->table, twin->row, change->row))
-      status = mantis_fail (error, MANTIS_INVALID, "table \"%s\": two changes of the row with the key %.200s",
-                            change->table->name, key_text (push->arena, change->table, change->row));
+      status = mantis_fail (
+          error, MANTIS_INVALID, "table \"%s\": two changes of the row with the key %.200s",
+          change->table->name, key_text (push->arena, change->table, change->row));
   }
   map_free (&places);
   return status;

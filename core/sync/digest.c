@@ -28,7 +28,7 @@ row_sum (const struct mantis_table *table, mantis_row row, struct mantis_buf *sc
     sum += hash_bytes (scratch->bytes, scratch->length, hash_bytes (name, strlen (name), 0));
   }
   for (int i = 0; i < 8; i++)
-    bytes[i] = (unsigned char) (sum >> (8 * i));
+    bytes[i] = (unsigned char)(sum >> (8 * i));
   return hash_bytes (bytes, sizeof bytes, 0);
 }
 
@@ -40,7 +40,7 @@ range_sum (const struct mantis_table *table, const mantis_row *rows, size_t coun
 
   for (size_t i = 0; i < count; i++)
     sum += row_sum (table, rows[i], &scratch);
-  snprintf (text, SUM_LENGTH + 1, "%016llx", (unsigned long long) sum);
+  snprintf (text, SUM_LENGTH + 1, "%016llx", (unsigned long long)sum);
 }
 
 enum mantis_status
@@ -48,7 +48,8 @@ digest_add (struct store *store, const struct mantis_table *table, mantis_row af
             struct mantis_buf *buf, struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
-  enum mantis_status status = arena ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "out of memory");
+  enum mantis_status status =
+      arena ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "out of memory");
   const char *before = ",\"known\":[";
   bool end = false;
 
@@ -56,8 +57,8 @@ digest_add (struct store *store, const struct mantis_table *table, mantis_row af
     char sum[SUM_LENGTH + 1];
     const mantis_row *rows;
     size_t count = 0;
-    status = store->ops->scan (store->session, table, after, NULL, RANGE_ROWS, RANGE_BYTES, arena, &rows, &count,
-                               &end, error);
+    status = store->ops->scan (store->session, table, after, NULL, RANGE_ROWS, RANGE_BYTES, arena,
+                               &rows, &count, &end, error);
     if (status != MANTIS_OK || count == 0)
       break;
     after = rows[count - 1];
@@ -74,8 +75,9 @@ digest_add (struct store *store, const struct mantis_table *table, mantis_row af
 
 /* Are the rows here after FROM, up to the key that RANGE names, the ones that it speaks of? */
 static enum mantis_status
-compare_range (struct store *store, const struct mantis_table *table, mantis_row from, const json_t *range,
-               struct mantis_arena *arena, mantis_row *to, bool *equal, struct mantis_error *error)
+compare_range (struct store *store, const struct mantis_table *table, mantis_row from,
+               const json_t *range, struct mantis_arena *arena, mantis_row *to, bool *equal,
+               struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *scratch = mantis_arena_new (0);
   enum mantis_status status = MANTIS_OK;
@@ -94,9 +96,9 @@ compare_range (struct store *store, const struct mantis_table *table, mantis_row
   if (status == MANTIS_OK)
     status = key_decode (json_object_get (range, "to"), table, arena, to, error);
   if (status == MANTIS_OK)
-    status = store->ops->scan (store->session, table, from, *to, (size_t) wanted + 1, 2 * RANGE_BYTES, scratch,
-                               &rows, &count, &end, error);
-  if (status != MANTIS_OK || !end || count != (size_t) wanted)
+    status = store->ops->scan (store->session, table, from, *to, (size_t)wanted + 1,
+                               2 * RANGE_BYTES, scratch, &rows, &count, &end, error);
+  if (status != MANTIS_OK || !end || count != (size_t)wanted)
     return status;
   range_sum (table, rows, count, ours);
   *equal = strcmp (sum, ours) == 0;
@@ -119,8 +121,9 @@ digest_compare (struct store *store, const struct mantis_table *table, mantis_ro
   {
     mantis_row to;
     bool equal;
-    if ((status = compare_range (store, table, *reached, range, arena, &to, &equal, error)) != MANTIS_OK
-        || !equal)
+    if ((status = compare_range (store, table, *reached, range, arena, &to, &equal, error)) !=
+            MANTIS_OK ||
+        !equal)
       break;
     *reached = to;
   }

@@ -16,12 +16,14 @@
 /* What a client knows: its rows after some key, range by range, as the member "known" of a load request:
  *   [{"to": [17], "rows": 500, "sum": "9f86d081884c7d65"}, ...]
  * In a transaction.  Adds nothing where there are no rows. */
-enum mantis_status digest_add (struct store *store, const struct mantis_table *table, mantis_row after,
-                               struct mantis_buf *buf, struct mantis_error *error);
+enum mantis_status digest_add (struct store *store, const struct mantis_table *table,
+                               mantis_row after, struct mantis_buf *buf,
+                               struct mantis_error *error);
 
 /* How far KNOWN agrees with the rows here: *REACHED is the end of the last equal range (AFTER when none is). */
-enum mantis_status digest_compare (struct store *store, const struct mantis_table *table, mantis_row after,
-                                   const json_t *known, struct mantis_arena *arena, mantis_row *reached,
+enum mantis_status digest_compare (struct store *store, const struct mantis_table *table,
+                                   mantis_row after, const json_t *known,
+                                   struct mantis_arena *arena, mantis_row *reached,
                                    struct mantis_error *error);
 
 #endif

@@ -13,7 +13,7 @@
 
 enum { FIRST_CHUNK = 64, LARGEST_CHUNK = 2048 };
 
-/* ---- Cursor ----------------------------------------------------------------------------------- */
+/* ---- Cursor ---------------------------------------------------------------------------------- */
 
 static void
 make_mark (const struct mantis_entry *entry, char *mark)
@@ -31,7 +31,7 @@ make_mark (const struct mantis_entry *entry, char *mark)
     else if (value->type != MANTIS_NULL)
       hash = hash_bytes (&value->as, sizeof value->as, hash);
   }
-  snprintf (mark, MARK_LENGTH + 1, "%016llx", (unsigned long long) hash);
+  snprintf (mark, MARK_LENGTH + 1, "%016llx", (unsigned long long)hash);
 }
 
 /* The entry at REV, NULL when there is none. */
@@ -60,7 +60,7 @@ cursor_at (struct store *store, int64_t rev, struct cursor *cursor, struct manti
   if ((status = entry_at (store, rev, arena, &entry, error)) != MANTIS_OK)
     return status;
   if (!entry)
-    return mantis_fail (error, MANTIS_FAILED, "__sync_log has no entry %lld", (long long) rev);
+    return mantis_fail (error, MANTIS_FAILED, "__sync_log has no entry %lld", (long long)rev);
   memcpy (cursor->epoch, store->epoch, sizeof cursor->epoch);
   cursor->rev = rev;
   make_mark (entry, cursor->mark);
@@ -102,7 +102,7 @@ feed_check (struct store *store, const struct cursor *cursor, enum cursor_state 
   return MANTIS_OK;
 }
 
-/* ---- Changes ---------------------------------------------------------------------------------- */
+/* ---- Changes --------------------------------------------------------------------------------- */
 
 /* One key of a page, with its newest entry there. */
 struct touched {
@@ -133,9 +133,9 @@ touch (struct page *page, const struct mantis_entry *entry, struct mantis_error 
     return mantis_fail (error, MANTIS_FULL, "the page is larger than its limit");
   touched = *place ? &page->touched[*place - 1] : NULL;
   if (!touched || touched->table != entry->table || !key_equal (entry->table, touched->key, key)) {
-    *place = (int64_t) page->count + 1;
+    *place = (int64_t)page->count + 1;
     touched = &page->touched[page->count++];
-    *touched = (struct touched){ .table = entry->table, .key = key };
+    *touched = (struct touched){.table = entry->table, .key = key};
   }
   touched->rev = entry->seq;
   touched->time = entry->time;
@@ -180,16 +180,17 @@ read_run (struct page *page, const struct touched *touched, size_t count, struct
     return mantis_fail (error, MANTIS_FULL, "the page is larger than its limit");
   for (size_t i = 0; i < count; i++)
     rows[i] = touched[i].key;
-  status = page->store->ops->read (page->store->session, table, rows, count, page->arena, found, error);
+  status =
+      page->store->ops->read (page->store->session, table, rows, count, page->arena, found, error);
   for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
     /* An eviction of a row that is there did not happen: it is no version of it. */
     if (found[i] && !touched[i].written)
       continue;
-    changes[i] = (struct mantis_change){ .table = table,
-                                         .row = found[i] ? found[i] : rows[i],
-                                         .deleted = !found[i],
-                                         .updated_at = touched[i].time,
-                                         .rev = found[i] ? touched[i].written : touched[i].rev };
+    changes[i] = (struct mantis_change){.table = table,
+                                        .row = found[i] ? found[i] : rows[i],
+                                        .deleted = !found[i],
+                                        .updated_at = touched[i].time,
+                                        .rev = found[i] ? touched[i].written : touched[i].rev};
     out->changes[out->count++] = &changes[i];
     *bytes += row_bytes (table, changes[i].row);
   }
@@ -204,8 +205,8 @@ read_rows (struct page *page, struct feed_page *out, size_t *bytes, struct manti
   size_t kept = 0;
 
   for (size_t i = 0; i < page->count; i++)
-    if (!page->node || !page->touched[i].origin
-        || strcmp (page->touched[i].origin, page->node) != 0)
+    if (!page->node || !page->touched[i].origin ||
+        strcmp (page->touched[i].origin, page->node) != 0)
       page->touched[kept++] = page->touched[i];
   qsort (page->touched, kept, sizeof *page->touched, compare_touched);
   for (size_t from = 0, to; from < kept && status == MANTIS_OK; from = to) {
@@ -237,8 +238,8 @@ read_chunk (struct page *page, int64_t after, int64_t head, size_t chunk,
   struct mantis_entry *entries;
   enum mantis_status status;
 
-  status = page->store->ops->log_read (page->store->session, after, head, chunk, page->arena, &entries, taken,
-                                       error);
+  status = page->store->ops->log_read (page->store->session, after, head, chunk, page->arena,
+                                       &entries, taken, error);
   for (size_t i = 0; i < *taken && status == MANTIS_OK; i++) {
     *last = entries[i].seq;
     if (entries[i].table && !(skip && skip (context, entries[i].table)))
@@ -252,24 +253,25 @@ feed_read (struct store *store, int64_t rev, size_t limit, size_t bytes, const c
            bool (*skip) (void *context, const struct mantis_table *table), void *context,
            struct mantis_arena *arena, struct feed_page *out, struct mantis_error *error)
 {
-  struct page page = { .store = store, .arena = arena, .node = node };
+  struct page page = {.store = store, .arena = arena, .node = node};
   size_t entries = 0, bytes_seen = 0, taken, chunk;
   int64_t head = 0, last = rev;
   enum mantis_status status;
 
-  *out = (struct feed_page){ .complete = false };
+  *out = (struct feed_page){.complete = false};
   if ((status = store->ops->log_head (store->session, &head, error)) != MANTIS_OK)
     return status;
   out->head = head;
-  if ((int64_t) limit > head - rev)
-    limit = (size_t) (head > rev ? head - rev : 0);
+  if ((int64_t)limit > head - rev)
+    limit = (size_t)(head > rev ? head - rev : 0);
   page.touched = arena_array (arena, limit, sizeof *page.touched);
   out->changes = arena_array (arena, limit, sizeof *out->changes);
   if (!page.touched || !out->changes)
     return mantis_fail (error, MANTIS_FULL, "the page is larger than its limit");
   while (status == MANTIS_OK && last < head && entries < limit && bytes_seen < bytes) {
     chunk = next_chunk (limit - entries, bytes, out->count, bytes_seen);
-    page.count = 0; /* keys of earlier chunks are read; seen again they are sent again, which is harmless */
+    page.count =
+        0; /* keys of earlier chunks are read; seen again they are sent again, which is harmless */
     map_free (&page.index);
     if (chunk == 0)
       break;
@@ -282,12 +284,14 @@ feed_read (struct store *store, int64_t rev, size_t limit, size_t bytes, const c
   }
   map_free (&page.index);
   out->complete = last >= head;
-  return status == MANTIS_OK ? cursor_at (store, out->complete ? head : last, &out->cursor, error) : status;
+  return status == MANTIS_OK ? cursor_at (store, out->complete ? head : last, &out->cursor, error)
+                             : status;
 }
 
 enum mantis_status
-feed_keys (struct store *store, const struct mantis_table *table, const mantis_row *rows, size_t count,
-           struct mantis_arena *arena, const struct mantis_change **changes, struct mantis_error *error)
+feed_keys (struct store *store, const struct mantis_table *table, const mantis_row *rows,
+           size_t count, struct mantis_arena *arena, const struct mantis_change **changes,
+           struct mantis_error *error)
 {
   struct mantis_change *made = arena_array (arena, count, sizeof *made);
   struct mantis_version *versions = arena_array (arena, count, sizeof *versions);
@@ -300,11 +304,11 @@ feed_keys (struct store *store, const struct mantis_table *table, const mantis_r
   if (status == MANTIS_OK)
     status = store->ops->versions (store->session, table, rows, count, arena, versions, error);
   for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
-    made[i] = (struct mantis_change){ .table = table,
-                                      .row = found[i] ? found[i] : rows[i],
-                                      .deleted = !found[i],
-                                      .updated_at = versions[i].updated_at,
-                                      .rev = versions[i].rev ? versions[i].rev : store->floor };
+    made[i] = (struct mantis_change){.table = table,
+                                     .row = found[i] ? found[i] : rows[i],
+                                     .deleted = !found[i],
+                                     .updated_at = versions[i].updated_at,
+                                     .rev = versions[i].rev ? versions[i].rev : store->floor};
     changes[i] = &made[i];
   }
   return status;

@@ -13,7 +13,7 @@
 
 enum { PROTOCOL = 1 };
 
-/* ---- The request -------------------------------------------------------------------------------- */
+/* ---- The request ----------------------------------------------------------------------------- */
 
 static void
 add_fingerprints (struct client *client, struct mantis_buf *buf)
@@ -55,20 +55,21 @@ hello_request (struct client *client, struct mantis_buf *buf, struct mantis_erro
   status = client_end (client, status, error);
   client->told = client->store->attached;
   mantis_buf_printf (buf, "{\"protocol\":%d,\"number\":%lld,\"nonce\":\"%s\"", PROTOCOL,
-                     (long long) client->number, client->nonce);
+                     (long long)client->number, client->nonce);
   if (client->flight.number)
     mantis_buf_printf (buf, ",\"in_flight\":{\"number\":%lld,\"nonce\":\"%s\"}",
-                       (long long) client->flight.number, client->flight.nonce);
+                       (long long)client->flight.number, client->flight.nonce);
   if (*phases->epoch)
-    mantis_buf_printf (buf, ",\"cursor\":{\"epoch\":\"%s\",\"rev\":%lld,\"mark\":\"%s\"}", phases->epoch,
-                       (long long) phases->rev, phases->mark);
+    mantis_buf_printf (buf, ",\"cursor\":{\"epoch\":\"%s\",\"rev\":%lld,\"mark\":\"%s\"}",
+                       phases->epoch, (long long)phases->rev, phases->mark);
   add_fingerprints (client, buf);
   add_offers (client, buf);
   mantis_buf_char (buf, '}');
-  return status == MANTIS_OK && buf->failed ? mantis_fail (error, MANTIS_FAILED, "out of memory") : status;
+  return status == MANTIS_OK && buf->failed ? mantis_fail (error, MANTIS_FAILED, "out of memory")
+                                            : status;
 }
 
-/* ---- Who we are --------------------------------------------------------------------------------- */
+/* ---- Who we are ------------------------------------------------------------------------------ */
 
 /* The server knows another story of this node: the file went back in time, or is a copy.  We go on as a new
  * node; our own lost rows then come back as anybody's. */
@@ -96,12 +97,13 @@ take_new_id (struct client *client, struct mantis_error *error)
     return status;
   }
   mantis_log (MANTIS_WARNING,
-              "the server knows a later history of node %s: this database is an older copy of itself, or a copy "
+              "the server knows a later history of node %s: this database is an older copy of "
+              "itself, or a copy "
               "of another device's; it goes on as node %s, and nothing unsent is lost",
               before, store->node);
   client->number = 0;
   client->nonce[0] = '\0';
-  client->flight = (struct flight){ 0 };
+  client->flight = (struct flight){0};
   batch_free (client->batch);
   client->batch = NULL;
   return MANTIS_OK;
@@ -113,8 +115,10 @@ set_cursor (struct client *client, const json_t *head, struct mantis_error *erro
   struct phases *phases = &client->phases;
   enum mantis_status status = MANTIS_OK;
 
-  snprintf (phases->epoch, sizeof phases->epoch, "%s", json_get_text (head, "epoch", "", &status, error));
-  snprintf (phases->mark, sizeof phases->mark, "%s", json_get_text (head, "mark", "", &status, error));
+  snprintf (phases->epoch, sizeof phases->epoch, "%s",
+            json_get_text (head, "epoch", "", &status, error));
+  snprintf (phases->mark, sizeof phases->mark, "%s",
+            json_get_text (head, "mark", "", &status, error));
   phases->rev = json_get_integer (head, "rev", 0, &status, error);
   phases->changed = true;
   client->pushed = 0;
@@ -155,26 +159,29 @@ meet_server (struct client *client, const char *node, struct mantis_error *error
 }
 
 static enum mantis_status
-judge_cursor (struct client *client, const char *state, const json_t *head, struct mantis_error *error)
+judge_cursor (struct client *client, const char *state, const json_t *head,
+              struct mantis_error *error)
 {
   enum mantis_status status = MANTIS_OK;
 
   if (strcmp (state, "known") == 0 && *client->phases.epoch)
     return MANTIS_OK;
   if (strcmp (state, "pruned") == 0) {
-    mantis_log (MANTIS_WARNING, "the server no longer keeps what came after our cursor: comparing all tables");
+    mantis_log (MANTIS_WARNING,
+                "the server no longer keeps what came after our cursor: comparing all tables");
     status = queue_note_base (&client->queue, client->store, client->phases.rev, error);
     set_phases (client, PHASE_REPAIR);
   } else if (*client->phases.epoch) {
-    mantis_log (MANTIS_WARNING, "the server's history is not the one we know (was it restored?): comparing all "
-                                "tables, and offering it what it lacks");
+    mantis_log (MANTIS_WARNING,
+                "the server's history is not the one we know (was it restored?): comparing all "
+                "tables, and offering it what it lacks");
     status = queue_forget_bases (&client->queue, client->store, error);
     set_phases (client, PHASE_FIRST);
   }
   return status == MANTIS_OK ? set_cursor (client, head, error) : status;
 }
 
-/* ---- Tables ------------------------------------------------------------------------------------- */
+/* ---- Tables ---------------------------------------------------------------------------------- */
 
 static void
 judge_table (struct client *client, struct table_state *state, const json_t *about)
@@ -186,7 +193,8 @@ judge_table (struct client *client, struct table_state *state, const json_t *abo
   state->missing = false;
   if (theirs && strcmp (theirs, "live") == 0) {
     if (state->paused)
-      mantis_log (MANTIS_INFO, "table \"%s\": both sides have the same columns again", state->table->name);
+      mantis_log (MANTIS_INFO, "table \"%s\": both sides have the same columns again",
+                  state->table->name);
     phase_pause (state, NULL);
     if (state->generation && state->generation != generation && state->phase == PHASE_LIVE)
       phase_set (state, PHASE_REPAIR);
@@ -196,7 +204,8 @@ judge_table (struct client *client, struct table_state *state, const json_t *abo
   }
   if (theirs && strcmp (theirs, "paused") == 0) {
     if (!state->paused)
-      mantis_log (MANTIS_WARNING, "table \"%s\" is paused: its columns here and on the server differ",
+      mantis_log (MANTIS_WARNING,
+                  "table \"%s\" is paused: its columns here and on the server differ",
                   state->table->name);
     phase_pause (state, "its columns here and on the server differ");
     client->wants_schema = true; /* to say which */
@@ -207,7 +216,8 @@ judge_table (struct client *client, struct table_state *state, const json_t *abo
   /* Its changes are skipped from now on. */
   if (state->phase == PHASE_LIVE)
     phase_set (state, PHASE_REPAIR);
-  else if (state->phase == PHASE_SCAN) /* what differs later may be the server's doing as well as ours */
+  else if (state->phase ==
+           PHASE_SCAN) /* what differs later may be the server's doing as well as ours */
     phase_set (state, PHASE_FIRST);
   else if (state->loaded)
     phase_set (state, state->phase);
@@ -227,11 +237,13 @@ is_wanted (const struct client *client, const char *name)
 static void
 tell_wish (struct client *client, const char *table, const char *policy)
 {
-  if (client->wish_told || !client->settings.wish || !policy || strcmp (policy, client->settings.wish) == 0)
+  if (client->wish_told || !client->settings.wish || !policy ||
+      strcmp (policy, client->settings.wish) == 0)
     return;
   client->wish_told = true;
   mantis_log (MANTIS_INFO,
-              "conflict_policy \"%s\" is only a wish on a client: the server decides table \"%s\" by \"%s\"",
+              "conflict_policy \"%s\" is only a wish on a client: the server decides table \"%s\" "
+              "by \"%s\"",
               client->settings.wish, table, policy);
 }
 
@@ -244,15 +256,15 @@ judge_tables (struct client *client, const json_t *tables)
 
   client->wants_schema = false;
   client->offers = false;
-  json_object_foreach ((json_t *) tables, name, about)
+  json_object_foreach ((json_t *)tables, name, about)
   {
     struct table_state *state = phase_named (&client->phases, name);
     const char *theirs = json_string_value (json_object_get (about, "state"));
     tell_wish (client, name, json_string_value (json_object_get (about, "policy")));
     if (state)
       judge_table (client, state, about);
-    else if (theirs && strcmp (theirs, "missing") == 0 && !store_table (client->store, name)
-             && is_wanted (client, name))
+    else if (theirs && strcmp (theirs, "missing") == 0 && !store_table (client->store, name) &&
+             is_wanted (client, name))
       client->wants_schema = true;
     if (state && state->missing && client->creates && !offered)
       client->offers = true;
@@ -271,8 +283,9 @@ measure_clock (struct client *client, const json_t *answer)
   if (ahead < 2000 && ahead > -2000)
     ahead = 0;
   if (ahead && !client->clock_ahead)
-    mantis_log (MANTIS_WARNING, "this machine's clock is %lld s %s the server's: times are corrected by that",
-                (long long) (ahead > 0 ? ahead : -ahead) / 1000, ahead > 0 ? "ahead of" : "behind");
+    mantis_log (MANTIS_WARNING,
+                "this machine's clock is %lld s %s the server's: times are corrected by that",
+                (long long)(ahead > 0 ? ahead : -ahead) / 1000, ahead > 0 ? "ahead of" : "behind");
   client->clock_ahead = ahead;
 }
 
@@ -283,8 +296,8 @@ take_limits (struct client *client, const json_t *answer)
 
   client->creates = json_is_true (json_object_get (answer, "create_tables"));
   client->generation = json_integer_value (json_object_get (answer, "generation"));
-  client->page_rows = (size_t) json_integer_value (json_object_get (limits, "page_rows"));
-  client->page_bytes = (size_t) json_integer_value (json_object_get (limits, "page_bytes"));
+  client->page_rows = (size_t)json_integer_value (json_object_get (limits, "page_rows"));
+  client->page_bytes = (size_t)json_integer_value (json_object_get (limits, "page_bytes"));
 }
 
 enum mantis_status
@@ -317,14 +330,15 @@ hello_answer (struct client *client, const json_t *answer, struct mantis_error *
     status = phases_save (&client->phases, client->store, error);
   }
   status = client_end (client, status, error);
-  client->greeted = status == MANTIS_OK && !client->offers && client->told == client->store->attached;
+  client->greeted =
+      status == MANTIS_OK && !client->offers && client->told == client->store->attached;
   client->partly = client->greeted && reconcile_next (&client->phases);
   client->caught_up = client->may_pull = false;
   client->noticed = true;
   return status;
 }
 
-/* ---- The server's schema -------------------------------------------------------------------------- */
+/* ---- The server's schema --------------------------------------------------------------------- */
 
 static bool
 has_column (const struct mantis_table *table, const char *name)
@@ -350,7 +364,8 @@ explain_pause (struct table_state *state, const struct mantis_table *theirs)
       mantis_buf_printf (&buf, "%scolumn \"%s\" is only here", buf.length ? "; " : "",
                          state->table->columns[i].name);
   if (!buf.length)
-    mantis_buf_text (&buf, "a column's type, NOT NULL or place in the primary key differs from the server's");
+    mantis_buf_text (
+        &buf, "a column's type, NOT NULL or place in the primary key differs from the server's");
   if (buf.failed || (state->paused && strcmp (state->paused, buf.bytes) == 0))
     return;
   mantis_log (MANTIS_WARNING, "table \"%s\" is paused: %s", state->table->name, buf.bytes);
@@ -389,8 +404,8 @@ schema_answer (struct client *client, json_t *answer, struct mantis_error *error
   const json_t *table;
   size_t i;
 
-  json_array_foreach (json_object_get (answer, "tables"), i, table) if (status == MANTIS_OK) status
-      = take_table (client, table, arena, error);
+  json_array_foreach (json_object_get (answer, "tables"), i, table) if (status == MANTIS_OK)
+      status = take_table (client, table, arena, error);
   if (status == MANTIS_OK)
     status = phases_save (&client->phases, client->store, error);
   if ((status = client_end (client, status, error)) != MANTIS_OK)

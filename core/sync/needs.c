@@ -30,12 +30,12 @@ value_named (const struct mantis_change *change, const char *column)
 /* The hash of "the row of PARENT whose COLUMNS (NULL: the key) hold what CHANGE has in its own"; false when
  * there is no such row to speak of.  Of rows in the changeset alone: a false hit costs a try. */
 static bool
-hash_reference (const struct mantis_foreign_key *key, const struct mantis_change *change, bool parent,
-                uint64_t *hash)
+hash_reference (const struct mantis_foreign_key *key, const struct mantis_change *change,
+                bool parent, uint64_t *hash)
 {
   *hash = 0;
   for (const char *c = key->parent; *c; c++) /* SQL knows no difference between "Box" and "box" */
-    *hash = hash_bytes (&(char){ (char) (*c | 32) }, 1, *hash);
+    *hash = hash_bytes (&(char){(char)(*c | 32)}, 1, *hash);
   for (size_t i = 0; i < key->count; i++) {
     const struct mantis_value *value;
     if (!parent)
@@ -66,12 +66,13 @@ index_rows (struct finding *f)
         const struct mantis_change *change = f->items[i]->change;
         uint64_t hash;
         int64_t *place;
-        if (change->deleted || strcasecmp (change->table->name, child->foreign_keys[k].parent) != 0
-            || !hash_reference (&child->foreign_keys[k], change, true, &hash))
+        if (change->deleted ||
+            strcasecmp (change->table->name, child->foreign_keys[k].parent) != 0 ||
+            !hash_reference (&child->foreign_keys[k], change, true, &hash))
           continue;
         if (!(place = map_at (&f->rows, hash, true)))
           return false;
-        *place = (int64_t) i + 1;
+        *place = (int64_t)i + 1;
       }
   }
   return true;
@@ -90,8 +91,8 @@ link_rows (struct finding *f)
       int64_t *place = NULL;
       if (hash_reference (&change->table->foreign_keys[k], change, false, &hash))
         place = map_at (&f->rows, hash, false);
-      if (place && *place != (int64_t) i + 1)
-        f->of[end++] = (uint32_t) *place - 1;
+      if (place && *place != (int64_t)i + 1)
+        f->of[end++] = (uint32_t)*place - 1;
     }
   }
   f->first[f->count] = end;
@@ -115,10 +116,10 @@ give_up (const struct needs *needs, struct apply_item *const *items)
 }
 
 enum mantis_status
-needs_find (struct apply_item *const *items, size_t count, struct mantis_arena *arena, struct needs *needs,
-            struct mantis_error *error)
+needs_find (struct apply_item *const *items, size_t count, struct mantis_arena *arena,
+            struct needs *needs, struct mantis_error *error)
 {
-  struct finding f = { .items = items, .count = count };
+  struct finding f = {.items = items, .count = count};
   size_t most = 0;
   bool indexed;
 
@@ -147,7 +148,7 @@ needs_all_of (const struct needs *needs, size_t item, bool *seen, uint32_t *plac
   size_t count = 0;
 
   memset (seen, 0, needs->count * sizeof *seen);
-  places[count++] = (uint32_t) item;
+  places[count++] = (uint32_t)item;
   seen[item] = true;
   for (size_t at = 0; at < count; at++) {
     uint32_t i = places[at];

@@ -8,15 +8,21 @@
  */
 #include "sync/client_state.h"
 
-enum { PART_BUDGET = 50, WHOLE_BUDGET = 200, SERVER_FACTOR = 5, FEWEST_ROWS = 50, ENOUGH_TO_JUDGE = 50 };
+enum {
+  PART_BUDGET = 50,
+  WHOLE_BUDGET = 200,
+  SERVER_FACTOR = 5,
+  FEWEST_ROWS = 50,
+  ENOUGH_TO_JUDGE = 50
+};
 
 void
 pace_reset (struct client *client)
 {
   const struct client_settings *settings = &client->settings;
 
-  client->pull = client->push
-      = (struct pace){ .part = settings->batch_rows, .whole = settings->whole_rows };
+  client->pull = client->push =
+      (struct pace){.part = settings->batch_rows, .whole = settings->whole_rows};
 }
 
 /* ROWS took too long or left time to spare: what fits BUDGET, but no more than MOST. */
@@ -26,8 +32,9 @@ fitted (size_t now, size_t rows, int64_t took, int64_t budget, size_t most)
   size_t fits;
 
   if (took <= budget)
-    return took < budget / 2 && now < most ? (now + now / 4 + 1 < most ? now + now / 4 + 1 : most) : now;
-  fits = rows * (size_t) budget / (size_t) took;
+    return took < budget / 2 && now < most ? (now + now / 4 + 1 < most ? now + now / 4 + 1 : most)
+                                           : now;
+  fits = rows * (size_t)budget / (size_t)took;
   if (fits < FEWEST_ROWS)
     fits = FEWEST_ROWS < most ? FEWEST_ROWS : most;
   return fits < now ? fits : now;
@@ -41,7 +48,8 @@ pace_learn (struct client *client, struct pace *pace, size_t rows, int64_t took)
   if (rows < ENOUGH_TO_JUDGE)
     return;
   pace->part = fitted (pace->part, rows, took, factor * PART_BUDGET, client->settings.batch_rows);
-  pace->whole = fitted (pace->whole, rows, took, factor * WHOLE_BUDGET, client->settings.whole_rows);
+  pace->whole =
+      fitted (pace->whole, rows, took, factor * WHOLE_BUDGET, client->settings.whole_rows);
   if (pace->whole < pace->part)
     pace->whole = pace->part;
 }

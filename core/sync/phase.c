@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const names[] = { "first", "live", "repair", "scan" };
+static const char *const names[] = {"first", "live", "repair", "scan"};
 
 const char *
 phase_name (enum phase phase)
@@ -22,7 +22,7 @@ phase_from (const char *name)
 {
   for (size_t i = 0; i < COUNT_OF (names); i++)
     if (strcmp (names[i], name) == 0)
-      return (enum phase) i;
+      return (enum phase)i;
   return PHASE_FIRST;
 }
 
@@ -83,7 +83,7 @@ phases_free (struct phases *phases)
 {
   free_tables (phases->tables, phases->count);
   free (phases->detail);
-  *phases = (struct phases){ 0 };
+  *phases = (struct phases){0};
 }
 
 static void
@@ -147,8 +147,8 @@ phases_load (struct phases *phases, struct store *store, struct mantis_error *er
 
   if (!arena || !take_tables (phases, store))
     return mantis_fail (error, MANTIS_FAILED, "out of memory");
-  if ((status = store_meta_text (store, "remote", arena, &remote, error)) != MANTIS_OK
-      || (status = store_all (store, &table_state, arena, &rows, &count, error)) != MANTIS_OK)
+  if ((status = store_meta_text (store, "remote", arena, &remote, error)) != MANTIS_OK ||
+      (status = store_all (store, &table_state, arena, &rows, &count, error)) != MANTIS_OK)
     return status;
   snprintf (phases->remote, sizeof phases->remote, "%s", remote ? remote : "");
   phases->epoch[0] = '\0';
@@ -172,18 +172,18 @@ save_table (const struct phases *phases, const struct table_state *state, struct
             struct mantis_error *error)
 {
   struct mantis_value row[STATE_COLUMNS] = {
-    [STATE_REMOTE] = value_text (phases->remote),
-    [STATE_TBL] = value_text (state->table->name),
-    [STATE_EPOCH] = value_text (phases->epoch),
-    [STATE_REV] = value_integer (state->rev),
-    [STATE_MARK] = value_text (NULL),
-    [STATE_PHASE] = value_text (phase_name (state->phase)),
-    [STATE_LOADED] = value_text (state->loaded),
-    [STATE_FINGERPRINT] = value_text (state->table->fingerprint),
-    [STATE_LAST_PUSH] = value_integer (state->last_push),
-    [STATE_LAST_PULL] = value_integer (state->last_pull),
-    [STATE_DETAIL] = value_text (state->paused),
-    [STATE_GENERATION] = value_integer (state->generation),
+      [STATE_REMOTE] = value_text (phases->remote),
+      [STATE_TBL] = value_text (state->table->name),
+      [STATE_EPOCH] = value_text (phases->epoch),
+      [STATE_REV] = value_integer (state->rev),
+      [STATE_MARK] = value_text (NULL),
+      [STATE_PHASE] = value_text (phase_name (state->phase)),
+      [STATE_LOADED] = value_text (state->loaded),
+      [STATE_FINGERPRINT] = value_text (state->table->fingerprint),
+      [STATE_LAST_PUSH] = value_integer (state->last_push),
+      [STATE_LAST_PULL] = value_integer (state->last_pull),
+      [STATE_DETAIL] = value_text (state->paused),
+      [STATE_GENERATION] = value_integer (state->generation),
   };
 
   return store_put (store, &table_state, row, error);
@@ -194,21 +194,22 @@ phases_save (struct phases *phases, struct store *store, struct mantis_error *er
 {
   enum mantis_status status = MANTIS_OK;
   struct mantis_value row[STATE_COLUMNS] = {
-    [STATE_REMOTE] = value_text (phases->remote),
-    [STATE_TBL] = value_text ("*"),
-    [STATE_EPOCH] = value_text (phases->epoch),
-    [STATE_REV] = value_integer (phases->rev),
-    [STATE_MARK] = value_text (phases->mark),
-    [STATE_PHASE] = value_text ("live"),
-    [STATE_LAST_PUSH] = value_integer (phases->last_push),
-    [STATE_LAST_PULL] = value_integer (phases->last_pull),
-    [STATE_DETAIL] = value_text (phases->detail),
+      [STATE_REMOTE] = value_text (phases->remote),
+      [STATE_TBL] = value_text ("*"),
+      [STATE_EPOCH] = value_text (phases->epoch),
+      [STATE_REV] = value_integer (phases->rev),
+      [STATE_MARK] = value_text (phases->mark),
+      [STATE_PHASE] = value_text ("live"),
+      [STATE_LAST_PUSH] = value_integer (phases->last_push),
+      [STATE_LAST_PULL] = value_integer (phases->last_pull),
+      [STATE_DETAIL] = value_text (phases->detail),
   };
 
   if (phases->changed)
     status = store_put (store, &table_state, row, error);
   for (size_t i = 0; i < phases->count && status == MANTIS_OK; i++)
-    if (phases->tables[i].changed && (status = save_table (phases, &phases->tables[i], store, error)) == MANTIS_OK)
+    if (phases->tables[i].changed &&
+        (status = save_table (phases, &phases->tables[i], store, error)) == MANTIS_OK)
       phases->tables[i].changed = false;
   phases->changed &= status != MANTIS_OK;
   return status;

@@ -27,7 +27,8 @@ struct table_state {
   enum phase phase;
   char *loaded; /* key up to which reconciling has come, as JSON; NULL: from the start */
   int64_t generation;
-  int64_t rev; /* newest revision that arrived while it was live: up to there it is whole; 0: it never was */
+  int64_t
+      rev; /* newest revision that arrived while it was live: up to there it is whole; 0: it never was */
   int64_t last_push, last_pull;
   char *paused; /* why, or NULL */
   bool missing; /* the server has no such table (yet) */
@@ -37,7 +38,7 @@ struct table_state {
 struct phases {
   struct table_state *tables;
   size_t count;
-  int64_t attached; /* of the store that they were read from */
+  int64_t attached;             /* of the store that they were read from */
   char remote[NODE_LENGTH + 1]; /* the server's node id, "" before the first hello */
   /* The row '*': */
   char epoch[EPOCH_LENGTH + 1]; /* "" : no cursor yet */

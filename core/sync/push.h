@@ -30,7 +30,8 @@ struct pushed {
   struct mantis_version version; /* the row's current one */
   mantis_row current;            /* the row as it is, where it was looked at; NULL: there is none */
   bool conflict;
-  bool altered; /* taken as it came; then the database made something else of it: the answer is `merged' */
+  bool
+      altered; /* taken as it came; then the database made something else of it: the answer is `merged' */
   enum outcome outcome;
   const char *reason;
   const char *decided_by;      /* the resolver, in a conflict */

@@ -11,7 +11,7 @@
 
 enum { CHUNK = 4096 };
 
-/* ---- The log ---------------------------------------------------------------------------------- */
+/* ---- The log --------------------------------------------------------------------------------- */
 
 static enum mantis_status
 note_entries (struct queue *queue, const struct mantis_entry *entries, size_t count,
@@ -23,8 +23,8 @@ note_entries (struct queue *queue, const struct mantis_entry *entries, size_t co
     queue->read_to = entries[i].seq;
     if (!entries[i].table)
       continue;
-    if (!(key = key_row (entries[i].table, entries[i].key, arena))
-        || !(newest = map_at (&queue->newest, key_hash (entries[i].table, key), true)))
+    if (!(key = key_row (entries[i].table, entries[i].key, arena)) ||
+        !(newest = map_at (&queue->newest, key_hash (entries[i].table, key), true)))
       return mantis_fail (error, MANTIS_FAILED, "out of memory");
     *newest = entries[i].seq;
   }
@@ -35,14 +35,15 @@ enum mantis_status
 queue_fold (struct queue *queue, struct store *store, struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
-  enum mantis_status status = arena ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "out of memory");
+  enum mantis_status status =
+      arena ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "out of memory");
   size_t count = CHUNK;
 
   while (status == MANTIS_OK && count == CHUNK) {
     struct mantis_entry *entries;
     mantis_arena_reset (arena);
-    status = store->ops->log_read (store->session, queue->read_to, INT64_MAX, CHUNK, arena, &entries, &count,
-                                   error);
+    status = store->ops->log_read (store->session, queue->read_to, INT64_MAX, CHUNK, arena,
+                                   &entries, &count, error);
     if (status == MANTIS_OK)
       status = note_entries (queue, entries, count, arena, error);
   }
@@ -64,7 +65,7 @@ queue_settle (struct queue *queue, struct store *store, int64_t seq, struct mant
   if (status == MANTIS_OK)
     status = store_put_meta_integer (store, "acked_seq", seq, error);
   for (size_t i = 0; i < queue->base_count && status == MANTIS_OK; i++) {
-    struct mantis_value key[BASE_COLUMNS] = { [BASE_SEQ] = value_integer (queue->bases[i].seq) };
+    struct mantis_value key[BASE_COLUMNS] = {[BASE_SEQ] = value_integer (queue->bases[i].seq)};
     if (queue->bases[i].seq > seq)
       queue->bases[kept++] = queue->bases[i];
     else
@@ -77,7 +78,7 @@ queue_settle (struct queue *queue, struct store *store, int64_t seq, struct mant
   return status;
 }
 
-/* ---- Bases ------------------------------------------------------------------------------------ */
+/* ---- Bases ----------------------------------------------------------------------------------- */
 
 int64_t
 queue_base (const struct queue *queue, int64_t seq, int64_t cursor)
@@ -96,18 +97,18 @@ add_base (struct queue *queue, int64_t seq, int64_t rev)
   if (!bases)
     return false;
   queue->bases = bases;
-  queue->bases[queue->base_count++] = (struct queue_base){ .seq = seq, .rev = rev };
+  queue->bases[queue->base_count++] = (struct queue_base){.seq = seq, .rev = rev};
   return true;
 }
 
 enum mantis_status
 queue_note_base (struct queue *queue, struct store *store, int64_t rev, struct mantis_error *error)
 {
-  struct mantis_value row[BASE_COLUMNS]
-      = { [BASE_SEQ] = value_integer (queue->read_to), [BASE_REV] = value_integer (rev) };
+  struct mantis_value row[BASE_COLUMNS] = {
+      [BASE_SEQ] = value_integer (queue->read_to), [BASE_REV] = value_integer (rev)};
 
-  if (queue->read_to <= queue->acked
-      || (queue->base_count && queue->bases[queue->base_count - 1].seq >= queue->read_to))
+  if (queue->read_to <= queue->acked ||
+      (queue->base_count && queue->bases[queue->base_count - 1].seq >= queue->read_to))
     return MANTIS_OK; /* nothing was written since the last time that the cursor moved */
   if (!add_base (queue, queue->read_to, rev))
     return mantis_fail (error, MANTIS_FAILED, "out of memory");
@@ -118,13 +119,14 @@ enum mantis_status
 queue_forget_bases (struct queue *queue, struct store *store, struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
-  enum mantis_status status = arena ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "out of memory");
+  enum mantis_status status =
+      arena ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "out of memory");
   const mantis_row *rows = NULL;
   size_t count = 0;
 
   for (size_t i = 0; i < queue->base_count && status == MANTIS_OK; i++) {
-    struct mantis_value row[BASE_COLUMNS]
-        = { [BASE_SEQ] = value_integer (queue->bases[i].seq), [BASE_REV] = value_integer (0) };
+    struct mantis_value row[BASE_COLUMNS] = {
+        [BASE_SEQ] = value_integer (queue->bases[i].seq), [BASE_REV] = value_integer (0)};
     queue->bases[i].rev = 0;
     status = store_put (store, &table_bases, row, error);
   }
@@ -141,7 +143,7 @@ queue_forget_bases (struct queue *queue, struct store *store, struct mantis_erro
   return status;
 }
 
-/* ---- Load ------------------------------------------------------------------------------------- */
+/* ---- Load ------------------------------------------------------------------------------------ */
 
 /* The keys of one of the small tables (table name, key as JSON, ...): hash -> column VALUE. */
 static enum mantis_status
@@ -181,7 +183,8 @@ load_bases (struct queue *queue, struct store *store, struct mantis_error *error
     return mantis_fail (error, MANTIS_FAILED, "out of memory");
   status = store_all (store, &table_bases, arena, &rows, &count, error);
   for (size_t i = 0; i < count && status == MANTIS_OK; i++)
-    if (!add_base (queue, value_as_integer (&rows[i][BASE_SEQ]), value_as_integer (&rows[i][BASE_REV])))
+    if (!add_base (queue, value_as_integer (&rows[i][BASE_SEQ]),
+                   value_as_integer (&rows[i][BASE_REV])))
       return mantis_fail (error, MANTIS_FAILED, "out of memory");
   return status;
 }
@@ -215,10 +218,10 @@ queue_free (struct queue *queue)
   map_free (&queue->held);
   map_free (&queue->seen);
   free (queue->bases);
-  *queue = (struct queue){ 0 };
+  *queue = (struct queue){0};
 }
 
-/* ---- Rows of the small tables ------------------------------------------------------------------- */
+/* ---- Rows of the small tables ---------------------------------------------------------------- */
 
 /* A row of TABLE's key columns: the name of OF and KEY as text. */
 static enum mantis_status
@@ -251,7 +254,7 @@ remove_key (struct map *map, struct store *store, const struct mantis_table *tab
             const struct mantis_table *of, mantis_row key, struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = NULL;
-  struct mantis_value row[PENDING_COLUMNS] = { 0 };
+  struct mantis_value row[PENDING_COLUMNS] = {0};
   uint64_t hash = key_hash (of, key);
   enum mantis_status status;
 
@@ -266,41 +269,42 @@ remove_key (struct map *map, struct store *store, const struct mantis_table *tab
 }
 
 enum mantis_status
-pending_get (struct queue *queue, struct store *store, const struct mantis_table *table, mantis_row key,
-             struct mantis_arena *arena, struct pending *pending, bool *found, struct mantis_error *error)
+pending_get (struct queue *queue, struct store *store, const struct mantis_table *table,
+             mantis_row key, struct mantis_arena *arena, struct pending *pending, bool *found,
+             struct mantis_error *error)
 {
-  struct mantis_value at[PENDING_COLUMNS] = { 0 };
+  struct mantis_value at[PENDING_COLUMNS] = {0};
   enum mantis_status status;
   mantis_row row;
 
   *found = false;
   if (!map_at (&queue->pending, key_hash (table, key), false))
     return MANTIS_OK;
-  if ((status = name_key (at, table, key, arena, error)) != MANTIS_OK
-      || (status = store_get (store, &table_pending, at, arena, &row, error)) != MANTIS_OK || !row)
+  if ((status = name_key (at, table, key, arena, error)) != MANTIS_OK ||
+      (status = store_get (store, &table_pending, at, arena, &row, error)) != MANTIS_OK || !row)
     return status;
   *found = true;
-  *pending = (struct pending){ .base = value_as_integer (&row[PENDING_BASE]),
-                               .created = value_as_integer (&row[PENDING_CREATED]) != 0,
-                               .time = value_as_integer (&row[PENDING_TIME]),
-                               .reason = value_as_text (&row[PENDING_REASON]),
-                               .next_try = value_as_integer (&row[PENDING_NEXT_TRY]),
-                               .tries = value_as_integer (&row[PENDING_TRIES]) };
+  *pending = (struct pending){.base = value_as_integer (&row[PENDING_BASE]),
+                              .created = value_as_integer (&row[PENDING_CREATED]) != 0,
+                              .time = value_as_integer (&row[PENDING_TIME]),
+                              .reason = value_as_text (&row[PENDING_REASON]),
+                              .next_try = value_as_integer (&row[PENDING_NEXT_TRY]),
+                              .tries = value_as_integer (&row[PENDING_TRIES])};
   return MANTIS_OK;
 }
 
 enum mantis_status
-pending_put (struct queue *queue, struct store *store, const struct mantis_table *table, mantis_row key,
-             const struct pending *pending, struct mantis_error *error)
+pending_put (struct queue *queue, struct store *store, const struct mantis_table *table,
+             mantis_row key, const struct pending *pending, struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
   struct mantis_value row[PENDING_COLUMNS] = {
-    [PENDING_BASE] = value_integer (pending->base),
-    [PENDING_CREATED] = value_integer (pending->created),
-    [PENDING_TIME] = value_integer (pending->time),
-    [PENDING_REASON] = value_text (pending->reason),
-    [PENDING_NEXT_TRY] = value_integer (pending->next_try),
-    [PENDING_TRIES] = value_integer (pending->tries),
+      [PENDING_BASE] = value_integer (pending->base),
+      [PENDING_CREATED] = value_integer (pending->created),
+      [PENDING_TIME] = value_integer (pending->time),
+      [PENDING_REASON] = value_text (pending->reason),
+      [PENDING_NEXT_TRY] = value_integer (pending->next_try),
+      [PENDING_TRIES] = value_integer (pending->tries),
   };
   enum mantis_status status = name_key (row, table, key, arena, error);
 
@@ -310,17 +314,17 @@ pending_put (struct queue *queue, struct store *store, const struct mantis_table
 }
 
 enum mantis_status
-pending_remove (struct queue *queue, struct store *store, const struct mantis_table *table, mantis_row key,
-                struct mantis_error *error)
+pending_remove (struct queue *queue, struct store *store, const struct mantis_table *table,
+                mantis_row key, struct mantis_error *error)
 {
   return remove_key (&queue->pending, store, &table_pending, table, key, error);
 }
 
 static enum mantis_status
-held_get (struct queue *queue, struct store *store, const struct mantis_table *table, mantis_row key,
-          struct mantis_arena *arena, mantis_row *row, struct mantis_error *error)
+held_get (struct queue *queue, struct store *store, const struct mantis_table *table,
+          mantis_row key, struct mantis_arena *arena, mantis_row *row, struct mantis_error *error)
 {
-  struct mantis_value at[HELD_COLUMNS] = { 0 };
+  struct mantis_value at[HELD_COLUMNS] = {0};
   enum mantis_status status;
 
   *row = NULL;
@@ -331,8 +335,9 @@ held_get (struct queue *queue, struct store *store, const struct mantis_table *t
 }
 
 enum mantis_status
-held_put (struct queue *queue, struct store *store, const struct mantis_table *table, mantis_row key,
-          int64_t first, int64_t last, const char *reason, int64_t next_try, struct mantis_error *error)
+held_put (struct queue *queue, struct store *store, const struct mantis_table *table,
+          mantis_row key, int64_t first, int64_t last, const char *reason, int64_t next_try,
+          struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
   struct mantis_value row[HELD_COLUMNS];
@@ -357,8 +362,8 @@ held_put (struct queue *queue, struct store *store, const struct mantis_table *t
 }
 
 enum mantis_status
-held_remove (struct queue *queue, struct store *store, const struct mantis_table *table, mantis_row key,
-             int64_t rev, struct mantis_error *error)
+held_remove (struct queue *queue, struct store *store, const struct mantis_table *table,
+             mantis_row key, int64_t rev, struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = NULL;
   enum mantis_status status;
@@ -369,7 +374,8 @@ held_remove (struct queue *queue, struct store *store, const struct mantis_table
   arena = mantis_arena_new (0);
   if ((status = held_get (queue, store, table, key, arena, &row, error)) != MANTIS_OK)
     return status;
-  if (row && value_as_integer (&row[HELD_LAST_REV]) > rev) { /* something newer was skipped: it is fetched by key */
+  if (row && value_as_integer (&row[HELD_LAST_REV]) >
+                 rev) { /* something newer was skipped: it is fetched by key */
     struct mantis_value later[HELD_COLUMNS];
     if (value_as_integer (&row[HELD_FIRST_REV]) > rev)
       return MANTIS_OK;
@@ -383,11 +389,11 @@ held_remove (struct queue *queue, struct store *store, const struct mantis_table
 }
 
 enum mantis_status
-seen_put (struct queue *queue, struct store *store, const struct mantis_table *table, mantis_row key,
-          int64_t rev, struct mantis_error *error)
+seen_put (struct queue *queue, struct store *store, const struct mantis_table *table,
+          mantis_row key, int64_t rev, struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
-  struct mantis_value row[SEEN_COLUMNS] = { [SEEN_REV] = value_integer (rev) };
+  struct mantis_value row[SEEN_COLUMNS] = {[SEEN_REV] = value_integer (rev)};
   enum mantis_status status = name_key (row, table, key, arena, error);
 
   if (status == MANTIS_OK)
@@ -413,7 +419,8 @@ seen_prune (struct queue *queue, struct store *store, int64_t rev, struct mantis
     mantis_row key;
     if (value_as_integer (&rows[i][SEEN_REV]) > rev)
       continue;
-    if (!of || key_parse (value_as_text (&rows[i][SEEN_KEY]), of->table, arena, &key, NULL) != MANTIS_OK) {
+    if (!of ||
+        key_parse (value_as_text (&rows[i][SEEN_KEY]), of->table, arena, &key, NULL) != MANTIS_OK) {
       status = store_delete (store, &table_seen, rows[i], error);
       continue;
     }

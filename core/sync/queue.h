@@ -17,22 +17,24 @@ struct queue_base {
 };
 
 struct queue {
-  int64_t acked;      /* entries up to here are settled */
-  int64_t read_to;    /* entries up to here are in newest */
-  struct map newest;  /* key -> seq of its newest unsettled entry */
-  struct map pending; /* keys in __sync_pending */
-  struct map held;    /* keys in __sync_held -> first_rev */
-  struct map seen;    /* keys in __sync_seen -> rev */
+  int64_t acked;            /* entries up to here are settled */
+  int64_t read_to;          /* entries up to here are in newest */
+  struct map newest;        /* key -> seq of its newest unsettled entry */
+  struct map pending;       /* keys in __sync_pending */
+  struct map held;          /* keys in __sync_held -> first_rev */
+  struct map seen;          /* keys in __sync_seen -> rev */
   struct queue_base *bases; /* __sync_bases, by seq */
   size_t base_count;
 };
 
 /* Read it all, in a transaction. */
-enum mantis_status queue_load (struct queue *queue, struct store *store, struct mantis_error *error);
+enum mantis_status queue_load (struct queue *queue, struct store *store,
+                               struct mantis_error *error);
 void queue_free (struct queue *queue);
 
 /* Take in what the application has written since, in a transaction. */
-enum mantis_status queue_fold (struct queue *queue, struct store *store, struct mantis_error *error);
+enum mantis_status queue_fold (struct queue *queue, struct store *store,
+                               struct mantis_error *error);
 
 bool queue_dirty (struct queue *queue, uint64_t hash);
 
@@ -53,10 +55,10 @@ enum mantis_status queue_settle (struct queue *queue, struct store *store, int64
 static inline bool
 is_due (int64_t next_try, int64_t now)
 {
-  return next_try <= now || next_try - now > 2 * 24 * 60 * 60 * (int64_t) 1000;
+  return next_try <= now || next_try - now > 2 * 24 * 60 * 60 * (int64_t)1000;
 }
 
-/* ---- Rows of __sync_pending, __sync_held and __sync_seen, in a write transaction ---- */
+/* ---- Rows of __sync_pending, __sync_held and __sync_seen, in a write transaction ------------- */
 struct pending {
   int64_t base, time, next_try, tries;
   bool created;

@@ -17,7 +17,7 @@
 
 enum { KEYS_A_PULL = 500, HELD_RETRY = 30 * 1000 };
 
-/* ---- The request -------------------------------------------------------------------------------- */
+/* ---- The request ----------------------------------------------------------------------------- */
 
 static void
 add_skipped (struct client *client, struct mantis_buf *buf)
@@ -40,7 +40,8 @@ static enum mantis_status
 add_held (struct client *client, struct mantis_buf *buf, size_t *added, struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
-  enum mantis_status status = arena ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "out of memory");
+  enum mantis_status status =
+      arena ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "out of memory");
   const char *before = ",\"keys\":[", *table = "";
   int64_t now = mantis_now ();
   const mantis_row *rows;
@@ -49,11 +50,13 @@ add_held (struct client *client, struct mantis_buf *buf, size_t *added, struct m
   if (status == MANTIS_OK)
     status = store_all (client->store, &table_held, arena, &rows, &count, error);
   for (size_t i = 0; i < count && status == MANTIS_OK && *added < KEYS_A_PULL; i++) {
-    const struct table_state *state = phase_named (&client->phases, value_as_text (&rows[i][HELD_TBL]));
+    const struct table_state *state =
+        phase_named (&client->phases, value_as_text (&rows[i][HELD_TBL]));
     mantis_row key;
-    if (!state || state->paused || !is_due (value_as_integer (&rows[i][HELD_NEXT_TRY]), now)
-        || key_parse (value_as_text (&rows[i][HELD_KEY]), state->table, arena, &key, NULL) != MANTIS_OK
-        || queue_dirty (&client->queue, key_hash (state->table, key)))
+    if (!state || state->paused || !is_due (value_as_integer (&rows[i][HELD_NEXT_TRY]), now) ||
+        key_parse (value_as_text (&rows[i][HELD_KEY]), state->table, arena, &key, NULL) !=
+            MANTIS_OK ||
+        queue_dirty (&client->queue, key_hash (state->table, key)))
       continue;
     if (strcmp (table, state->table->name) != 0) {
       mantis_buf_printf (buf, "%s%s{\"table\":", *table ? "]}" : "", *table ? "," : before);
@@ -74,9 +77,9 @@ add_held (struct client *client, struct mantis_buf *buf, size_t *added, struct m
 static bool
 was_asked (const struct client *client, const struct table_state *state)
 {
-  return client->asked_table && strcmp (client->asked_table, state->table->name) == 0
-         && (client->asked_after ? state->loaded && strcmp (client->asked_after, state->loaded) == 0
-                                 : !state->loaded);
+  return client->asked_table && strcmp (client->asked_table, state->table->name) == 0 &&
+         (client->asked_after ? state->loaded && strcmp (client->asked_after, state->loaded) == 0
+                              : !state->loaded);
 }
 
 static enum mantis_status
@@ -103,18 +106,21 @@ add_load (struct client *client, const struct table_state *state, struct mantis_
 }
 
 enum mantis_status
-pull_request (struct client *client, struct mantis_buf *buf, bool *waits, struct mantis_error *error)
+pull_request (struct client *client, struct mantis_buf *buf, bool *waits,
+              struct mantis_error *error)
 {
   const struct phases *phases = &client->phases;
   const struct table_state *load;
   size_t rows = client->partly ? client->pull.part : client->pull.whole;
-  size_t bytes = client->partly ? client->settings.batch_bytes : client->settings.whole_bytes, held = 0;
+  size_t bytes = client->partly ? client->settings.batch_bytes : client->settings.whole_bytes,
+         held = 0;
   enum mantis_status status = client_begin (client, MANTIS_READ, error);
 
   load = reconcile_next (&client->phases); /* as beginning may have read the schema anew */
-  mantis_buf_printf (buf,
-                     "{\"cursor\":{\"epoch\":\"%s\",\"rev\":%lld,\"mark\":\"%s\"},\"limit\":%zu,\"bytes\":%zu",
-                     phases->epoch, (long long) phases->rev, phases->mark, rows, bytes);
+  mantis_buf_printf (
+      buf,
+      "{\"cursor\":{\"epoch\":\"%s\",\"rev\":%lld,\"mark\":\"%s\"},\"limit\":%zu,\"bytes\":%zu",
+      phases->epoch, (long long)phases->rev, phases->mark, rows, bytes);
   add_skipped (client, buf);
   if (status == MANTIS_OK && client->queue.held.count)
     status = add_held (client, buf, &held, error);
@@ -124,7 +130,7 @@ pull_request (struct client *client, struct mantis_buf *buf, bool *waits, struct
     status = add_load (client, load, buf, error);
   *waits = !load && !held && client->caught_up && client->settings.wait > 0;
   if (*waits)
-    mantis_buf_printf (buf, ",\"wait\":%lld", (long long) client->settings.wait / 1000);
+    mantis_buf_printf (buf, ",\"wait\":%lld", (long long)client->settings.wait / 1000);
   mantis_buf_char (buf, '}');
   status = client_end (client, status, error);
   if (status == MANTIS_OK && buf->failed)
@@ -132,7 +138,7 @@ pull_request (struct client *client, struct mantis_buf *buf, bool *waits, struct
   return status;
 }
 
-/* ---- The page ---------------------------------------------------------------------------------- */
+/* ---- The page -------------------------------------------------------------------------------- */
 
 enum mantis_status
 page_add (struct page_in *page, const struct mantis_change *change, struct mantis_error *error)
@@ -166,7 +172,7 @@ static enum mantis_status
 decode (struct page_in *page, const json_t *array, const char *path, struct block_changes *out,
         struct mantis_error *error)
 {
-  struct block_tables tables = { .find = find_ours, .context = page->client };
+  struct block_tables tables = {.find = find_ours, .context = page->client};
 
   return blocks_decode (array, path, &tables, 0, NULL, page->arena, out, error);
 }
@@ -181,8 +187,8 @@ take_change (struct page_in *page, const struct mantis_change *change, struct ma
   enum mantis_status status = MANTIS_OK;
 
   /* Until a table is live, the revision up to which it was whole last stays known. */
-  if (change->rev > state->rev && change->rev <= page->rev
-      && (state->phase == PHASE_LIVE || state->phase == PHASE_SCAN)) {
+  if (change->rev > state->rev && change->rev <= page->rev &&
+      (state->phase == PHASE_LIVE || state->phase == PHASE_SCAN)) {
     state->rev = change->rev;
     state->changed = true;
   }
@@ -196,19 +202,20 @@ take_change (struct page_in *page, const struct mantis_change *change, struct ma
   if (status != MANTIS_OK)
     return status;
   if (queue_dirty (&client->queue, hash))
-    return held_put (&client->queue, client->store, change->table, change->row, change->rev, change->rev,
-                     "edited here, not sent yet", 0, error);
+    return held_put (&client->queue, client->store, change->table, change->row, change->rev,
+                     change->rev, "edited here, not sent yet", 0, error);
   if (state->phase == PHASE_SCAN)
     status = reconcile_overwrite (page, change, error);
   return status == MANTIS_OK ? page_add (page, change, error) : status;
 }
 
 static enum mantis_status
-take_changes (struct page_in *page, const json_t *json, const char *name, struct mantis_error *error)
+take_changes (struct page_in *page, const json_t *json, const char *name,
+              struct mantis_error *error)
 {
   enum mantis_status status = MANTIS_OK;
   const json_t *array = json_get_array (json, name, &status, error);
-  struct block_changes changes = { .count = 0 };
+  struct block_changes changes = {.count = 0};
   char path[40];
 
   snprintf (path, sizeof path, "$.%s", name);
@@ -244,7 +251,7 @@ take_load (struct page_in *page, const json_t *json, struct mantis_error *error)
   const json_t *array = json_get_array (load, "changes", &status, error);
   bool end = json_get_bool (load, "end", false, &status, error);
   struct table_state *state = reconcile_next (&page->client->phases);
-  struct block_changes rows = { .count = 0 };
+  struct block_changes rows = {.count = 0};
 
   if (status != MANTIS_OK || !load || !state || !was_asked (page->client, state))
     return status;
@@ -281,19 +288,20 @@ static enum mantis_status
 apply_page (struct page_in *page, struct mantis_error *error)
 {
   struct client *client = page->client;
-  enum mantis_status status
-      = apply_changes (client->store, page->items, page->count, page->arena, error);
+  enum mantis_status status =
+      apply_changes (client->store, page->items, page->count, page->arena, error);
 
   for (size_t i = 0; i < page->count && status == MANTIS_OK; i++) {
     const struct mantis_change *change = page->items[i].change;
     if (!page->items[i].done) {
       mantis_log (MANTIS_WARNING, "a row of table \"%s\" from the server cannot be stored here: %s",
                   change->table->name, page->items[i].refusal);
-      status = held_put (&client->queue, client->store, change->table, change->row, change->rev, change->rev,
-                         page->items[i].refusal, mantis_now () + HELD_RETRY, error);
+      status = held_put (&client->queue, client->store, change->table, change->row, change->rev,
+                         change->rev, page->items[i].refusal, mantis_now () + HELD_RETRY, error);
     } else if (client->queue.held.count) {
       int64_t rev = i >= page->keys_from && i < page->keys_to ? page->head : change->rev;
-      status = held_remove (&client->queue, client->store, change->table, change->row, rev ? rev : INT64_MAX, error);
+      status = held_remove (&client->queue, client->store, change->table, change->row,
+                            rev ? rev : INT64_MAX, error);
     }
     if (status == MANTIS_OK && page->items[i].done)
       status = note_seen (page, change, error);
@@ -320,7 +328,8 @@ move_cursor (struct client *client, const json_t *json, struct mantis_error *err
   phases->changed |= rev != phases->rev;
   phases->rev = rev;
   snprintf (phases->mark, sizeof phases->mark, "%s", mark);
-  if (now - phases->last_pull > 1000 || phases->changed) { /* an idle poll is no reason to write each time */
+  if (now - phases->last_pull > 1000 ||
+      phases->changed) { /* an idle poll is no reason to write each time */
     phases->last_pull = now;
     phases->changed = true;
   }
@@ -338,7 +347,8 @@ note_pulled (struct page_in *page)
 
   for (size_t i = 0; i < page->count; i++)
     if (page->items[i].change->table != last) {
-      struct table_state *state = phase_of (&page->client->phases, last = page->items[i].change->table);
+      struct table_state *state =
+          phase_of (&page->client->phases, last = page->items[i].change->table);
       state->last_pull = now;
       state->changed = true;
     }
@@ -350,9 +360,9 @@ is_empty (const struct client *client, const json_t *json)
 {
   const json_t *cursor = json_object_get (json, "cursor");
 
-  return json_array_size (json_object_get (json, "changes")) == 0
-         && json_array_size (json_object_get (json, "keys")) == 0 && !json_object_get (json, "load")
-         && json_integer_value (json_object_get (cursor, "rev")) == client->phases.rev;
+  return json_array_size (json_object_get (json, "changes")) == 0 &&
+         json_array_size (json_object_get (json, "keys")) == 0 && !json_object_get (json, "load") &&
+         json_integer_value (json_object_get (cursor, "rev")) == client->phases.rev;
 }
 
 static enum mantis_status
@@ -389,15 +399,15 @@ is_for_another (const struct client *client, int64_t number, const char *nonce)
 {
   if (number == client->number)
     return number > 0 && strcmp (nonce, client->nonce) != 0;
-  return number > client->number
-         && !(number == client->flight.number && strcmp (nonce, client->flight.nonce) == 0);
+  return number > client->number &&
+         !(number == client->flight.number && strcmp (nonce, client->flight.nonce) == 0);
 }
 
 enum mantis_status
 receive (struct client *client, const json_t *json, struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
-  struct page_in page = { .client = client, .arena = arena };
+  struct page_in page = {.client = client, .arena = arena};
   enum mantis_status status = MANTIS_OK;
   bool complete = json_get_bool (json, "complete", true, &status, error);
   int64_t generation = json_get_integer (json, "generation", client->generation, &status, error);
@@ -409,7 +419,8 @@ receive (struct client *client, const json_t *json, struct mantis_error *error)
   if (!arena)
     return mantis_fail (error, MANTIS_FAILED, "out of memory");
   /* Hello tells who we are now, and how the server's tables are: columns that we do not know pause theirs. */
-  if (status == MANTIS_OK && (generation != client->generation || is_for_another (client, number, nonce))) {
+  if (status == MANTIS_OK &&
+      (generation != client->generation || is_for_another (client, number, nonce))) {
     client->greeted = client->caught_up = false;
     return MANTIS_OK;
   }

@@ -13,9 +13,9 @@ struct page_in {
   struct mantis_arena *arena;
   struct apply_item *items; /* what is to be applied */
   size_t count, room;
-  int64_t rev, head;             /* up to where it tells; of the snapshot that it was read in */
-  size_t keys_from, keys_to;     /* items that were asked for by key: they are as of the head */
-  struct map incoming; /* keys that the page's changes speak of */
+  int64_t rev, head;         /* up to where it tells; of the snapshot that it was read in */
+  size_t keys_from, keys_to; /* items that were asked for by key: they are as of the head */
+  struct map incoming;       /* keys that the page's changes speak of */
 };
 
 /* CHANGE to the list of what is applied. */

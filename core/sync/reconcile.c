@@ -42,11 +42,11 @@ queue_row (struct range *range, mantis_row key, bool created, struct mantis_erro
 {
   struct client *client = range->page->client;
   bool first = range->state->phase == PHASE_FIRST;
-  struct pending pending
-      = { .base = first ? 0 : client->phases.rev,
-          .created = created,
-          .time = first ? TIME_UNKNOWN : mantis_now () - client->clock_ahead,
-          .reason = first ? "was here before the first contact" : "was written where no trigger saw it" };
+  struct pending pending = {.base = first ? 0 : client->phases.rev,
+                            .created = created,
+                            .time = first ? TIME_UNKNOWN : mantis_now () - client->clock_ahead,
+                            .reason = first ? "was here before the first contact"
+                                            : "was written where no trigger saw it"};
 
   return pending_put (&client->queue, client->store, range->state->table, key, &pending, error);
 }
@@ -58,7 +58,7 @@ delete_row (struct range *range, mantis_row key, struct mantis_error *error)
 
   if (!change)
     return mantis_fail (error, MANTIS_FAILED, "out of memory");
-  *change = (struct mantis_change){ .table = range->state->table, .row = key, .deleted = true };
+  *change = (struct mantis_change){.table = range->state->table, .row = key, .deleted = true};
   return page_add (range->page, change, error);
 }
 
@@ -76,7 +76,8 @@ hold_row (struct range *range, mantis_row key, struct mantis_error *error)
 
 /* A row of the server, and ours of the same key (NULL: none). */
 static enum mantis_status
-meet (struct range *range, const struct mantis_change *theirs, mantis_row ours, struct mantis_error *error)
+meet (struct range *range, const struct mantis_change *theirs, mantis_row ours,
+      struct mantis_error *error)
 {
   struct client *client = range->page->client;
   const struct mantis_table *table = range->state->table;
@@ -90,7 +91,8 @@ meet (struct range *range, const struct mantis_change *theirs, mantis_row ours, 
   if (queue_dirty (&client->queue, hash)) {
     return phase == PHASE_SCAN ? MANTIS_OK : hold_row (range, theirs->row, error);
   }
-  if (phase == PHASE_REPAIR || (phase == PHASE_FIRST && (!ours || map_at (&client->queue.seen, hash, false))))
+  if (phase == PHASE_REPAIR ||
+      (phase == PHASE_FIRST && (!ours || map_at (&client->queue.seen, hash, false))))
     return page_add (range->page, theirs, error);
   return queue_row (range, theirs->row, false, error);
 }
@@ -124,8 +126,8 @@ read_local (struct range *range, mantis_row upto, bool *end, struct mantis_error
   if (range->state->loaded)
     status = key_parse (range->state->loaded, table, arena, &after, error);
   if (status == MANTIS_OK)
-    status = store->ops->scan (store->session, table, after, upto, LOCAL_ROWS, LOCAL_BYTES, arena, &range->local,
-                               &range->local_count, end, error);
+    status = store->ops->scan (store->session, table, after, upto, LOCAL_ROWS, LOCAL_BYTES, arena,
+                               &range->local, &range->local_count, end, error);
   if (status != MANTIS_OK)
     return status;
   if (!(range->matched = arena_array (arena, range->local_count, sizeof *range->matched)))
@@ -134,7 +136,7 @@ read_local (struct range *range, mantis_row upto, bool *end, struct mantis_error
     int64_t *place = map_at (&range->index, key_hash (table, range->local[i]), true);
     if (!place)
       return mantis_fail (error, MANTIS_FAILED, "out of memory");
-    *place = (int64_t) i + 1;
+    *place = (int64_t)i + 1;
   }
   return MANTIS_OK;
 }
@@ -186,7 +188,7 @@ enum mantis_status
 reconcile_page (struct page_in *page, struct table_state *state, const struct mantis_change *rows,
                 size_t count, bool end, struct mantis_error *error)
 {
-  struct range range = { .page = page, .state = state };
+  struct range range = {.page = page, .state = state};
   mantis_row upto = end || !count ? NULL : rows[count - 1].row, last = NULL;
   bool local_end;
   enum mantis_status status = read_local (&range, upto, &local_end, error);
@@ -202,31 +204,33 @@ reconcile_page (struct page_in *page, struct table_state *state, const struct ma
 }
 
 enum mantis_status
-reconcile_overwrite (struct page_in *page, const struct mantis_change *change, struct mantis_error *error)
+reconcile_overwrite (struct page_in *page, const struct mantis_change *change,
+                     struct mantis_error *error)
 {
   struct client *client = page->client;
   mantis_row key = change->row, ours = NULL;
-  enum mantis_status status
-      = client->store->ops->read (client->store->session, change->table, &key, 1, page->arena, &ours, error);
-  struct conflict conflict = { .table = change->table,
-                               .key = change->row,
-                               .outcome = "superseded",
-                               .reason = "changed on the server while writes here went unseen",
-                               .node = client->store->node,
-                               .loser = ours,
-                               .winner = change->deleted ? NULL : change->row,
-                               .base = client->phases.rev,
-                               .rev = change->rev,
-                               .decided_by = "mantis" };
+  enum mantis_status status = client->store->ops->read (client->store->session, change->table, &key,
+                                                        1, page->arena, &ours, error);
+  struct conflict conflict = {.table = change->table,
+                              .key = change->row,
+                              .outcome = "superseded",
+                              .reason = "changed on the server while writes here went unseen",
+                              .node = client->store->node,
+                              .loser = ours,
+                              .winner = change->deleted ? NULL : change->row,
+                              .base = client->phases.rev,
+                              .rev = change->rev,
+                              .decided_by = "mantis"};
 
-  if (status != MANTIS_OK || (change->deleted ? !ours : ours && rows_agree (change->table, change->row, ours)))
+  if (status != MANTIS_OK ||
+      (change->deleted ? !ours : ours && rows_agree (change->table, change->row, ours)))
     return status;
   return conflict_keep (client->store, &conflict, error);
 }
 
 enum mantis_status
-reconcile_is_ours (struct page_in *page, const struct table_state *state, const struct mantis_change *change,
-                   bool *ours, struct mantis_error *error)
+reconcile_is_ours (struct page_in *page, const struct table_state *state,
+                   const struct mantis_change *change, bool *ours, struct mantis_error *error)
 {
   struct client *client = page->client;
   const struct mantis_storage *ops = client->store->ops;
@@ -240,7 +244,9 @@ reconcile_is_ours (struct page_in *page, const struct table_state *state, const 
   *ours = false;
   if (map_at (&client->queue.seen, key_hash (change->table, key), false))
     return MANTIS_OK;
-  if ((status = ops->read (session, change->table, &key, 1, page->arena, &row, error)) != MANTIS_OK || !row)
+  if ((status = ops->read (session, change->table, &key, 1, page->arena, &row, error)) !=
+          MANTIS_OK ||
+      !row)
     return status;
   *ours = true;
   if (!state->loaded)
@@ -248,7 +254,8 @@ reconcile_is_ours (struct page_in *page, const struct table_state *state, const 
   /* The row exists, so it lies behind what is loaded when anything does; only the storage knows the order. */
   if ((status = key_parse (state->loaded, change->table, page->arena, &after, error)) != MANTIS_OK)
     return status;
-  status = ops->scan (session, change->table, after, key, 1, SIZE_MAX, page->arena, &rows, &count, &end, error);
+  status = ops->scan (session, change->table, after, key, 1, SIZE_MAX, page->arena, &rows, &count,
+                      &end, error);
   *ours = count > 0;
   return status;
 }

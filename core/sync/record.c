@@ -11,8 +11,8 @@
 
 #include <string.h>
 
-static const char *const outcome_names[OUTCOME_COUNT]
-    = { "applied", "same", "merged", "superseded", "deferred", "rejected", "retry" };
+static const char *const outcome_names[OUTCOME_COUNT] = {
+    "applied", "same", "merged", "superseded", "deferred", "rejected", "retry"};
 
 const char *
 outcome_name (enum outcome outcome)
@@ -25,7 +25,7 @@ outcome_from (const char *name)
 {
   for (int i = 0; i < OUTCOME_COUNT; i++)
     if (strcmp (outcome_names[i], name) == 0)
-      return (enum outcome) i;
+      return (enum outcome)i;
   return OUTCOME_COUNT;
 }
 
@@ -35,7 +35,7 @@ stands (const struct pushed *item)
   return item->outcome == OUTCOME_APPLIED || item->outcome == OUTCOME_MERGED;
 }
 
-/* ---- Apply ------------------------------------------------------------------------------------ */
+/* ---- Apply ----------------------------------------------------------------------------------- */
 
 /* Items of one table that the database may have altered on the way in: read them again. */
 static enum mantis_status
@@ -62,9 +62,11 @@ find_altered (struct push *push, size_t from, size_t count, struct mantis_error 
     struct pushed *item = &push->items[i];
     if (!stands (item))
       continue;
-    if (!item->stored.deleted && !found[at]) { /* e.g. by a cascade of another deletion in this changeset */
+    if (!item->stored.deleted &&
+        !found[at]) { /* e.g. by a cascade of another deletion in this changeset */
       item->outcome = OUTCOME_REJECTED;
-      item->reason = "the server's database removed the row again (a foreign key's action or a trigger)";
+      item->reason =
+          "the server's database removed the row again (a foreign key's action or a trigger)";
       item->decided_by = "database";
     } else if (item->stored.deleted ? found[at] != NULL
                                     : !rows_agree (table, item->stored.row, found[at])) {
@@ -116,7 +118,7 @@ push_apply (struct push *push, struct mantis_error *error)
   return status;
 }
 
-/* ---- Keep what lost --------------------------------------------------------------------------- */
+/* ---- Keep what lost -------------------------------------------------------------------------- */
 
 /* The row that stands after all, and its version, for the items whose author has to learn it. */
 static enum mantis_status
@@ -126,10 +128,11 @@ look_again (struct push *push, struct pushed *item, struct mantis_error *error)
   enum mantis_status status;
   mantis_row key = item->change.row;
 
-  status = store->ops->read (store->session, item->change.table, &key, 1, push->arena, &item->current, error);
+  status = store->ops->read (store->session, item->change.table, &key, 1, push->arena,
+                             &item->current, error);
   if (status == MANTIS_OK)
-    status = store->ops->versions (store->session, item->change.table, &key, 1, push->arena, &item->version,
-                                   error);
+    status = store->ops->versions (store->session, item->change.table, &key, 1, push->arena,
+                                   &item->version, error);
   if (status == MANTIS_OK && item->version.rev == 0)
     item->version.updated_at = store->floor_time;
   return status;
@@ -143,19 +146,19 @@ keep (struct push *push, const struct pushed *item, struct mantis_error *error)
   const struct mantis_change *change = &item->change;
   mantis_row pushed = change->deleted ? NULL : change->row;
   struct conflict conflict = {
-    .table = change->table,
-    .key = change->row,
-    .outcome = won ? "beaten" : outcome_name (item->outcome),
-    .reason = item->reason,
-    .node = won ? item->version.origin : push->node,
-    .loser = won ? item->current : pushed,
-    .loser_time = won ? item->version.updated_at : change->updated_at,
-    .winner = won ? pushed : item->current,
-    .winner_time = won ? item->stored.updated_at : item->version.updated_at,
-    .winner_origin = won ? push->node : item->version.origin,
-    .base = change->base,
-    .rev = version_rev (push->store, &item->version),
-    .decided_by = item->decided_by ? item->decided_by : "database",
+      .table = change->table,
+      .key = change->row,
+      .outcome = won ? "beaten" : outcome_name (item->outcome),
+      .reason = item->reason,
+      .node = won ? item->version.origin : push->node,
+      .loser = won ? item->current : pushed,
+      .loser_time = won ? item->version.updated_at : change->updated_at,
+      .winner = won ? pushed : item->current,
+      .winner_time = won ? item->stored.updated_at : item->version.updated_at,
+      .winner_origin = won ? push->node : item->version.origin,
+      .base = change->base,
+      .rev = version_rev (push->store, &item->version),
+      .decided_by = item->decided_by ? item->decided_by : "database",
   };
 
   return conflict_keep (push->store, &conflict, error);
@@ -197,7 +200,7 @@ push_record (struct push *push, struct mantis_error *error)
   return status;
 }
 
-/* ---- Answer ----------------------------------------------------------------------------------- */
+/* ---- Answer ---------------------------------------------------------------------------------- */
 
 static void
 answer_exception (const struct push *push, const struct pushed *item, struct mantis_buf *buf)
@@ -214,8 +217,8 @@ answer_exception (const struct push *push, const struct pushed *item, struct man
     json_add_text (buf, "decided_by", item->decided_by);
     json_add_text (buf, "origin", item->version.origin);
     mantis_buf_printf (buf, ",\"rev\":%lld,\"updated_at\":%lld,\"row\":",
-                       (long long) version_rev (push->store, &item->version),
-                       (long long) item->version.updated_at);
+                       (long long)version_rev (push->store, &item->version),
+                       (long long)item->version.updated_at);
     if (item->current)
       row_encode (buf, table, item->current);
     else
@@ -227,7 +230,7 @@ answer_exception (const struct push *push, const struct pushed *item, struct man
 void
 push_answer (const struct push *push, struct mantis_buf *buf)
 {
-  size_t counts[OUTCOME_COUNT] = { 0 };
+  size_t counts[OUTCOME_COUNT] = {0};
   const char *comma = "";
 
   for (size_t i = 0; i < push->count; i++)

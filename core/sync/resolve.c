@@ -13,12 +13,12 @@ static struct mantis_change
 local_change (const struct push *push, const struct pushed *item)
 {
   return (struct mantis_change){
-    .table = item->change.table,
-    .row = item->current ? item->current : item->change.row,
-    .deleted = !item->current,
-    .updated_at = item->version.updated_at,
-    .rev = version_rev (push->store, &item->version),
-    .origin = item->version.origin ? item->version.origin : push->store->node,
+      .table = item->change.table,
+      .row = item->current ? item->current : item->change.row,
+      .deleted = !item->current,
+      .updated_at = item->version.updated_at,
+      .rev = version_rev (push->store, &item->version),
+      .origin = item->version.origin ? item->version.origin : push->store->node,
   };
 }
 
@@ -33,7 +33,8 @@ take_merged (struct pushed *item, struct mantis_value *merged, struct mantis_err
     if (merged[i].type > MANTIS_BLOB)
       return mantis_fail (error, MANTIS_FAILED, "a merged value of unknown type in column \"%s\"",
                           table->columns[i].name);
-    if (merged[i].type == MANTIS_NONE || table->columns[i].key_position || table->columns[i].generated)
+    if (merged[i].type == MANTIS_NONE || table->columns[i].key_position ||
+        table->columns[i].generated)
       merged[i] = *fallback;
   }
   if (item->current && rows_agree (table, merged, item->current)) {
@@ -52,11 +53,13 @@ decide (struct push *push, struct pushed *item, struct instance *policy, struct 
 {
   const struct mantis_resolver *ops = policy->ops;
   struct mantis_change local = local_change (push, item);
-  struct mantis_conflict conflict
-      = { .size = sizeof conflict, .table = item->change.table, .local = &local, .remote = &item->change };
-  struct mantis_value *merged
-      = arena_array (push->arena, item->change.table->column_count, sizeof *merged);
-  struct mantis_error reason = { .status = MANTIS_OK };
+  struct mantis_conflict conflict = {.size = sizeof conflict,
+                                     .table = item->change.table,
+                                     .local = &local,
+                                     .remote = &item->change};
+  struct mantis_value *merged =
+      arena_array (push->arena, item->change.table->column_count, sizeof *merged);
+  struct mantis_error reason = {.status = MANTIS_OK};
   enum mantis_decision decision;
 
   if (!merged)
@@ -85,7 +88,7 @@ decide (struct push *push, struct pushed *item, struct instance *policy, struct 
     return MANTIS_OK;
   }
   mantis_log (MANTIS_ERROR, "resolver \"%s\" gave no decision for a row of table \"%s\" (%d%s%s)",
-              policy->name, item->change.table->name, (int) decision, *reason.text ? ": " : "",
+              policy->name, item->change.table->name, (int)decision, *reason.text ? ": " : "",
               reason.text);
   item->outcome = OUTCOME_RETRY;
   item->reason = "the resolver gave no decision";
@@ -102,14 +105,15 @@ push_resolve (struct push *push, struct mantis_error *error)
     if (!item->conflict)
       continue;
     /* A row that its author never had cannot be deleted by it: that deletion was of another row. */
-    if (item->change.deleted && !item->change.seen
-        && (item->change.created || item->change.base < push->store->floor)) {
+    if (item->change.deleted && !item->change.seen &&
+        (item->change.created || item->change.base < push->store->floor)) {
       item->outcome = OUTCOME_SUPERSEDED;
       item->reason = "the deletion was made without having seen this row";
       item->decided_by = "mantis";
       continue;
     }
-    status = decide (push, item, push->policy (push->policy_context, item->change.table->name), error);
+    status =
+        decide (push, item, push->policy (push->policy_context, item->change.table->name), error);
   }
   return status;
 }

@@ -48,16 +48,17 @@ read_exception (struct settlement *s, const json_t *json, struct exception *exce
   mantis_row key;
 
   *exception = (struct exception){
-    .outcome = outcome_from (json_get_text (json, "outcome", "", &status, error)),
-    .reason = json_get_text (json, "reason", NULL, &status, error),
-    .decided_by = json_get_text (json, "decided_by", NULL, &status, error),
-    .origin = json_get_text (json, "origin", NULL, &status, error),
-    .rev = json_get_integer (json, "rev", 0, &status, error),
-    .updated_at = json_get_integer (json, "updated_at", 0, &status, error),
+      .outcome = outcome_from (json_get_text (json, "outcome", "", &status, error)),
+      .reason = json_get_text (json, "reason", NULL, &status, error),
+      .decided_by = json_get_text (json, "decided_by", NULL, &status, error),
+      .origin = json_get_text (json, "origin", NULL, &status, error),
+      .rev = json_get_integer (json, "rev", 0, &status, error),
+      .updated_at = json_get_integer (json, "updated_at", 0, &status, error),
   };
   if (status != MANTIS_OK || !state) /* a table that is gone meanwhile has nothing left to settle */
     return status;
-  if ((status = key_decode (json_object_get (json, "key"), state->table, s->arena, &key, error)) != MANTIS_OK)
+  if ((status = key_decode (json_object_get (json, "key"), state->table, s->arena, &key, error)) !=
+      MANTIS_OK)
     return status;
   if (row)
     status = row_decode (row, state->table, s->arena, &exception->row, error);
@@ -73,7 +74,7 @@ edited_since (struct client *client, const struct sent *sent)
   return newest && *newest > client->batch->q;
 }
 
-/* ---- One exception ------------------------------------------------------------------------------ */
+/* ---- One exception --------------------------------------------------------------------------- */
 
 /* The key stays unsettled: with its first base, until NEXT_TRY. */
 static enum mantis_status
@@ -81,15 +82,16 @@ keep_pending (struct settlement *s, const struct sent *sent, const char *reason,
               struct mantis_error *error)
 {
   struct client *client = s->client;
-  struct pending pending = { .base = sent->base, .created = sent->created, .time = sent->time };
+  struct pending pending = {.base = sent->base, .created = sent->created, .time = sent->time};
   enum mantis_status status;
   bool found;
 
-  status = pending_get (&client->queue, client->store, sent->table, sent->key, s->arena, &pending, &found, error);
+  status = pending_get (&client->queue, client->store, sent->table, sent->key, s->arena, &pending,
+                        &found, error);
   if (status != MANTIS_OK)
     return status;
   if (delay < 0) { /* back off */
-    delay = (int64_t) FIRST_RETRY << (pending.tries < 10 ? pending.tries : 10);
+    delay = (int64_t)FIRST_RETRY << (pending.tries < 10 ? pending.tries : 10);
     delay = delay < LONGEST_RETRY ? delay : LONGEST_RETRY;
   }
   pending.reason = reason;
@@ -107,14 +109,16 @@ base_on (struct settlement *s, const struct sent *sent, int64_t rev, struct mant
   enum mantis_status status;
   bool found;
 
-  status = pending_get (&client->queue, client->store, sent->table, sent->key, s->arena, &pending, &found, error);
+  status = pending_get (&client->queue, client->store, sent->table, sent->key, s->arena, &pending,
+                        &found, error);
   if (status != MANTIS_OK || !found || pending.base >= rev)
     return status;
   pending.base = rev;
   pending.created = false;
   status = pending_put (&client->queue, client->store, sent->table, sent->key, &pending, error);
-  return status == MANTIS_OK ? held_remove (&client->queue, client->store, sent->table, sent->key, rev, error)
-                             : status;
+  return status == MANTIS_OK
+             ? held_remove (&client->queue, client->store, sent->table, sent->key, rev, error)
+             : status;
 }
 
 static enum mantis_status
@@ -122,22 +126,22 @@ keep_loser (struct settlement *s, const struct exception *exception, struct mant
 {
   const struct sent *sent = exception->sent;
   mantis_row key = sent->key, local = NULL;
-  enum mantis_status status
-      = s->client->store->ops->read (s->client->store->session, sent->table, &key, 1, s->arena, &local, error);
+  enum mantis_status status = s->client->store->ops->read (s->client->store->session, sent->table,
+                                                           &key, 1, s->arena, &local, error);
   struct conflict conflict = {
-    .table = sent->table,
-    .key = sent->key,
-    .outcome = outcome_name (exception->outcome),
-    .reason = exception->reason,
-    .node = s->client->store->node,
-    .loser = local,
-    .loser_time = sent->time,
-    .winner = exception->row,
-    .winner_time = exception->updated_at,
-    .winner_origin = exception->origin,
-    .base = sent->base,
-    .rev = exception->rev,
-    .decided_by = exception->decided_by ? exception->decided_by : "database",
+      .table = sent->table,
+      .key = sent->key,
+      .outcome = outcome_name (exception->outcome),
+      .reason = exception->reason,
+      .node = s->client->store->node,
+      .loser = local,
+      .loser_time = sent->time,
+      .winner = exception->row,
+      .winner_time = exception->updated_at,
+      .winner_origin = exception->origin,
+      .base = sent->base,
+      .rev = exception->rev,
+      .decided_by = exception->decided_by ? exception->decided_by : "database",
   };
 
   return status == MANTIS_OK ? conflict_keep (s->client->store, &conflict, error) : status;
@@ -145,7 +149,8 @@ keep_loser (struct settlement *s, const struct exception *exception, struct mant
 
 /* The local row becomes the server's. */
 static enum mantis_status
-take_server_row (struct settlement *s, const struct exception *exception, struct mantis_error *error)
+take_server_row (struct settlement *s, const struct exception *exception,
+                 struct mantis_error *error)
 {
   struct client *client = s->client;
   const struct sent *sent = exception->sent;
@@ -154,21 +159,23 @@ take_server_row (struct settlement *s, const struct exception *exception, struct
 
   if (!change)
     return mantis_fail (error, MANTIS_FAILED, "out of memory");
-  *change = (struct mantis_change){ .table = sent->table,
-                                    .row = exception->row ? exception->row : sent->key,
-                                    .deleted = !exception->row,
-                                    .updated_at = exception->updated_at,
-                                    .rev = exception->rev };
+  *change = (struct mantis_change){.table = sent->table,
+                                   .row = exception->row ? exception->row : sent->key,
+                                   .deleted = !exception->row,
+                                   .updated_at = exception->updated_at,
+                                   .rev = exception->rev};
   s->revs[s->count] = exception->rev;
   s->items[s->count++].change = change;
-  status = held_remove (&client->queue, client->store, sent->table, sent->key, exception->rev, error);
+  status =
+      held_remove (&client->queue, client->store, sent->table, sent->key, exception->rev, error);
   if (status == MANTIS_OK)
     status = pending_remove (&client->queue, client->store, sent->table, sent->key, error);
   return status;
 }
 
 static enum mantis_status
-settle_exception (struct settlement *s, const struct exception *exception, struct mantis_error *error)
+settle_exception (struct settlement *s, const struct exception *exception,
+                  struct mantis_error *error)
 {
   const struct sent *sent = exception->sent;
   /* The database altered the row, nobody lost. */
@@ -191,7 +198,8 @@ settle_exception (struct settlement *s, const struct exception *exception, struc
 }
 
 static enum mantis_status
-settle_exceptions (struct settlement *s, const json_t *answer, bool *excepted, struct mantis_error *error)
+settle_exceptions (struct settlement *s, const json_t *answer, bool *excepted,
+                   struct mantis_error *error)
 {
   enum mantis_status status = MANTIS_OK;
   const json_t *list = json_get_array (answer, "exceptions", &status, error), *json;
@@ -208,7 +216,8 @@ settle_exceptions (struct settlement *s, const json_t *answer, bool *excepted, s
       break;
     if (!exception.sent)
       continue;
-    if (exception.outcome == OUTCOME_COUNT) /* a newer server's word: undecided is the safe reading */
+    if (exception.outcome ==
+        OUTCOME_COUNT) /* a newer server's word: undecided is the safe reading */
       exception.outcome = OUTCOME_RETRY;
     excepted[exception.sent - s->client->batch->sent] = true;
     status = settle_exception (s, &exception, error);
@@ -216,7 +225,7 @@ settle_exceptions (struct settlement *s, const json_t *answer, bool *excepted, s
   return status;
 }
 
-/* ---- All of them -------------------------------------------------------------------------------- */
+/* ---- All of them ----------------------------------------------------------------------------- */
 
 /* Rows of the server that this database does not take are held, and fetched again later. */
 static enum mantis_status
@@ -228,10 +237,11 @@ apply_server_rows (struct settlement *s, struct mantis_error *error)
   for (size_t i = 0; i < s->count && status == MANTIS_OK; i++) {
     const struct mantis_change *change = s->items[i].change;
     if (!s->items[i].done)
-      status = held_put (&client->queue, client->store, change->table, change->row, s->revs[i], s->revs[i],
-                         s->items[i].refusal, mantis_now () + FIRST_RETRY, error);
+      status = held_put (&client->queue, client->store, change->table, change->row, s->revs[i],
+                         s->revs[i], s->items[i].refusal, mantis_now () + FIRST_RETRY, error);
     else if (s->revs[i] > client->phases.rev)
-      status = seen_put (&client->queue, client->store, change->table, change->row, s->revs[i], error);
+      status =
+          seen_put (&client->queue, client->store, change->table, change->row, s->revs[i], error);
   }
   return status;
 }
@@ -239,7 +249,8 @@ apply_server_rows (struct settlement *s, struct mantis_error *error)
 static enum mantis_status
 note_settled (struct client *client, struct mantis_error *error)
 {
-  enum mantis_status status = store_put_meta_integer (client->store, "number", client->flight.number, error);
+  enum mantis_status status =
+      store_put_meta_integer (client->store, "number", client->flight.number, error);
 
   if (status == MANTIS_OK)
     status = store_put_meta_text (client->store, "nonce", client->flight.nonce, error);
@@ -294,7 +305,7 @@ enum mantis_status
 settle (struct client *client, const json_t *answer, struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
-  struct settlement s = { .client = client, .arena = arena };
+  struct settlement s = {.client = client, .arena = arena};
   bool burned = json_is_true (json_object_get (answer, "void"));
   enum mantis_status status = arena ? client_begin (client, MANTIS_WRITE, error)
                                     : mantis_fail (error, MANTIS_FAILED, "out of memory");
@@ -319,7 +330,7 @@ settle (struct client *client, const json_t *answer, struct mantis_error *error)
     client->pushed = json_integer_value (json_object_get (answer, "head"));
   client->number = client->flight.number;
   memcpy (client->nonce, client->flight.nonce, sizeof client->nonce);
-  client->flight = (struct flight){ 0 };
+  client->flight = (struct flight){0};
   batch_free (client->batch);
   client->batch = NULL;
   return MANTIS_OK;
@@ -329,13 +340,14 @@ enum mantis_status
 settle_too_large (struct client *client, const char *reason, struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
-  struct settlement s = { .client = client, .arena = arena };
+  struct settlement s = {.client = client, .arena = arena};
   enum mantis_status status = arena ? client_begin (client, MANTIS_WRITE, error)
                                     : mantis_fail (error, MANTIS_FAILED, "out of memory");
 
   for (size_t i = 0; i < client->batch->count && status == MANTIS_OK; i++)
     if (!client->batch->sent[i].dropped) {
-      mantis_log (MANTIS_WARNING, "a row of table \"%s\" is too large for the server and stays here: %s",
+      mantis_log (MANTIS_WARNING,
+                  "a row of table \"%s\" is too large for the server and stays here: %s",
                   client->batch->sent[i].table->name, reason);
       status = keep_pending (&s, &client->batch->sent[i], reason, TOO_LARGE_RETRY, error);
     }

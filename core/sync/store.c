@@ -11,14 +11,15 @@
 
 enum { FORMAT = 1, ATTACH_TRIES = 5 };
 
-/* ---- Values ----------------------------------------------------------------------------------- */
+/* ---- Values ---------------------------------------------------------------------------------- */
 
 struct mantis_value
 value_text (const char *text)
 {
   if (!text)
-    return (struct mantis_value){ .type = MANTIS_NULL };
-  return (struct mantis_value){ .type = MANTIS_TEXT, .length = (uint32_t) strlen (text), .as.bytes = text };
+    return (struct mantis_value){.type = MANTIS_NULL};
+  return (struct mantis_value){
+      .type = MANTIS_TEXT, .length = (uint32_t)strlen (text), .as.bytes = text};
 }
 
 const char *
@@ -27,7 +28,7 @@ value_as_text (const struct mantis_value *value)
   return value->type == MANTIS_TEXT ? value->as.bytes : "";
 }
 
-/* ---- Rows of Mantis's own tables ---------------------------------------------------------------- */
+/* ---- Rows of Mantis's own tables ------------------------------------------------------------- */
 
 enum mantis_status
 store_get (struct store *store, const struct mantis_table *table, mantis_row key,
@@ -49,14 +50,15 @@ enum mantis_status
 store_put (struct store *store, const struct mantis_table *table, mantis_row row,
            struct mantis_error *error)
 {
-  return apply_one (store, &(struct mantis_change){ .table = table, .row = row }, error);
+  return apply_one (store, &(struct mantis_change){.table = table, .row = row}, error);
 }
 
 enum mantis_status
 store_delete (struct store *store, const struct mantis_table *table, mantis_row key,
               struct mantis_error *error)
 {
-  return apply_one (store, &(struct mantis_change){ .table = table, .row = key, .deleted = true }, error);
+  return apply_one (store, &(struct mantis_change){.table = table, .row = key, .deleted = true},
+                    error);
 }
 
 enum mantis_status
@@ -65,30 +67,31 @@ store_all (struct store *store, const struct mantis_table *table, struct mantis_
 {
   bool end;
 
-  return store->ops->scan (store->session, table, NULL, NULL, SIZE_MAX, SIZE_MAX, arena, rows, count, &end,
-                           error);
+  return store->ops->scan (store->session, table, NULL, NULL, SIZE_MAX, SIZE_MAX, arena, rows,
+                           count, &end, error);
 }
 
-/* ---- Facts ------------------------------------------------------------------------------------ */
+/* ---- Facts ----------------------------------------------------------------------------------- */
 
 static enum mantis_status
 get_meta (struct store *store, const char *name, struct mantis_arena *arena, mantis_row *row,
           struct mantis_error *error)
 {
-  struct mantis_value key[META_COLUMNS] = { [META_NAME] = value_text (name) };
+  struct mantis_value key[META_COLUMNS] = {[META_NAME] = value_text (name)};
 
   return store_get (store, &table_meta, key, arena, row, error);
 }
 
 enum mantis_status
-store_meta_text (struct store *store, const char *name, struct mantis_arena *arena, const char **value,
-                 struct mantis_error *error)
+store_meta_text (struct store *store, const char *name, struct mantis_arena *arena,
+                 const char **value, struct mantis_error *error)
 {
   mantis_row row;
   enum mantis_status status = get_meta (store, name, arena, &row, error);
 
-  *value = status == MANTIS_OK && row && row[META_VALUE].type == MANTIS_TEXT ? row[META_VALUE].as.bytes
-                                                                             : NULL;
+  *value = status == MANTIS_OK && row && row[META_VALUE].type == MANTIS_TEXT
+               ? row[META_VALUE].as.bytes
+               : NULL;
   return status;
 }
 
@@ -108,25 +111,27 @@ store_meta_integer (struct store *store, const char *name, int64_t fallback, int
 }
 
 enum mantis_status
-store_put_meta_text (struct store *store, const char *name, const char *value, struct mantis_error *error)
+store_put_meta_text (struct store *store, const char *name, const char *value,
+                     struct mantis_error *error)
 {
-  struct mantis_value row[META_COLUMNS]
-      = { [META_NAME] = value_text (name), [META_VALUE] = value_text (value) };
+  struct mantis_value row[META_COLUMNS] = {
+      [META_NAME] = value_text (name), [META_VALUE] = value_text (value)};
 
   return value ? store_put (store, &table_meta, row, error)
                : store_delete (store, &table_meta, row, error);
 }
 
 enum mantis_status
-store_put_meta_integer (struct store *store, const char *name, int64_t value, struct mantis_error *error)
+store_put_meta_integer (struct store *store, const char *name, int64_t value,
+                        struct mantis_error *error)
 {
-  struct mantis_value row[META_COLUMNS]
-      = { [META_NAME] = value_text (name), [META_VALUE] = value_integer (value) };
+  struct mantis_value row[META_COLUMNS] = {
+      [META_NAME] = value_text (name), [META_VALUE] = value_integer (value)};
 
   return store_put (store, &table_meta, row, error);
 }
 
-/* ---- Life ------------------------------------------------------------------------------------- */
+/* ---- Life ------------------------------------------------------------------------------------ */
 
 static enum mantis_status
 own_identity (struct store *store, const char *name, char *text, size_t length,
@@ -176,10 +181,11 @@ check_format (struct store *store, struct mantis_error *error)
   enum mantis_status status = store_meta_integer (store, "format", 0, &format, error);
 
   if (status == MANTIS_OK && format > FORMAT)
-    return mantis_fail (error, MANTIS_INVALID,
-                        "this database was written by a newer Mantis (format %lld, this one knows %d): "
-                        "install that version again",
-                        (long long) format, FORMAT);
+    return mantis_fail (
+        error, MANTIS_INVALID,
+        "this database was written by a newer Mantis (format %lld, this one knows %d): "
+        "install that version again",
+        (long long)format, FORMAT);
   if (status == MANTIS_OK && format < FORMAT)
     status = store_put_meta_integer (store, "format", FORMAT, error);
   return status;
@@ -191,7 +197,8 @@ attach (struct store *store, struct mantis_error *error)
 {
   enum mantis_status status = MANTIS_OK;
 
-  for (const struct mantis_table *const *t = internal_tables (store->role); *t && status == MANTIS_OK; t++)
+  for (const struct mantis_table *const *t = internal_tables (store->role);
+       *t && status == MANTIS_OK; t++)
     status = store->ops->create (store->session, *t, error);
   if (status == MANTIS_OK)
     status = check_format (store, error);
@@ -229,12 +236,12 @@ attach_in_transaction (struct store *store, struct mantis_error *error)
 }
 
 enum mantis_status
-store_open (struct store *store, const struct mantis_storage *ops, void *self, enum mantis_role role,
-            const char *const *patterns, struct mantis_error *error)
+store_open (struct store *store, const struct mantis_storage *ops, void *self,
+            enum mantis_role role, const char *const *patterns, struct mantis_error *error)
 {
   enum mantis_status status;
 
-  *store = (struct store){ .ops = ops, .self = self, .role = role, .patterns = patterns };
+  *store = (struct store){.ops = ops, .self = self, .role = role, .patterns = patterns};
   status = ops->open (self, role, &store->session, error);
   if (status == MANTIS_OK)
     status = attach_in_transaction (store, error);
@@ -255,7 +262,8 @@ store_close (struct store *store)
 enum mantis_status
 store_begin (struct store *store, enum mantis_mode mode, struct mantis_error *error)
 {
-  enum mantis_status status = store->stale ? MANTIS_STALE : store->ops->begin (store->session, mode, error);
+  enum mantis_status status =
+      store->stale ? MANTIS_STALE : store->ops->begin (store->session, mode, error);
 
   for (int i = 0; status == MANTIS_STALE && i < ATTACH_TRIES; i++) {
     mantis_log (MANTIS_DEBUG, "the schema has changed: attaching again");

@@ -19,13 +19,13 @@ struct store {
   const char *const *patterns; /* tables to sync, NULL: all */
   struct mantis_session *session;
   const struct mantis_schema *schema; /* as of the last attach */
-  int64_t attached;                   /* counts attaches: what is derived from the schema goes with it */
+  int64_t attached; /* counts attaches: what is derived from the schema goes with it */
   char node[NODE_LENGTH + 1];
   char epoch[EPOCH_LENGTH + 1]; /* server */
   int64_t floor, floor_time;    /* server: version of rows without an entry */
   int64_t generation;           /* server: counts changes of tables that clients have to hear of */
   bool in_transaction;
-  bool stale; /* the schema has changed, and attaching again has not succeeded yet */
+  bool stale;       /* the schema has changed, and attaching again has not succeeded yet */
   int64_t begun_at; /* monotonic microseconds */
   int64_t took;     /* milliseconds that the last committed transaction was open */
 };
@@ -58,8 +58,9 @@ enum mantis_status store_all (struct store *store, const struct mantis_table *ta
                               struct mantis_error *error);
 
 /* A fact of __sync_meta; absent: NULL, FALLBACK. */
-enum mantis_status store_meta_text (struct store *store, const char *name, struct mantis_arena *arena,
-                                    const char **value, struct mantis_error *error);
+enum mantis_status store_meta_text (struct store *store, const char *name,
+                                    struct mantis_arena *arena, const char **value,
+                                    struct mantis_error *error);
 enum mantis_status store_meta_integer (struct store *store, const char *name, int64_t fallback,
                                        int64_t *value, struct mantis_error *error);
 /* VALUE NULL: forget it. */
@@ -68,11 +69,11 @@ enum mantis_status store_put_meta_text (struct store *store, const char *name, c
 enum mantis_status store_put_meta_integer (struct store *store, const char *name, int64_t value,
                                            struct mantis_error *error);
 
-/* ---- Values of rows that Mantis makes itself ---- */
+/* ---- Values of rows that Mantis makes itself ------------------------------------------------- */
 static inline struct mantis_value
 value_integer (int64_t integer)
 {
-  return (struct mantis_value){ .type = MANTIS_INTEGER, .as.integer = integer };
+  return (struct mantis_value){.type = MANTIS_INTEGER, .as.integer = integer};
 }
 struct mantis_value value_text (const char *text); /* borrowed; NULL gives NULL */
 static inline int64_t

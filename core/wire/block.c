@@ -12,9 +12,9 @@
 
 enum meta { META_UPDATED_AT, META_REV, META_BASE, META_CREATED, META_SEEN, META_COUNT };
 
-static const char *const meta_names[META_COUNT] = { "updated_at", "rev", "base", "created", "seen" };
+static const char *const meta_names[META_COUNT] = {"updated_at", "rev", "base", "created", "seen"};
 
-/* ---- Encode ----------------------------------------------------------------------------------- */
+/* ---- Encode ---------------------------------------------------------------------------------- */
 
 static int64_t
 meta_of (const struct mantis_change *change, enum meta meta)
@@ -37,7 +37,8 @@ meta_of (const struct mantis_change *change, enum meta meta)
 struct run {
   const struct mantis_change *const *changes;
   size_t count;
-  const struct mantis_change *sample; /* the first that is not a deletion: its columns are the block's */
+  const struct mantis_change
+      *sample; /* the first that is not a deletion: its columns are the block's */
   int64_t shared[META_COUNT];
   bool varies[META_COUNT];
 };
@@ -54,7 +55,7 @@ same_columns (const struct mantis_table *table, mantis_row a, mantis_row b)
 static struct run
 take_run (const struct mantis_change *const *changes, size_t count)
 {
-  struct run run = { .changes = changes };
+  struct run run = {.changes = changes};
 
   for (int m = 0; m < META_COUNT; m++)
     run.shared[m] = meta_of (changes[0], m);
@@ -98,7 +99,7 @@ encode_head (struct mantis_buf *buf, const struct run *run, const bool *travels)
   }
   for (int m = 0; m < META_COUNT; m++)
     if (travels[m] && (run->shared[m] || run->varies[m] || m == META_BASE))
-      mantis_buf_printf (buf, ",\"%s\":%lld", meta_names[m], (long long) run->shared[m]);
+      mantis_buf_printf (buf, ",\"%s\":%lld", meta_names[m], (long long)run->shared[m]);
   comma = ",\"meta\":[";
   for (int m = 0; m < META_COUNT; m++)
     if (travels[m] && run->varies[m]) {
@@ -130,8 +131,8 @@ encode_row (struct mantis_buf *buf, const struct run *run, const struct mantis_c
       }
   for (int m = 0; m < META_COUNT; m++)
     if (travels[m] && run->varies[m]) {
-      struct mantis_value rest
-          = { .type = MANTIS_INTEGER, .as.integer = meta_of (change, m) - run->shared[m] };
+      struct mantis_value rest = {.type = MANTIS_INTEGER,
+                                  .as.integer = meta_of (change, m) - run->shared[m]};
       mantis_buf_char (buf, ',');
       value_encode (buf, &rest);
     }
@@ -141,7 +142,7 @@ encode_row (struct mantis_buf *buf, const struct run *run, const struct mantis_c
 static void
 encode_run (struct mantis_buf *buf, const struct run *run, const bool *travels)
 {
-  static const char *const lists[] = { ",\"rows\":[", ",\"deleted\":[" };
+  static const char *const lists[] = {",\"rows\":[", ",\"deleted\":["};
 
   encode_head (buf, run, travels);
   for (int deleted = 0; deleted < 2; deleted++) {
@@ -162,8 +163,8 @@ void
 blocks_encode (struct mantis_buf *buf, const struct mantis_change *const *changes, size_t count,
                enum block_content content)
 {
-  static const bool push[META_COUNT] = { true, false, true, true, true };
-  static const bool pull[META_COUNT] = { true, true, false, false, false };
+  static const bool push[META_COUNT] = {true, false, true, true, true};
+  static const bool pull[META_COUNT] = {true, true, false, false, false};
   const bool *travels = content == BLOCK_PUSH ? push : pull;
 
   for (size_t i = 0; i < count;) {
@@ -175,7 +176,7 @@ blocks_encode (struct mantis_buf *buf, const struct mantis_change *const *change
   }
 }
 
-/* ---- Decode ----------------------------------------------------------------------------------- */
+/* ---- Decode ---------------------------------------------------------------------------------- */
 
 enum { MAX_META = 16, PATH_SIZE = 160 };
 
@@ -222,23 +223,25 @@ decode_columns (const json_t *json, struct block *block, struct mantis_arena *ar
     const char *name = json_string_value (json_array_get (columns, i));
     size_t at = name ? column_index (block->table, name) : SIZE_MAX;
     if (at == SIZE_MAX && !block->stale)
-      return mantis_fail (error, MANTIS_INVALID, "%s.columns[%zu]: table \"%s\" has no column \"%.80s\"",
-                          block->path, i, block->table->name, name ? name : "");
+      return mantis_fail (error, MANTIS_INVALID,
+                          "%s.columns[%zu]: table \"%s\" has no column \"%.80s\"", block->path, i,
+                          block->table->name, name ? name : "");
     if (at != SIZE_MAX && block->table->columns[at].generated && !block->stale)
-      return mantis_fail (error, MANTIS_INVALID, "%s.columns[%zu]: column \"%s\" is generated", block->path,
-                          i, name);
+      return mantis_fail (error, MANTIS_INVALID, "%s.columns[%zu]: column \"%s\" is generated",
+                          block->path, i, name);
     block->columns[i] = at;
     if (at == SIZE_MAX)
       continue;
     if (named[at])
-      return mantis_fail (error, MANTIS_INVALID, "%s.columns[%zu]: \"%s\" is named twice", block->path, i,
-                          name);
+      return mantis_fail (error, MANTIS_INVALID, "%s.columns[%zu]: \"%s\" is named twice",
+                          block->path, i, name);
     named[at] = true;
     keys += block->table->columns[at].key_position > 0;
   }
   if (block->width && keys != block->table->key_count)
-    return mantis_fail (error, MANTIS_INVALID, "%s.columns: the primary key of \"%s\" is not complete",
-                        block->path, block->table->name);
+    return mantis_fail (error, MANTIS_INVALID,
+                        "%s.columns: the primary key of \"%s\" is not complete", block->path,
+                        block->table->name);
   return MANTIS_OK;
 }
 
@@ -256,7 +259,8 @@ decode_meta (const json_t *json, struct block *block, struct mantis_error *error
   for (size_t i = 0; i < block->meta_count; i++) {
     const char *name = json_string_value (json_array_get (meta, i));
     if (!name)
-      return mantis_fail (error, MANTIS_INVALID, "%s.meta[%zu]: a string belongs here", block->path, i);
+      return mantis_fail (error, MANTIS_INVALID, "%s.meta[%zu]: a string belongs here", block->path,
+                          i);
     block->meta[i].adds = *name == '+';
     block->meta[i].meta = -1; /* unknown members are ignored, so that versions can meet */
     for (int m = 0; m < META_COUNT; m++)
@@ -295,7 +299,8 @@ decode_facts (const json_t *row, size_t from, const struct block *block, int64_t
     if (m < 0)
       continue;
     if (!json_is_integer (value) && !json_is_boolean (value))
-      return mantis_fail (error, MANTIS_INVALID, "meta \"%s\": an integer belongs here", meta_names[m]);
+      return mantis_fail (error, MANTIS_INVALID, "meta \"%s\": an integer belongs here",
+                          meta_names[m]);
     facts[m] = json_is_integer (value) ? json_integer_value (value) : json_is_true (value);
     if (block->meta[i].adds && __builtin_add_overflow (facts[m], block->shared[m], &facts[m]))
       return mantis_fail (error, MANTIS_INVALID, "meta \"%s\": out of range", meta_names[m]);
@@ -347,7 +352,8 @@ decode_rows (const json_t *json, const char *list, const struct block *block, in
   size_t i;
 
   if (json_array_size (rows) && !deleted && !block->width)
-    return mantis_fail (error, MANTIS_INVALID, "%s.columns: missing, but there are rows", block->path);
+    return mantis_fail (error, MANTIS_INVALID, "%s.columns: missing, but there are rows",
+                        block->path);
   json_array_foreach (rows, i, row)
   {
     struct mantis_change *change = &out->changes[out->count];
@@ -381,9 +387,10 @@ decode_block (const json_t *json, struct block *block, const struct block_tables
   if (!name)
     return mantis_fail (error, MANTIS_INVALID, "%s.table: missing", block->path);
   if (!(block->table = tables->find (tables->context, name, ignore)))
-    return *ignore ? MANTIS_OK
-                   : mantis_fail (error, MANTIS_INVALID, "%s.table: there is no table \"%.80s\" to sync",
-                                  block->path, name);
+    return *ignore
+               ? MANTIS_OK
+               : mantis_fail (error, MANTIS_INVALID,
+                              "%s.table: there is no table \"%.80s\" to sync", block->path, name);
   block->stale = fingerprint && strcmp (fingerprint, block->table->fingerprint) != 0;
   if ((status = decode_columns (json, block, arena, error)) == MANTIS_OK)
     status = decode_meta (json, block, error);
@@ -396,26 +403,27 @@ count_rows (const json_t *array)
   size_t count = 0, i;
   const json_t *block;
 
-  json_array_foreach (array, i, block) count += json_array_size (json_object_get (block, "rows"))
-                                                + json_array_size (json_object_get (block, "deleted"));
+  json_array_foreach (array, i, block) count +=
+      json_array_size (json_object_get (block, "rows")) +
+      json_array_size (json_object_get (block, "deleted"));
   return count;
 }
 
 enum mantis_status
-blocks_decode (const json_t *array, const char *path, const struct block_tables *tables, int64_t now,
-               const char *origin, struct mantis_arena *arena, struct block_changes *out,
-               struct mantis_error *error)
+blocks_decode (const json_t *array, const char *path, const struct block_tables *tables,
+               int64_t now, const char *origin, struct mantis_arena *arena,
+               struct block_changes *out, struct mantis_error *error)
 {
   size_t room = count_rows (array), i;
   const json_t *json;
 
-  *out = (struct block_changes){ .changes = arena_array (arena, room, sizeof *out->changes),
-                                 .stale = arena_array (arena, room, sizeof *out->stale) };
+  *out = (struct block_changes){.changes = arena_array (arena, room, sizeof *out->changes),
+                                .stale = arena_array (arena, room, sizeof *out->stale)};
   if (!out->changes || !out->stale)
     return mantis_fail (error, MANTIS_FULL, "the message is larger than its limit");
   json_array_foreach (array, i, json)
   {
-    struct block block = { 0 };
+    struct block block = {0};
     enum mantis_status status;
     bool ignore;
     snprintf (block.path, sizeof block.path, "%s[%zu]", path, i);

@@ -25,8 +25,8 @@ enum block_content {
 };
 
 /* CHANGES as blocks, separated by commas.  Runs of one table make one block. */
-void blocks_encode (struct mantis_buf *buf, const struct mantis_change *const *changes, size_t count,
-                    enum block_content content);
+void blocks_encode (struct mantis_buf *buf, const struct mantis_change *const *changes,
+                    size_t count, enum block_content content);
 
 /* What a block may speak of.  A name that FIND does not know: NULL, and *IGNORE tells whether the block is
  * skipped or refused. */
@@ -44,8 +44,8 @@ struct block_changes {
 /* Decode ARRAY (JSON path PATH, for errors).  A change without a time of its own gets NOW, all get ORIGIN.
  * The rows of ARRAY are used up: it cannot be decoded twice. */
 enum mantis_status blocks_decode (const json_t *array, const char *path,
-                                  const struct block_tables *tables, int64_t now, const char *origin,
-                                  struct mantis_arena *arena, struct block_changes *out,
-                                  struct mantis_error *error);
+                                  const struct block_tables *tables, int64_t now,
+                                  const char *origin, struct mantis_arena *arena,
+                                  struct block_changes *out, struct mantis_error *error);
 
 #endif

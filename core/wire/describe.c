@@ -10,7 +10,7 @@
 #include <ctype.h>
 #include <string.h>
 
-/* ---- Encode ----------------------------------------------------------------------------------- */
+/* ---- Encode ---------------------------------------------------------------------------------- */
 
 static void
 encode_names (struct mantis_buf *buf, const char *const *names, size_t count)
@@ -81,7 +81,7 @@ table_encode (struct mantis_buf *buf, const struct mantis_table *table)
   mantis_buf_text (buf, "]}");
 }
 
-/* ---- Decode ----------------------------------------------------------------------------------- */
+/* ---- Decode ---------------------------------------------------------------------------------- */
 
 struct reader {
   struct mantis_arena *arena;
@@ -128,11 +128,13 @@ class_of (const char *declared)
   /* The rules of https://sqlite.org/datatype3.html, section 3.1, in their order. */
   if (strcasestr (declared, "INT"))
     return MANTIS_CLASS_INTEGER;
-  if (strcasestr (declared, "CHAR") || strcasestr (declared, "CLOB") || strcasestr (declared, "TEXT"))
+  if (strcasestr (declared, "CHAR") || strcasestr (declared, "CLOB") ||
+      strcasestr (declared, "TEXT"))
     return MANTIS_CLASS_TEXT;
   if (strcasestr (declared, "BLOB") || !*declared)
     return MANTIS_CLASS_ANY;
-  if (strcasestr (declared, "REAL") || strcasestr (declared, "FLOA") || strcasestr (declared, "DOUB"))
+  if (strcasestr (declared, "REAL") || strcasestr (declared, "FLOA") ||
+      strcasestr (declared, "DOUB"))
     return MANTIS_CLASS_REAL;
   return MANTIS_CLASS_NUMERIC;
 }
@@ -153,7 +155,7 @@ read_column (struct reader *r, const json_t *json, struct mantis_column *column)
     column->declared = "";
   if (!column->name || !*column->name || position < 0 || position > 1000)
     refuse (r, "a column without a name, or with a strange place in the key");
-  column->key_position = (uint32_t) position;
+  column->key_position = (uint32_t)position;
   column->type_class = class_of (column->declared);
 }
 
@@ -164,7 +166,7 @@ hash_name (const char *name)
   uint64_t hash = 0;
 
   for (; name && *name; name++) {
-    unsigned char c = (unsigned char) (*name & 0x80 ? *name : tolower (*name));
+    unsigned char c = (unsigned char)(*name & 0x80 ? *name : tolower (*name));
     hash = hash_bytes (&c, 1, hash);
   }
   return hash;
@@ -192,7 +194,8 @@ check_names (struct reader *r, struct map *names, const char *const *list, size_
 static bool
 is_action (const char *text)
 {
-  static const char *const actions[] = { "NO ACTION", "RESTRICT", "CASCADE", "SET NULL", "SET DEFAULT" };
+  static const char *const actions[] = {"NO ACTION", "RESTRICT", "CASCADE", "SET NULL",
+                                        "SET DEFAULT"};
 
   for (size_t i = 0; text && i < COUNT_OF (actions); i++)
     if (strcmp (actions[i], text) == 0)
@@ -203,7 +206,7 @@ is_action (const char *text)
 static void
 check_constraints (struct reader *r, const struct mantis_table *table)
 {
-  struct map names = { 0 };
+  struct map names = {0};
 
   index_columns (r, table, &names);
   for (size_t i = 0; r->status == MANTIS_OK && i < table->foreign_key_count; i++) {
@@ -230,7 +233,7 @@ read_key (struct reader *r, struct mantis_table *table, uint32_t *key)
     if (position > wanted || (position && key[position - 1]))
       refuse (r, "the places in the key are not 1, 2, 3 ...");
     else if (position)
-      key[position - 1] = (uint32_t) i + 1;
+      key[position - 1] = (uint32_t)i + 1;
   }
   for (size_t i = 0; r->status == MANTIS_OK && i < wanted; i++)
     key[i]--;
@@ -263,7 +266,8 @@ read_constraints (struct reader *r, const json_t *json, struct mantis_table *tab
 {
   const json_t *keys = json_get_array (json, "foreign_keys", &r->status, r->error);
   const json_t *uniques = json_get_array (json, "uniques", &r->status, r->error), *item;
-  struct mantis_foreign_key *foreign = arena_array (r->arena, json_array_size (keys), sizeof *foreign);
+  struct mantis_foreign_key *foreign =
+      arena_array (r->arena, json_array_size (keys), sizeof *foreign);
   struct mantis_unique *unique = arena_array (r->arena, json_array_size (uniques), sizeof *unique);
   size_t i;
 
@@ -276,8 +280,8 @@ read_constraints (struct reader *r, const json_t *json, struct mantis_table *tab
     const json_t *parents = json_get_array (item, "parents", &r->status, r->error);
     size_t count;
     foreign[i].parent = read_text (r, item, "parent");
-    foreign[i].columns
-        = read_names (r, json_get_array (item, "columns", &r->status, r->error), &foreign[i].count);
+    foreign[i].columns =
+        read_names (r, json_get_array (item, "columns", &r->status, r->error), &foreign[i].count);
     foreign[i].parents = parents ? read_names (r, parents, &count) : NULL;
     foreign[i].on_delete = read_text (r, item, "on_delete");
     foreign[i].on_update = read_text (r, item, "on_update");
@@ -295,7 +299,7 @@ enum mantis_status
 table_decode (const json_t *json, struct mantis_arena *arena, const struct mantis_table **out,
               struct mantis_error *error)
 {
-  struct reader r = { .arena = arena, .error = error };
+  struct reader r = {.arena = arena, .error = error};
   struct mantis_table *table = mantis_arena_alloc (arena, sizeof *table);
 
   if (!table)
@@ -306,8 +310,8 @@ table_decode (const json_t *json, struct mantis_arena *arena, const struct manti
   table->without_rowid = json_get_bool (json, "without_rowid", false, &r.status, error);
   table->strict = json_get_bool (json, "strict", false, &r.status, error);
   table->autoincrement = json_get_bool (json, "autoincrement", false, &r.status, error);
-  if (!table->name || !*table->name || strncasecmp (table->name, "__sync_", 7) == 0
-      || strncasecmp (table->name, "sqlite_", 7) == 0)
+  if (!table->name || !*table->name || strncasecmp (table->name, "__sync_", 7) == 0 ||
+      strncasecmp (table->name, "sqlite_", 7) == 0)
     refuse (&r, "no name, or one that is taken");
   read_columns (&r, json_get_array (json, "columns", &r.status, error), table);
   read_constraints (&r, json, table);

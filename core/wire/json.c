@@ -123,8 +123,8 @@ is_object (const json_t *json)
 }
 
 int64_t
-json_get_integer (const json_t *object, const char *name, int64_t fallback, enum mantis_status *status,
-                  struct mantis_error *error)
+json_get_integer (const json_t *object, const char *name, int64_t fallback,
+                  enum mantis_status *status, struct mantis_error *error)
 {
   const json_t *member = get (object, name, "an integer", is_integer, status, error);
 
@@ -141,8 +141,8 @@ json_get_bool (const json_t *object, const char *name, bool fallback, enum manti
 }
 
 const char *
-json_get_text (const json_t *object, const char *name, const char *fallback, enum mantis_status *status,
-               struct mantis_error *error)
+json_get_text (const json_t *object, const char *name, const char *fallback,
+               enum mantis_status *status, struct mantis_error *error)
 {
   const json_t *member = get (object, name, "a string without NUL", is_text, status, error);
 

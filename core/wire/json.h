@@ -26,8 +26,8 @@ cleanup_json_pointer (json_t **json)
  * and ERROR, unless an earlier one did, so that a caller checks once after reading several. */
 int64_t json_get_integer (const json_t *object, const char *name, int64_t fallback,
                           enum mantis_status *status, struct mantis_error *error);
-bool json_get_bool (const json_t *object, const char *name, bool fallback, enum mantis_status *status,
-                    struct mantis_error *error);
+bool json_get_bool (const json_t *object, const char *name, bool fallback,
+                    enum mantis_status *status, struct mantis_error *error);
 const char *json_get_text (const json_t *object, const char *name, const char *fallback,
                            enum mantis_status *status, struct mantis_error *error);
 const json_t *json_get_array (const json_t *object, const char *name, enum mantis_status *status,

@@ -63,14 +63,16 @@ key_parse (const char *text, const struct mantis_table *table, struct mantis_are
   enum mantis_status status;
 
   if (!json)
-    return mantis_fail (error, MANTIS_INVALID, "not a key of table \"%s\": %.100s", table->name, text);
+    return mantis_fail (error, MANTIS_INVALID, "not a key of table \"%s\": %.100s", table->name,
+                        text);
   status = key_decode (json, table, arena, row, error);
   json_decref (json);
   return status;
 }
 
 mantis_row
-key_row (const struct mantis_table *table, const struct mantis_value *key, struct mantis_arena *arena)
+key_row (const struct mantis_table *table, const struct mantis_value *key,
+         struct mantis_arena *arena)
 {
   struct mantis_value *values = empty_row (table, arena);
 
@@ -85,10 +87,10 @@ comparable (const struct mantis_value *value)
 {
   struct mantis_value same = *value;
 
-  if (value->type == MANTIS_REAL && value->as.real >= -TWO_63 && value->as.real < TWO_63
-      && value->as.real == (double) (int64_t) value->as.real) {
+  if (value->type == MANTIS_REAL && value->as.real >= -TWO_63 && value->as.real < TWO_63 &&
+      value->as.real == (double)(int64_t)value->as.real) {
     same.type = MANTIS_INTEGER;
-    same.as.integer = (int64_t) value->as.real;
+    same.as.integer = (int64_t)value->as.real;
   }
   return same;
 }
@@ -119,7 +121,8 @@ bool
 key_equal (const struct mantis_table *table, mantis_row a, mantis_row b)
 {
   for (size_t i = 0; i < table->key_count; i++) {
-    struct mantis_value left = comparable (&a[table->key[i]]), right = comparable (&b[table->key[i]]);
+    struct mantis_value left = comparable (&a[table->key[i]]),
+                        right = comparable (&b[table->key[i]]);
     if (!mantis_value_equal (&left, &right))
       return false;
   }
@@ -136,10 +139,10 @@ compare_with_real (int64_t integer, double real)
     return 1;
   if (!(real < TWO_63))
     return -1;
-  whole = (int64_t) real; /* towards zero */
+  whole = (int64_t)real; /* towards zero */
   if (integer != whole)
     return integer < whole ? -1 : 1;
-  return (double) whole < real ? -1 : (double) whole > real;
+  return (double)whole < real ? -1 : (double)whole > real;
 }
 
 static int
@@ -157,7 +160,7 @@ compare_numbers (const struct mantis_value *a, const struct mantis_value *b)
 static int
 compare_values (const struct mantis_value *a, const struct mantis_value *b)
 {
-  static const int ranks[] = { 0, 0, 1, 1, 2, 3 }; /* by enum mantis_type */
+  static const int ranks[] = {0, 0, 1, 1, 2, 3}; /* by enum mantis_type */
   int order = ranks[a->type] - ranks[b->type];
   size_t length = a->length < b->length ? a->length : b->length;
 

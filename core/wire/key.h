@@ -19,7 +19,8 @@ enum mantis_status key_decode (const json_t *json, const struct mantis_table *ta
                                struct mantis_arena *arena, mantis_row *row,
                                struct mantis_error *error);
 enum mantis_status key_parse (const char *text, const struct mantis_table *table,
-                              struct mantis_arena *arena, mantis_row *row, struct mantis_error *error);
+                              struct mantis_arena *arena, mantis_row *row,
+                              struct mantis_error *error);
 
 /* A row with the given KEY values (key_count of them, borrowed). */
 mantis_row key_row (const struct mantis_table *table, const struct mantis_value *key,

@@ -13,7 +13,7 @@
 bool
 text_is_utf8 (const char *bytes, size_t length)
 {
-  const unsigned char *at = (const unsigned char *) bytes, *end = at + length;
+  const unsigned char *at = (const unsigned char *)bytes, *end = at + length;
 
   while (at < end) {
     size_t more;
@@ -22,10 +22,10 @@ text_is_utf8 (const char *bytes, size_t length)
       continue;
     }
     more = *at < 0xc2 ? 0 : *at < 0xe0 ? 1 : *at < 0xf0 ? 2 : *at < 0xf5 ? 3 : 0;
-    if (more == 0 || (size_t) (end - at) <= more)
+    if (more == 0 || (size_t)(end - at) <= more)
       return false;
-    if ((*at == 0xe0 && at[1] < 0xa0) || (*at == 0xed && at[1] > 0x9f) || (*at == 0xf0 && at[1] < 0x90)
-        || (*at == 0xf4 && at[1] > 0x8f))
+    if ((*at == 0xe0 && at[1] < 0xa0) || (*at == 0xed && at[1] > 0x9f) ||
+        (*at == 0xf0 && at[1] < 0x90) || (*at == 0xf4 && at[1] > 0x8f))
       return false;
     for (size_t i = 1; i <= more; i++)
       if ((at[i] & 0xc0) != 0x80)
@@ -43,8 +43,8 @@ encode_tagged (struct mantis_buf *buf, char tag, const char *bytes, size_t lengt
 
   mantis_buf_printf (buf, "{\"%c\":\"", tag);
   if ((end = mantis_buf_reserve (buf, room + 1))) {
-    int written = EVP_EncodeBlock ((unsigned char *) end, (const unsigned char *) bytes, (int) length);
-    buf->length += (size_t) written;
+    int written = EVP_EncodeBlock ((unsigned char *)end, (const unsigned char *)bytes, (int)length);
+    buf->length += (size_t)written;
   }
   mantis_buf_text (buf, "\"}");
 }
@@ -53,14 +53,14 @@ static void
 encode_integer (struct mantis_buf *buf, int64_t integer)
 {
   char digits[24], *at = digits + sizeof digits;
-  uint64_t rest = integer < 0 ? 0 - (uint64_t) integer : (uint64_t) integer;
+  uint64_t rest = integer < 0 ? 0 - (uint64_t)integer : (uint64_t)integer;
 
   do
-    *--at = (char) ('0' + rest % 10);
+    *--at = (char)('0' + rest % 10);
   while ((rest /= 10));
   if (integer < 0)
     *--at = '-';
-  mantis_buf_add (buf, at, (size_t) (digits + sizeof digits - at));
+  mantis_buf_add (buf, at, (size_t)(digits + sizeof digits - at));
 }
 
 /* Most reals that people store have few decimals.  N / 10^k is correctly rounded (IEEE 754, section 5.4.1)
@@ -68,7 +68,7 @@ encode_integer (struct mantis_buf *buf, int64_t integer)
 static bool
 encode_short_real (struct mantis_buf *buf, double real)
 {
-  static const double powers[] = { 1e1, 1e2, 1e3, 1e4, 1e5, 1e6 };
+  static const double powers[] = {1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
   double size = fabs (real);
 
   if (!(size < 9e9) || (real == 0 && signbit (real)))
@@ -76,14 +76,14 @@ encode_short_real (struct mantis_buf *buf, double real)
   for (size_t k = 0; k < sizeof powers / sizeof *powers; k++) {
     double scaled = nearbyint (size * powers[k]);
     if (scaled / powers[k] == size) {
-      uint64_t digits = (uint64_t) scaled, unit = (uint64_t) powers[k];
+      uint64_t digits = (uint64_t)scaled, unit = (uint64_t)powers[k];
       if (real < 0)
         mantis_buf_char (buf, '-');
-      encode_integer (buf, (int64_t) (digits / unit));
+      encode_integer (buf, (int64_t)(digits / unit));
       mantis_buf_char (buf, '.');
       for (digits %= unit; unit > 1; digits %= unit) {
         unit /= 10;
-        mantis_buf_char (buf, (char) ('0' + digits / unit));
+        mantis_buf_char (buf, (char)('0' + digits / unit));
       }
       return true;
     }
@@ -112,7 +112,7 @@ encode_real (struct mantis_buf *buf, double real)
       break;
   }
   point = text + strspn (text, "-0123456789"); /* the locale's, of one byte or more */
-  mantis_buf_add (buf, text, (size_t) (point - text));
+  mantis_buf_add (buf, text, (size_t)(point - text));
   if (*point != 'e')
     mantis_buf_char (buf, '.');
   if (*point == '\0')
@@ -123,7 +123,7 @@ encode_real (struct mantis_buf *buf, double real)
 void
 value_encode (struct mantis_buf *buf, const struct mantis_value *value)
 {
-  switch ((enum mantis_type) value->type) {
+  switch ((enum mantis_type)value->type) {
   case MANTIS_NONE:
   case MANTIS_NULL:
     mantis_buf_add (buf, "null", 4);
@@ -147,26 +147,29 @@ value_encode (struct mantis_buf *buf, const struct mantis_value *value)
 }
 
 static enum mantis_status
-decode_base64 (const char *text, size_t length, struct mantis_arena *arena, struct mantis_value *value,
-               struct mantis_error *error)
+decode_base64 (const char *text, size_t length, struct mantis_arena *arena,
+               struct mantis_value *value, struct mantis_error *error)
 {
   size_t padding = 0;
   char *bytes;
 
   if (length % 4 != 0)
-    return mantis_fail (error, MANTIS_INVALID, "base64 text whose length is not a multiple of four");
+    return mantis_fail (error, MANTIS_INVALID,
+                        "base64 text whose length is not a multiple of four");
   while (padding < 2 && padding < length && text[length - 1 - padding] == '=')
     padding++;
   /* EVP_DecodeBlock forgives blanks at both ends and '=' anywhere: refuse them here. */
   for (size_t i = 0; i < length - padding; i++)
-    if (!strchr ("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", text[i]) || !text[i])
+    if (!strchr ("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", text[i]) ||
+        !text[i])
       return mantis_fail (error, MANTIS_INVALID, "text that is not base64");
   if (!(bytes = mantis_arena_alloc (arena, length / 4 * 3 + 1)))
     return mantis_fail (error, MANTIS_FULL, "the message is larger than its limit");
-  if (length && EVP_DecodeBlock ((unsigned char *) bytes, (const unsigned char *) text, (int) length) < 0)
+  if (length &&
+      EVP_DecodeBlock ((unsigned char *)bytes, (const unsigned char *)text, (int)length) < 0)
     return mantis_fail (error, MANTIS_INVALID, "text that is not base64");
   value->as.bytes = bytes;
-  value->length = (uint32_t) (length / 4 * 3 - padding);
+  value->length = (uint32_t)(length / 4 * 3 - padding);
   if (bytes[value->length]) /* bits that belong to no byte: another text for the same bytes */
     return mantis_fail (error, MANTIS_INVALID, "base64 text that ends in stray bits");
   return MANTIS_OK;
@@ -176,13 +179,14 @@ static enum mantis_status
 decode_tagged (const json_t *json, struct mantis_arena *arena, struct mantis_value *value,
                struct mantis_error *error)
 {
-  void *member = json_object_iter ((json_t *) json);
+  void *member = json_object_iter ((json_t *)json);
   const char *tag = member ? json_object_iter_key (member) : "";
   const json_t *content = member ? json_object_iter_value (member) : NULL;
   const char *text = json_string_value (content);
 
   if (json_object_size (json) != 1 || !text || strlen (tag) != 1)
-    return mantis_fail (error, MANTIS_INVALID, "an object that is none of {\"b\"}, {\"t\"}, {\"r\"}");
+    return mantis_fail (error, MANTIS_INVALID,
+                        "an object that is none of {\"b\"}, {\"t\"}, {\"r\"}");
   switch (*tag) {
   case 'r':
     value->type = MANTIS_REAL;
@@ -219,10 +223,11 @@ value_decode (const json_t *json, struct mantis_arena *arena, struct mantis_valu
     return MANTIS_OK;
   case JSON_STRING:
     value->type = MANTIS_TEXT;
-    value->length = (uint32_t) json_string_length (json);
+    value->length = (uint32_t)json_string_length (json);
     value->as.bytes = mantis_arena_copy (arena, json_string_value (json), value->length);
-    return value->as.bytes ? MANTIS_OK
-                           : mantis_fail (error, MANTIS_FULL, "the message is larger than its limit");
+    return value->as.bytes
+               ? MANTIS_OK
+               : mantis_fail (error, MANTIS_FULL, "the message is larger than its limit");
   case JSON_OBJECT:
     return decode_tagged (json, arena, value, error);
   case JSON_TRUE:

@@ -33,7 +33,7 @@ report (const char *what, double figure, const char *unit, double ratio, const c
 static int
 compare_doubles (const void *a, const void *b)
 {
-  double left = *(const double *) a, right = *(const double *) b;
+  double left = *(const double *)a, right = *(const double *)b;
 
   return left < right ? -1 : left > right;
 }
@@ -41,7 +41,7 @@ compare_doubles (const void *a, const void *b)
 static double
 median (double *values, int count)
 {
-  qsort (values, (size_t) count, sizeof *values, compare_doubles);
+  qsort (values, (size_t)count, sizeof *values, compare_doubles);
   return values[count / 2];
 }
 
@@ -76,12 +76,12 @@ struct tax {
 };
 
 static const struct tax taxes[] = {
-  { "capture tax, inserts in one transaction", "at most 1.65", LOAD_INSERT, 0 },
-  { "capture tax, inserts, 1,000 a transaction", "at most 1.2", LOAD_INSERT, 1000 },
-  { "capture tax, updates, 1,000 a transaction", "at most 1.35", LOAD_UPDATE, 1000 },
-  { "capture tax, updates in one transaction", "at most 1.35", LOAD_UPDATE, 0 },
-  { "capture tax, upserts, 1,000 a transaction", "", LOAD_UPSERT, 1000 },
-  { "capture tax, deletes, 1,000 a transaction", "", LOAD_DELETE, 1000 },
+    {"capture tax, inserts in one transaction", "at most 1.65", LOAD_INSERT, 0},
+    {"capture tax, inserts, 1,000 a transaction", "at most 1.2", LOAD_INSERT, 1000},
+    {"capture tax, updates, 1,000 a transaction", "at most 1.35", LOAD_UPDATE, 1000},
+    {"capture tax, updates in one transaction", "at most 1.35", LOAD_UPDATE, 0},
+    {"capture tax, upserts, 1,000 a transaction", "", LOAD_UPSERT, 1000},
+    {"capture tax, deletes, 1,000 a transaction", "", LOAD_DELETE, 1000},
 };
 
 /* Plain and captured in turn, on files that hold what the load needs. */
@@ -91,10 +91,10 @@ measure_tax (const struct tax *tax)
   double plain[ROUNDS], captured[ROUNDS];
 
   for (int i = 0; i < ROUNDS; i++) {
-    struct daemon client = { 0 };
+    struct daemon client = {0};
     char name[40], path[300];
     snprintf (path, sizeof path, "%s/tax-plain.db", bench_folder);
-    snprintf (name, sizeof name, "tax-%d-%d", (int) (tax - taxes), i);
+    snprintf (name, sizeof name, "tax-%d-%d", (int)(tax - taxes), i);
     load_create (path);
     snprintf (client.database, sizeof client.database, "%s/%s.db", bench_folder, name);
     load_create (client.database);
@@ -128,7 +128,7 @@ make_database (struct daemon *daemon, const char *name, int count)
 static void
 measure_hops (void)
 {
-  struct daemon server = { 0 }, a = { 0 }, b = { 0 }, c = { 0 };
+  struct daemon server = {0}, a = {0}, b = {0}, c = {0};
   int relay = relay_start ();
   int64_t up, down;
   double took;
@@ -139,8 +139,9 @@ measure_hops (void)
   client_start (&a, "a", relay, "");
   took = wait_rows (&a, rows, took);
   relay_counts (&up, &down);
-  report ("initial load, server to client", rows / took, "rows/s", rows / took / yardstick, "at least 0.35");
-  report ("  on the wire, plain", (double) down / rows, "bytes", 0, "at most 150 a row");
+  report ("initial load, server to client", rows / took, "rows/s", rows / took / yardstick,
+          "at least 0.35");
+  report ("  on the wire, plain", (double)down / rows, "bytes", 0, "at most 150 a row");
 
   relay_reset ();
   daemon_stop (&a);
@@ -149,8 +150,9 @@ measure_hops (void)
   client_start (&a, "a", relay, "");
   took = wait_rows (&server, 2 * rows, took);
   relay_counts (&up, &down);
-  report ("bulk push, client to server", rows / took, "rows/s", rows / took / yardstick, "at least 0.35");
-  report ("  on the wire, plain", (double) up / rows, "bytes", 0, "at most 150 a row");
+  report ("bulk push, client to server", rows / took, "rows/s", rows / took / yardstick,
+          "at least 0.35");
+  report ("  on the wire, plain", (double)up / rows, "bytes", 0, "at most 150 a row");
 
   client_start (&b, "b", server_port, "");
   wait_rows (&b, 2 * rows, seconds ());
@@ -163,16 +165,19 @@ measure_hops (void)
   relay_reset ();
   char options[400];
   snprintf (options, sizeof options,
-            ", \"plugins\": [\"sqlite\", \"timestamp\", {\"path\": \"%s/plugins/transport/rest/.libs/rest.so\", "
+            ", \"plugins\": [\"sqlite\", \"timestamp\", {\"path\": "
+            "\"%s/plugins/transport/rest/.libs/rest.so\", "
             "\"name\": \"rest\", \"options\": {\"compress\": \"always\"}}]",
             getenv ("MANTIS_BUILD"));
   client_start (&c, "c", relay, options);
   wait_rows (&c, 3 * rows, seconds ());
   relay_counts (&up, &down);
-  report ("initial load, on the wire with gzip", (double) down / (3 * rows), "bytes", 0, "at most 65 a row");
-  report ("peak memory of the server, 100,000-row loads", (double) daemon_peak (&server) / 1024, "MB", 0,
+  report ("initial load, on the wire with gzip", (double)down / (3 * rows), "bytes", 0,
+          "at most 65 a row");
+  report ("peak memory of the server, 100,000-row loads", (double)daemon_peak (&server) / 1024,
+          "MB", 0, "under 32");
+  report ("peak memory of a client, the same", (double)daemon_peak (&b) / 1024, "MB", 0,
           "under 32");
-  report ("peak memory of a client, the same", (double) daemon_peak (&b) / 1024, "MB", 0, "under 32");
   daemon_stop (&c);
   daemon_stop (&b);
   daemon_stop (&a);
@@ -184,7 +189,7 @@ measure_hops (void)
 static void
 measure_latency (void)
 {
-  struct daemon server = { 0 }, a = { 0 }, b = { 0 };
+  struct daemon server = {0}, a = {0}, b = {0};
   double took[SINGLE_CHANGES];
   sqlite3 *from, *to;
   sqlite3_stmt *look;
@@ -218,14 +223,16 @@ measure_latency (void)
         usleep (50);
     }
     took[i] = (seconds () - start) * 1000;
-    usleep (3000 + (unsigned) (i % 7) * 1000); /* single changes, not a stream */
+    usleep (3000 + (unsigned)(i % 7) * 1000); /* single changes, not a stream */
   }
   sqlite3_finalize (look);
   sqlite3_close (from);
   sqlite3_close (to);
   qsort (took, SINGLE_CHANGES, sizeof *took, compare_doubles);
-  report ("commit to visible, client to client, p50", took[SINGLE_CHANGES / 2], "ms", 0, "at most 2");
-  report ("commit to visible, client to client, p99", took[SINGLE_CHANGES * 99 / 100], "ms", 0, "at most 10");
+  report ("commit to visible, client to client, p50", took[SINGLE_CHANGES / 2], "ms", 0,
+          "at most 2");
+  report ("commit to visible, client to client, p99", took[SINGLE_CHANGES * 99 / 100], "ms", 0,
+          "at most 10");
   daemon_stop (&b);
   daemon_stop (&a);
   daemon_stop (&server);
@@ -236,7 +243,7 @@ measure_latency (void)
 static void
 measure_memory (void)
 {
-  struct daemon server = { 0 }, a = { 0 }, b = { 0 };
+  struct daemon server = {0}, a = {0}, b = {0};
   double took;
 
   make_database (&server, "large", 0);
@@ -251,9 +258,12 @@ measure_memory (void)
   client_start (&b, "large-b", server_port, "");
   took = wait_rows (&b, large, took);
   report ("initial load of a large table", large / took, "rows/s", large / took / yardstick, "");
-  report ("peak memory of the server, large table", (double) daemon_peak (&server) / 1024, "MB", 0, "under 32");
-  report ("peak memory of the client that pushed it", (double) daemon_peak (&a) / 1024, "MB", 0, "under 32");
-  report ("peak memory of the client that loaded it", (double) daemon_peak (&b) / 1024, "MB", 0, "under 32");
+  report ("peak memory of the server, large table", (double)daemon_peak (&server) / 1024, "MB", 0,
+          "under 32");
+  report ("peak memory of the client that pushed it", (double)daemon_peak (&a) / 1024, "MB", 0,
+          "under 32");
+  report ("peak memory of the client that loaded it", (double)daemon_peak (&b) / 1024, "MB", 0,
+          "under 32");
   daemon_stop (&b);
   daemon_stop (&a);
   daemon_stop (&server);

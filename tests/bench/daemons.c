@@ -36,12 +36,12 @@ give_up (const char *what, const struct daemon *daemon)
 static int
 free_port (void)
 {
-  struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK)};
   socklen_t length = sizeof address;
   int fd = socket (AF_INET, SOCK_STREAM, 0);
 
-  if (fd < 0 || bind (fd, (struct sockaddr *) &address, length)
-      || getsockname (fd, (struct sockaddr *) &address, &length))
+  if (fd < 0 || bind (fd, (struct sockaddr *)&address, length) ||
+      getsockname (fd, (struct sockaddr *)&address, &length))
     exit (1);
   close (fd);
   return ntohs (address.sin_port);
@@ -72,7 +72,7 @@ start (struct daemon *daemon, const char *mode)
   if ((daemon->pid = fork ()) == 0) {
     if (!freopen (daemon->log, "a", stderr) || !freopen ("/dev/null", "r", stdin))
       _exit (1);
-    execl (program, program, "--mode", mode, "--config", daemon->config, (char *) NULL);
+    execl (program, program, "--mode", mode, "--config", daemon->config, (char *)NULL);
     _exit (127);
   }
 }
@@ -113,13 +113,14 @@ server_start (struct daemon *daemon, const char *name, const char *options)
   fprintf (file,
            "{\"mode\": \"server\", \"storage\": {\"plugin\": \"sqlite\", \"path\": \"%s\"},\n"
            " \"listen\": [{\"transport\": \"rest\", \"address\": \"127.0.0.1:%d\"}],\n"
-           " \"auth\": [{\"plugin\": \"jwt\", \"algorithm\": \"HS256\", \"key_file\": \"jwt.key\"}]%s}\n",
+           " \"auth\": [{\"plugin\": \"jwt\", \"algorithm\": \"HS256\", \"key_file\": "
+           "\"jwt.key\"}]%s}\n",
            daemon->database, server_port, options);
   fclose (file);
   start (daemon, "server");
   wait_for_text (daemon, "listening on");
-  snprintf (command, sizeof command, "%s --config %s token --subject bench > %s/token", getenv ("MANTISCTL"),
-            daemon->config, bench_folder);
+  snprintf (command, sizeof command, "%s --config %s token --subject bench > %s/token",
+            getenv ("MANTISCTL"), daemon->config, bench_folder);
   if (system (command) != 0)
     give_up ("no token", daemon);
 }
@@ -157,7 +158,7 @@ daemon_peak (const struct daemon *daemon)
   long kilobytes = 0;
   FILE *file;
 
-  snprintf (path, sizeof path, "/proc/%d/status", (int) daemon->pid);
+  snprintf (path, sizeof path, "/proc/%d/status", (int)daemon->pid);
   if (!(file = fopen (path, "r")))
     return 0;
   while (fgets (line, sizeof line, file))
@@ -212,7 +213,7 @@ pass (int from, int to, atomic_llong *count)
     return false;
   *count += length;
   for (ssize_t done = 0, step; done < length; done += step)
-    if ((step = write (to, bytes + done, (size_t) (length - done))) <= 0)
+    if ((step = write (to, bytes + done, (size_t)(length - done))) <= 0)
       return false;
   return true;
 }
@@ -220,12 +221,12 @@ pass (int from, int to, atomic_llong *count)
 static void *
 relay_one (void *argument)
 {
-  struct sockaddr_in address = { .sin_family = AF_INET,
-                                 .sin_addr.s_addr = htonl (INADDR_LOOPBACK),
-                                 .sin_port = htons ((uint16_t) server_port) };
-  int near = (int) (intptr_t) argument, far = socket (AF_INET, SOCK_STREAM, 0);
-  struct pollfd fds[2] = { { .fd = near, .events = POLLIN }, { .fd = far, .events = POLLIN } };
-  bool on = connect (far, (struct sockaddr *) &address, sizeof address) == 0;
+  struct sockaddr_in address = {.sin_family = AF_INET,
+                                .sin_addr.s_addr = htonl (INADDR_LOOPBACK),
+                                .sin_port = htons ((uint16_t)server_port)};
+  int near = (int)(intptr_t)argument, far = socket (AF_INET, SOCK_STREAM, 0);
+  struct pollfd fds[2] = {{.fd = near, .events = POLLIN}, {.fd = far, .events = POLLIN}};
+  bool on = connect (far, (struct sockaddr *)&address, sizeof address) == 0;
 
   while (on && poll (fds, 2, -1) > 0) {
     if (fds[0].revents)
@@ -241,11 +242,11 @@ relay_one (void *argument)
 static void *
 relay_accept (void *argument)
 {
-  int listener = (int) (intptr_t) argument, fd;
+  int listener = (int)(intptr_t)argument, fd;
   pthread_t thread;
 
   while ((fd = accept (listener, NULL, NULL)) >= 0)
-    if (pthread_create (&thread, NULL, relay_one, (void *) (intptr_t) fd) == 0)
+    if (pthread_create (&thread, NULL, relay_one, (void *)(intptr_t)fd) == 0)
       pthread_detach (thread);
   return NULL;
 }
@@ -253,15 +254,15 @@ relay_accept (void *argument)
 int
 relay_start (void)
 {
-  struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK)};
   socklen_t length = sizeof address;
   int fd = socket (AF_INET, SOCK_STREAM, 0);
   pthread_t thread;
 
   signal (SIGPIPE, SIG_IGN);
-  if (fd < 0 || bind (fd, (struct sockaddr *) &address, length) || listen (fd, 16)
-      || getsockname (fd, (struct sockaddr *) &address, &length)
-      || pthread_create (&thread, NULL, relay_accept, (void *) (intptr_t) fd))
+  if (fd < 0 || bind (fd, (struct sockaddr *)&address, length) || listen (fd, 16) ||
+      getsockname (fd, (struct sockaddr *)&address, &length) ||
+      pthread_create (&thread, NULL, relay_accept, (void *)(intptr_t)fd))
     exit (1);
   return ntohs (address.sin_port);
 }

@@ -15,7 +15,7 @@ seconds (void)
   struct timespec now;
 
   clock_gettime (CLOCK_MONOTONIC, &now);
-  return (double) now.tv_sec + (double) now.tv_nsec / 1e9;
+  return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 static sqlite3 *
@@ -47,9 +47,11 @@ load_create (const char *path)
 {
   sqlite3 *db = open_file (path);
 
-  run (db, "PRAGMA journal_mode = wal; PRAGMA synchronous = normal;"
-           "CREATE TABLE orders (id TEXT PRIMARY KEY, customer TEXT, qty INTEGER, price REAL, note TEXT,"
-           " updated TEXT)");
+  run (
+      db,
+      "PRAGMA journal_mode = wal; PRAGMA synchronous = normal;"
+      "CREATE TABLE orders (id TEXT PRIMARY KEY, customer TEXT, qty INTEGER, price REAL, note TEXT,"
+      " updated TEXT)");
   sqlite3_close (db);
 }
 
@@ -57,10 +59,10 @@ load_create (const char *path)
 static void
 make_id (char *id, const char *tag, int i)
 {
-  uint64_t a = (uint64_t) i + 1, b;
+  uint64_t a = (uint64_t)i + 1, b;
 
   for (const char *c = tag; *c; c++)
-    a = a * 31 + (unsigned char) *c;
+    a = a * 31 + (unsigned char)*c;
   for (int round = 0; round < 3; round++) { /* splitmix64 */
     a += 0x9e3779b97f4a7c15u;
     a = (a ^ (a >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -68,16 +70,17 @@ make_id (char *id, const char *tag, int i)
     a ^= a >> 31;
   }
   b = a * 0x2545f4914f6cdd1du;
-  snprintf (id, 40, "%08x-%04x-%04x-%04x-%012llx", (unsigned) (a >> 32), (unsigned) (a >> 16) & 0xffff,
-            (unsigned) a & 0xffff, (unsigned) (b >> 48), (unsigned long long) b & 0xffffffffffffu);
+  snprintf (id, 40, "%08x-%04x-%04x-%04x-%012llx", (unsigned)(a >> 32),
+            (unsigned)(a >> 16) & 0xffff, (unsigned)a & 0xffff, (unsigned)(b >> 48),
+            (unsigned long long)b & 0xffffffffffffu);
 }
 
 static const char *const statements[] = {
-  [LOAD_INSERT] = "INSERT INTO orders VALUES (?1, ?2, ?3, ?4, ?5, '2026-01-01T10:00:00.000Z')",
-  [LOAD_UPDATE] = "UPDATE orders SET qty = qty + 1, note = ?5 WHERE id = ?1",
-  [LOAD_UPSERT] = "INSERT INTO orders VALUES (?1, ?2, ?3, ?4, ?5, '2026-01-01T10:00:00.000Z')"
-                  " ON CONFLICT (id) DO UPDATE SET qty = qty + 1",
-  [LOAD_DELETE] = "DELETE FROM orders WHERE id = ?1",
+    [LOAD_INSERT] = "INSERT INTO orders VALUES (?1, ?2, ?3, ?4, ?5, '2026-01-01T10:00:00.000Z')",
+    [LOAD_UPDATE] = "UPDATE orders SET qty = qty + 1, note = ?5 WHERE id = ?1",
+    [LOAD_UPSERT] = "INSERT INTO orders VALUES (?1, ?2, ?3, ?4, ?5, '2026-01-01T10:00:00.000Z')"
+                    " ON CONFLICT (id) DO UPDATE SET qty = qty + 1",
+    [LOAD_DELETE] = "DELETE FROM orders WHERE id = ?1",
 };
 
 static void

@@ -9,8 +9,8 @@ struct timestamp {
 };
 
 static const struct mantis_option options[] = {
-  MANTIS_BOOL (struct timestamp, deletes_win, "false", "a deletion beats any edit, later or not"),
-  { .name = NULL },
+    MANTIS_BOOL (struct timestamp, deletes_win, "false", "a deletion beats any edit, later or not"),
+    {.name = NULL},
 };
 
 static enum mantis_decision
@@ -20,18 +20,19 @@ decide (void *self, const struct mantis_conflict *conflict, struct mantis_value 
   const struct timestamp *t = self;
   const struct mantis_change *local = conflict->local, *remote = conflict->remote;
 
-  (void) merged, (void) arena;
+  (void)merged, (void)arena;
   if (t->deletes_win && local->deleted != remote->deleted) {
     mantis_fail (error, MANTIS_OK, "a deletion wins");
     return local->deleted ? MANTIS_KEEP_LOCAL : MANTIS_TAKE_REMOTE;
   }
   mantis_fail (error, MANTIS_OK,
-               local->updated_at == remote->updated_at ? "both at the same time: the greater node id wins"
-                                                       : "the later change wins");
+               local->updated_at == remote->updated_at
+                   ? "both at the same time: the greater node id wins"
+                   : "the later change wins");
   return mantis_change_order (local, remote) < 0 ? MANTIS_TAKE_REMOTE : MANTIS_KEEP_LOCAL;
 }
 
-static const struct mantis_resolver ops = { .size = sizeof ops, .decide = decide };
+static const struct mantis_resolver ops = {.size = sizeof ops, .decide = decide};
 
 MANTIS_RESOLVER_PLUGIN (timestamp, &ops, .summary = "the later change wins",
                         .self_size = sizeof (struct timestamp), .options = options,
