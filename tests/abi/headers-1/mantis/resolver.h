@@ -42,8 +42,8 @@ struct mantis_resolver {
 
   /* Borrowed until return: conflict.  Yours to fill: for MANTIS_MERGE, merged[] with column_count values
    * (all are MANTIS_NONE at the call; a column left so keeps the local value; text may point into the
-   * conflict's rows, into ARENA, or to constants; key columns cannot change); for MANTIS_REFUSE, reason
-   * in error->text.  Any other return value counts as an error of the plugin: the change is answered
+   * conflict's rows, into ARENA, or to constants; key columns cannot change); error->text, why, for the
+   * people who read __sync_conflicts (for MANTIS_REFUSE its author is told, too).  Any other return value counts as an error of the plugin: the change is answered
    * `retry', logged, and nothing is stored. */
   enum mantis_decision (*decide) (void *self, const struct mantis_conflict *conflict,
                                   struct mantis_value *merged, struct mantis_arena *arena,
