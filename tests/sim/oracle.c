@@ -15,7 +15,7 @@ struct standing { /* KEY had the value V on the server from then on */
   int table;
   char *key;
   char v[32]; /* "": no row */
-  int64_t step;
+  int64_t event;
   bool altered; /* by the server's triggers or cascades: the same v, another row */
 };
 
@@ -84,8 +84,11 @@ add_version (struct node *node, int table, const char *key, const struct row *be
       !before || !after || strcmp (before->v, after->v) != 0; /* else a trigger or cascade did it */
   int parent = before ? find_version (table, key, before->v) : find_deletion (node, table, key);
 
-  if (!written)
+  if (!written) {
+    if (parent >= 0)
+      world->versions[parent].altered = true;
     return;
+  }
   if (world->version_count == world->version_room) {
     world->version_room = world->version_room ? world->version_room * 2 : 256;
     world->versions =
@@ -97,6 +100,7 @@ add_version (struct node *node, int table, const char *key, const struct row *be
                               .key = strdup (key),
                               .parent = parent,
                               .step = world->step,
+                              .event = ++world->event,
                               .blind = is_blind (node, table, key, before)};
   snprintf (version->v, sizeof version->v, "%s", after ? after->v : "");
   trace ("    %s %s: %s -> %s", world->tables[table]->name, key, before ? before->v : "none",
@@ -160,7 +164,7 @@ add_standing (struct node *node, int table, const char *key, const struct row *b
         realloc (world->standing, (size_t)world->standing_room * sizeof *world->standing);
   }
   standing = &world->standing[world->standing_count++];
-  *standing = (struct standing){.table = table, .key = strdup (key), .step = world->step};
+  *standing = (struct standing){.table = table, .key = strdup (key), .event = ++world->event};
   snprintf (standing->v, sizeof standing->v, "%s", after ? after->v : "");
   standing->altered = before && after && strcmp (before->v, after->v) == 0;
   trace ("    server has %s %s: %s -> %s", world->tables[table]->name, key,
@@ -345,7 +349,7 @@ was_absent (const struct version *version)
     const struct standing *standing = &world->standing[i];
     if (standing->table != version->table || strcmp (standing->key, version->key) != 0)
       continue;
-    if (standing->step > version->step && absent)
+    if (standing->event > version->event && absent)
       return true;
     absent = !*standing->v;
   }
@@ -379,10 +383,14 @@ is_ancestor (int older, int version, bool blind)
   return false;
 }
 
-/* The server changed the row itself: that is a later version than V, though it says V. */
+/* A trigger or cascade changed the row: that is a later version than V, though it says V. */
 static bool
 was_altered (int table, const char *key, const char *v)
 {
+  int version = find_version (table, key, v);
+
+  if (version >= 0 && world->versions[version].altered)
+    return true;
   for (int i = 0; i < world->standing_count; i++)
     if (world->standing[i].altered && world->standing[i].table == table &&
         strcmp (world->standing[i].key, key) == 0 && strcmp (world->standing[i].v, v) == 0)

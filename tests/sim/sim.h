@@ -102,12 +102,14 @@ struct image { /* all tables of a database */
 struct version {
   int table, node;
   char *key;
-  char v[32];   /* "" for a deletion */
-  int parent;   /* the version that this row had in that file, -1: none known */
-  int64_t step; /* when */
-  bool blind;   /* written before Mantis came: the parent is not known to have been the server's */
-  bool gone;    /* was only in a file that is no more: no promise */
-  bool loose;   /* was unsent in a file that was copied then: it may count as written later */
+  char v[32];    /* "" for a deletion */
+  int parent;    /* the version that this row had in that file, -1: none known */
+  int64_t step;  /* when */
+  int64_t event; /* the same, finer */
+  bool blind;    /* written before Mantis came: the parent is not known to have been the server's */
+  bool altered;  /* by a cascade or trigger of some client: the same v, another row */
+  bool gone;     /* was only in a file that is no more: no promise */
+  bool loose;    /* was unsent in a file that was copied then: it may count as written later */
 };
 
 /* ---- Network ---- */
@@ -155,7 +157,7 @@ struct world {
   unsigned features;
   bool verbose;
   char folder[64];
-  int64_t now, step;
+  int64_t now, step, event;
   int acting; /* index of the node whose clock counts */
   const struct table *tables[MOST_TABLES];
   int table_count;

@@ -470,8 +470,9 @@ world_new (uint64_t seed, const struct plan *plan, bool verbose)
   for (unsigned feature = 1; feature <= ALL_FEATURES; feature <<= 1)
     if ((plan->maybe & feature) && odds (3))
       world->features |= feature;
-  if (has (WITH_COPIES) || has (WITH_PARTS))
-    world->features &= ~(unsigned)WITH_BANK; /* a copy moves money twice; parts are parts */
+  if (has (WITH_COPIES) || has (WITH_PARTS) || has (WITH_FIRST) || has (WITH_SCAN))
+    world->features &= ~(unsigned)WITH_BANK; /* what these do breaks sums rightly */
+  trace ("features %#x", world->features);
   snprintf (world->folder, sizeof world->folder, "%s/mantis-sim-XXXXXX", place);
   if (!mkdtemp (world->folder) || !make_policy ())
     return false;
