@@ -77,6 +77,38 @@ note_scan (struct store *store, const char *table, const mantis_row *states, siz
   return status;
 }
 
+static bool
+is_synced (const struct store *store, const char *table)
+{
+  const struct mantis_attached *attached = store_table (store, table);
+
+  return attached && !attached->table->refusal;
+}
+
+/* Client: what the server makes of a table that is gone here, or left out by the configuration, passes by while
+ * the cursor goes on.  Should it come back, both sides meet as if for the first time. */
+static enum mantis_status
+note_left_out (struct store *store, const mantis_row *states, size_t count,
+               struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+
+  for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
+    struct mantis_value row[STATE_COLUMNS];
+    const char *table = value_as_text (&states[i][STATE_TBL]);
+    if (strcmp (table, "*") == 0 || is_synced (store, table) ||
+        strcmp (value_as_text (&states[i][STATE_PHASE]), phase_name (PHASE_FIRST)) == 0)
+      continue;
+    memcpy (row, states[i], sizeof row);
+    row[STATE_PHASE] = value_text (phase_name (PHASE_FIRST));
+    row[STATE_LOADED] = value_text (NULL);
+    status = store_put (store, &table_state, row, error);
+    if (status == MANTIS_OK)
+      status = forget_seen (store, table, error);
+  }
+  return status;
+}
+
 static mantis_row
 state_of (const char *table, const mantis_row *states, size_t count)
 {
@@ -135,6 +167,8 @@ capture_note (struct store *store, struct mantis_error *error)
     else if (attached->watch == MANTIS_REWATCHED)
       status = note_scan (store, attached->table->name, states, count, error);
   }
+  if (status == MANTIS_OK && store->role == MANTIS_CLIENT)
+    status = note_left_out (store, states, count, error);
   return status;
 }
 

@@ -67,6 +67,10 @@ settled office tablet till
 sql tablet "BEGIN; DROP TABLE other; CREATE TABLE other (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO other VALUES (1, 'made again'); COMMIT"
 settled office tablet till
 [ "$(sql office "SELECT v FROM other")" = "made again" ] || fail "a table that was made again"
+sql tablet "DROP TABLE other" # that is not to delete its rows
+wait_for_row tablet "SELECT 1 FROM other"
+settled office tablet till
+[ "$(sql office "SELECT v FROM other")" = "made again" ] || fail "a table that was dropped on one device"
 
 # ---- A backup written over the file, in place and by the backup API ----------------------------------------
 sql tablet ".backup saved.db"

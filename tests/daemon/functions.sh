@@ -361,6 +361,12 @@ same_table ()
   done
 }
 
+# same_rows A B TABLE: are they?
+same_rows ()
+{
+  rows "$1" "$3" > a.rows && rows "$2" "$3" > b.rows && cmp -s a.rows b.rows
+}
+
 same_contents ()
 {
   contents "$1" > a.rows && contents "$2" > b.rows && cmp -s a.rows b.rows
