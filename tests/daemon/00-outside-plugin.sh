@@ -65,6 +65,8 @@ got=$(sql office "SELECT group_concat(title, ' ') FROM (SELECT title FROM ideas 
 [ "$got" = "tablet office office office" ] || fail "decided: $got"
 [ "$(sql office "SELECT DISTINCT tbl || ' ' || decided_by FROM __sync_conflicts ORDER BY 1" | tr '\n' ,)" = "ideas vote,plans timestamp," ] ||
   fail "who decided: $(sql office "SELECT * FROM __sync_conflicts")"
+[ "$(sql office "SELECT reason FROM __sync_conflicts WHERE tbl = 'ideas' AND outcome = 'beaten'")" = "more votes" ] ||
+  fail "why is not kept: $(sql office "SELECT * FROM __sync_conflicts")"
 stop_mantisd tablet
 stop_mantisd office
 

@@ -38,9 +38,12 @@ decide (void *self, const struct mantis_conflict *conflict, struct mantis_value 
   const struct vote *vote = self;
   int64_t local = votes_for (vote, conflict->local), remote = votes_for (vote, conflict->remote);
 
-  (void) merged, (void) arena, (void) error;
-  if (local != remote && (local >= vote->quorum || remote >= vote->quorum))
+  (void) merged, (void) arena;
+  if (local != remote && (local >= vote->quorum || remote >= vote->quorum)) {
+    mantis_fail (error, MANTIS_OK, "more votes");
     return local > remote ? MANTIS_KEEP_LOCAL : MANTIS_TAKE_REMOTE;
+  }
+  mantis_fail (error, MANTIS_OK, "no quorum, or as many votes: the later change wins");
   return mantis_change_order (conflict->local, conflict->remote) < 0 ? MANTIS_TAKE_REMOTE
                                                                       : MANTIS_KEEP_LOCAL;
 }
