@@ -236,18 +236,13 @@ count_log (struct client *client, struct waiting *waiting, struct mantis_error *
 static enum mantis_status
 count_pending (struct client *client, struct waiting *waiting, struct mantis_error *error)
 {
-  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
-  enum mantis_status status =
-      arena ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "out of memory");
-  const mantis_row *rows;
-  size_t count = 0;
+  CLEANUP_WALK struct walk walk = walk_of (client->store, &table_pending);
+  enum mantis_status status;
+  mantis_row row;
 
-  if (status == MANTIS_OK)
-    status = store_all (client->store, &table_pending, arena, &rows, &count, error);
-  for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
-    struct table_state *state =
-        phase_named (&client->phases, value_as_text (&rows[i][PENDING_TBL]));
-    int64_t time = value_as_integer (&rows[i][PENDING_TIME]);
+  while ((status = walk_next (&walk, &row, error)) == MANTIS_OK && row) {
+    struct table_state *state = phase_named (&client->phases, value_as_text (&row[PENDING_TBL]));
+    int64_t time = value_as_integer (&row[PENDING_TIME]);
     struct waiting *of;
     if (!state)
       continue;

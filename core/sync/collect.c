@@ -207,30 +207,28 @@ join_pending (struct client *client, struct batch *batch, struct mantis_error *e
   return status;
 }
 
+static bool
+any_pushes (const struct phases *phases)
+{
+  for (size_t i = 0; i < phases->count; i++)
+    if (phase_pushes (&phases->tables[i]))
+      return true;
+  return false;
+}
+
 static enum mantis_status
 take_pending (struct client *client, struct batch *batch, size_t limit, bool *whole,
               struct mantis_error *error)
 {
-  CLEANUP_ARENA struct mantis_arena *arena = NULL;
-  const struct mantis_storage *ops = client->store->ops;
-  enum mantis_status status = MANTIS_OK;
-  mantis_row after = NULL;
-  bool end = client->queue.pending.count == 0;
+  CLEANUP_WALK struct walk walk = walk_of (client->store, &table_pending);
+  enum mantis_status status = join_pending (client, batch, error);
+  mantis_row row;
 
-  if (!end && !(arena = mantis_arena_new (0)))
-    return mantis_fail (error, MANTIS_FAILED, "out of memory");
-  if (status == MANTIS_OK)
-    status = join_pending (client, batch, error);
-  while (status == MANTIS_OK && !end && (*whole || batch->count < limit)) {
-    const mantis_row *rows;
-    size_t count = 0;
-    status = ops->scan (client->store->session, &table_pending, after, NULL, PENDING_CHUNK,
-                        8 * 1024 * 1024, arena, &rows, &count, &end, error);
-    for (size_t i = 0; i < count && status == MANTIS_OK && (*whole || batch->count < limit); i++)
-      status = take_due (client, batch, rows[i], mantis_now (), batch->count < limit, whole, error);
-    after = count ? rows[count - 1] : NULL;
-    end |= count == 0;
-  }
+  if (client->queue.pending.count == 0 || !any_pushes (&client->phases))
+    return status;
+  while (status == MANTIS_OK && (*whole || batch->count < limit)
+         && (status = walk_next (&walk, &row, error)) == MANTIS_OK && row)
+    status = take_due (client, batch, row, mantis_now (), batch->count < limit, whole, error);
   return status;
 }
 
@@ -529,22 +527,21 @@ collect (struct client *client, struct mantis_error *error)
 static enum mantis_status
 find_marked (struct client *client, struct batch *batch, struct mantis_error *error)
 {
+  CLEANUP_WALK struct walk walk = walk_of (client->store, &table_pending);
   const char *mark = sent_mark (client, batch->arena);
   enum mantis_status status;
-  const mantis_row *rows;
-  size_t count = 0;
+  mantis_row row;
 
   if (!mark)
     return mantis_fail (error, MANTIS_FAILED, "out of memory");
-  status = store_all (client->store, &table_pending, batch->arena, &rows, &count, error);
-  for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
+  while ((status = walk_next (&walk, &row, error)) == MANTIS_OK && row) {
     const struct table_state *state =
-        phase_named (&client->phases, value_as_text (&rows[i][PENDING_TBL]));
-    bool marked = strcmp (value_as_text (&rows[i][PENDING_REASON]), mark) == 0, added;
+        phase_named (&client->phases, value_as_text (&row[PENDING_TBL]));
+    bool marked = strcmp (value_as_text (&row[PENDING_REASON]), mark) == 0, added;
     struct sent *sent;
     mantis_row key;
-    if (!state || key_parse (value_as_text (&rows[i][PENDING_KEY]), state->table, batch->arena,
-                             &key, NULL) != MANTIS_OK)
+    if (!state || key_parse (value_as_text (&row[PENDING_KEY]), state->table, batch->arena, &key,
+                             NULL) != MANTIS_OK)
       continue;
     sent = batch_find (batch, state->table, key);
     if (!sent && !marked)
@@ -552,10 +549,10 @@ find_marked (struct client *client, struct batch *batch, struct mantis_error *er
     if (!sent && !(sent = batch_key (batch, state->table, key, &added)))
       return mantis_fail (error, MANTIS_FAILED, "out of memory");
     sent->dropped = !marked;
-    sent->base = value_as_integer (&rows[i][PENDING_BASE]);
-    sent->created = value_as_integer (&rows[i][PENDING_CREATED]) != 0;
+    sent->base = value_as_integer (&row[PENDING_BASE]);
+    sent->created = value_as_integer (&row[PENDING_CREATED]) != 0;
     if (!sent->time)
-      sent->time = value_as_integer (&rows[i][PENDING_TIME]);
+      sent->time = value_as_integer (&row[PENDING_TIME]);
     sent->evicted = false;
   }
   return status;

@@ -118,11 +118,9 @@ queue_note_base (struct queue *queue, struct store *store, int64_t rev, struct m
 enum mantis_status
 queue_forget_bases (struct queue *queue, struct store *store, struct mantis_error *error)
 {
-  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
-  enum mantis_status status =
-      arena ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "out of memory");
-  const mantis_row *rows = NULL;
-  size_t count = 0;
+  CLEANUP_WALK struct walk walk = walk_of (store, &table_pending);
+  enum mantis_status status = MANTIS_OK;
+  mantis_row pending;
 
   for (size_t i = 0; i < queue->base_count && status == MANTIS_OK; i++) {
     struct mantis_value row[BASE_COLUMNS] = {
@@ -132,11 +130,10 @@ queue_forget_bases (struct queue *queue, struct store *store, struct mantis_erro
   }
   if (status == MANTIS_OK)
     status = queue_note_base (queue, store, 0, error);
-  if (status == MANTIS_OK)
-    status = store_all (store, &table_pending, arena, &rows, &count, error);
-  for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
+  while (status == MANTIS_OK && (status = walk_next (&walk, &pending, error)) == MANTIS_OK
+         && pending) {
     struct mantis_value row[PENDING_COLUMNS];
-    memcpy (row, rows[i], sizeof row);
+    memcpy (row, pending, sizeof row);
     row[PENDING_BASE] = value_integer (0);
     status = store_put (store, &table_pending, row, error);
   }
@@ -151,22 +148,22 @@ load_keys (struct map *map, struct store *store, const struct mantis_table *tabl
            struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
+  CLEANUP_WALK struct walk walk = walk_of (store, table);
   enum mantis_status status;
-  const mantis_row *rows;
-  size_t count = 0;
+  mantis_row row;
 
   if (!arena)
     return mantis_fail (error, MANTIS_FAILED, "out of memory");
-  status = store_all (store, table, arena, &rows, &count, error);
-  for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
-    const struct mantis_attached *of = store_table (store, value_as_text (&rows[i][0]));
+  while ((status = walk_next (&walk, &row, error)) == MANTIS_OK && row) {
+    const struct mantis_attached *of = store_table (store, value_as_text (&row[0]));
     int64_t *slot;
     mantis_row key;
-    if (!of || key_parse (value_as_text (&rows[i][1]), of->table, arena, &key, NULL) != MANTIS_OK)
+    mantis_arena_reset (arena);
+    if (!of || key_parse (value_as_text (&row[1]), of->table, arena, &key, NULL) != MANTIS_OK)
       continue; /* of a table that is gone, or has another key now */
     if (!(slot = map_at (map, key_hash (of->table, key), true)))
       return mantis_fail (error, MANTIS_FAILED, "out of memory");
-    *slot = value_as_integer (&rows[i][value]);
+    *slot = value_as_integer (&row[value]);
   }
   return status;
 }

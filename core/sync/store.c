@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { FORMAT = 1, ATTACH_TRIES = 5 };
+enum { FORMAT = 1, ATTACH_TRIES = 5, WALK_ROWS = 1000, WALK_BYTES = 256 * 1024 };
 
 /* ---- Values ---------------------------------------------------------------------------------- */
 
@@ -69,6 +69,43 @@ store_all (struct store *store, const struct mantis_table *table, struct mantis_
 
   return store->ops->scan (store->session, table, NULL, NULL, SIZE_MAX, SIZE_MAX, arena, rows,
                            count, &end, error);
+}
+
+static enum mantis_status
+walk_on (struct walk *walk, struct mantis_error *error)
+{
+  struct mantis_arena *older = walk->arenas[1];
+  mantis_row after = walk->count ? walk->rows[walk->count - 1] : NULL;
+
+  walk->arenas[1] = walk->arenas[0];
+  walk->arenas[0] = older ? older : mantis_arena_new (0);
+  if (!walk->arenas[0])
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  mantis_arena_reset (walk->arenas[0]);
+  walk->next = 0;
+  return walk->store->ops->scan (walk->store->session, walk->table, after, NULL, WALK_ROWS,
+                                 WALK_BYTES, walk->arenas[0], &walk->rows, &walk->count, &walk->end,
+                                 error);
+}
+
+enum mantis_status
+walk_next (struct walk *walk, mantis_row *row, struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+
+  *row = NULL;
+  if (walk->next == walk->count && !walk->end)
+    status = walk_on (walk, error);
+  if (status == MANTIS_OK && walk->next < walk->count)
+    *row = walk->rows[walk->next++];
+  return status;
+}
+
+void
+walk_end (struct walk *walk)
+{
+  mantis_arena_free (walk->arenas[0]);
+  mantis_arena_free (walk->arenas[1]);
 }
 
 /* ---- Facts ----------------------------------------------------------------------------------- */

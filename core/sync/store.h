@@ -57,6 +57,25 @@ enum mantis_status store_all (struct store *store, const struct mantis_table *ta
                               struct mantis_arena *arena, const mantis_row **rows, size_t *count,
                               struct mantis_error *error);
 
+/* The same for a table that may be large: row by row, in little memory.  Rows may be removed meanwhile. */
+struct walk {
+  struct store *store;
+  const struct mantis_table *table;
+  struct mantis_arena *arenas[2]; /* of the last chunk, and of the one before: its last row is the bound */
+  const mantis_row *rows;
+  size_t count, next;
+  bool end;
+};
+static inline struct walk
+walk_of (struct store *store, const struct mantis_table *table)
+{
+  return (struct walk){ .store = store, .table = table };
+}
+/* *ROW, valid until the next call, is NULL after the last one. */
+enum mantis_status walk_next (struct walk *walk, mantis_row *row, struct mantis_error *error);
+void walk_end (struct walk *walk);
+#define CLEANUP_WALK __attribute__ ((cleanup (walk_end)))
+
 /* A fact of __sync_meta; absent: NULL, FALLBACK. */
 enum mantis_status store_meta_text (struct store *store, const char *name,
                                     struct mantis_arena *arena, const char **value,
