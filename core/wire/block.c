@@ -204,6 +204,15 @@ column_index (const struct mantis_table *table, const char *name)
   return SIZE_MAX;
 }
 
+/* NULL: no text, or one with NUL in it, which would pass for its beginning. */
+static const char *
+plain_text (const json_t *json)
+{
+  const char *text = json_string_value (json);
+
+  return text && strlen (text) == json_string_length (json) ? text : NULL;
+}
+
 static enum mantis_status
 decode_columns (const json_t *json, struct block *block, struct mantis_arena *arena,
                 struct mantis_error *error)
@@ -220,7 +229,7 @@ decode_columns (const json_t *json, struct block *block, struct mantis_arena *ar
   if (!block->columns || !named)
     return mantis_fail (error, MANTIS_FULL, "the message is larger than its limit");
   for (size_t i = 0; i < block->width; i++) {
-    const char *name = json_string_value (json_array_get (columns, i));
+    const char *name = plain_text (json_array_get (columns, i));
     size_t at = name ? column_index (block->table, name) : SIZE_MAX;
     if (at == SIZE_MAX && !block->stale)
       return mantis_fail (error, MANTIS_INVALID,
@@ -257,7 +266,7 @@ decode_meta (const json_t *json, struct block *block, struct mantis_error *error
   if (block->meta_count > MAX_META)
     return mantis_fail (error, MANTIS_INVALID, "%s.meta: too many names", block->path);
   for (size_t i = 0; i < block->meta_count; i++) {
-    const char *name = json_string_value (json_array_get (meta, i));
+    const char *name = plain_text (json_array_get (meta, i));
     if (!name)
       return mantis_fail (error, MANTIS_INVALID, "%s.meta[%zu]: a string belongs here", block->path,
                           i);
