@@ -4,9 +4,28 @@
  */
 #include "sync/capture.h"
 #include "base/base.h"
+#include "base/map.h"
 #include "sync/phase.h"
 
+#include <pthread.h>
 #include <string.h>
+
+/* Each session attaches for itself, but a person needs to be told once. */
+static bool
+first_time (const char *table, const char *refusal)
+{
+  static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+  static struct map told;
+  uint64_t hash = hash_bytes (refusal, strlen (refusal), hash_bytes (table, strlen (table), 0));
+  int64_t *times;
+  bool first;
+
+  pthread_mutex_lock (&mutex);
+  times = map_at (&told, hash, true);
+  first = !times || (*times)++ == 0;
+  pthread_mutex_unlock (&mutex);
+  return first;
+}
 
 static void
 tell (const struct store *store, const struct mantis_attached *attached)
@@ -29,7 +48,8 @@ tell (const struct store *store, const struct mantis_attached *attached)
                                              : "every client will be compared with it");
     break;
   case MANTIS_NOT_WATCHED:
-    mantis_log (MANTIS_WARNING, "table \"%s\" is not synced: %s", name, attached->table->refusal);
+    if (first_time (name, attached->table->refusal))
+      mantis_log (MANTIS_WARNING, "table \"%s\" is not synced: %s", name, attached->table->refusal);
     break;
   }
 }

@@ -53,7 +53,7 @@ struct slot {
   struct mantis_buf body, revisions;
   char epoch[EPOCH_LENGTH + 1];
   bool waits;
-  int64_t sent_at; /* monotonic */
+  int64_t sent_at, answered_at; /* monotonic */
 };
 
 /* How much one transaction takes: sized by how long the last ones kept the application out. */

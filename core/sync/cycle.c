@@ -290,6 +290,7 @@ client_answered (struct client *client, enum client_slot which, const struct man
   struct slot *slot = &client->slots[which];
 
   slot->busy = false;
+  slot->answered_at = mantis_monotonic ();
   FAULT_POINT ("answered");
   if (answer->status == 200)
     answered_well (client, which, slot, answer);
@@ -346,7 +347,7 @@ bool
 client_impatient (const struct client *client)
 {
   const struct slot *pull = &client->slots[CLIENT_PULL], *talk = &client->slots[CLIENT_TALK];
-  bool settled = !talk->busy && talk->sent_at > pull->sent_at;
+  bool settled = !talk->busy && talk->answered_at > pull->sent_at;
 
   return pull->busy && pull->waits && client->greeted && client->may_pull &&
          (!client->caught_up || (settled && client->queue.held.count));
