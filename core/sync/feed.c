@@ -248,6 +248,36 @@ read_chunk (struct page *page, int64_t after, int64_t head, size_t chunk,
   return status;
 }
 
+/* Rows are read as they are now, which may be newer than the end of a page that is not the last: whoever edits
+ * such a row has seen that version. */
+static enum mantis_status
+tell_versions (struct store *store, struct feed_page *page, struct mantis_arena *arena, struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+
+  for (size_t from = 0, to; from < page->count && status == MANTIS_OK; from = to) {
+    const struct mantis_table *table = page->changes[from]->table;
+    mantis_row *rows = arena_array (arena, page->count - from, sizeof *rows);
+    struct mantis_version *versions;
+    for (to = from; rows && to < page->count && page->changes[to]->table == table; to++)
+      rows[to - from] = page->changes[to]->row;
+    if (!rows || !(versions = arena_array (arena, to - from, sizeof *versions)))
+      return mantis_fail (error, MANTIS_FULL, "the page is larger than its limit");
+    status = store->ops->versions (store->session, table, rows, to - from, arena, versions, error);
+    for (size_t i = from; i < to && status == MANTIS_OK; i++)
+      if (versions[i - from].rev > page->changes[i]->rev) {
+        struct mantis_change *change = mantis_arena_alloc (arena, sizeof *change);
+        if (!change)
+          return mantis_fail (error, MANTIS_FULL, "the page is larger than its limit");
+        *change = *page->changes[i];
+        change->rev = versions[i - from].rev;
+        change->updated_at = versions[i - from].updated_at;
+        page->changes[i] = change;
+      }
+  }
+  return status;
+}
+
 enum mantis_status
 feed_read (struct store *store, int64_t rev, size_t limit, size_t bytes, const char *node,
            bool (*skip) (void *context, const struct mantis_table *table), void *context,
@@ -284,6 +314,8 @@ feed_read (struct store *store, int64_t rev, size_t limit, size_t bytes, const c
   }
   map_free (&page.index);
   out->complete = last >= head;
+  if (status == MANTIS_OK && !out->complete)
+    status = tell_versions (store, out, arena, error);
   return status == MANTIS_OK ? cursor_at (store, out->complete ? head : last, &out->cursor, error)
                              : status;
 }

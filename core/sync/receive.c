@@ -270,15 +270,15 @@ take_load (struct page_in *page, const json_t *json, struct mantis_error *error)
   return status;
 }
 
-/* Until a table is loaded, the page that brings a range cannot tell a row that the feed brought before from
- * one of ours; this tells it. */
+/* The row is newer than the cursor says; or, until its table is loaded, the page that brings its range could
+ * not tell it from one of ours. */
 static enum mantis_status
 note_seen (struct page_in *page, const struct mantis_change *change, struct mantis_error *error)
 {
   struct client *client = page->client;
   const struct table_state *state = phase_of (&client->phases, change->table);
 
-  if (!change->rev || !state || state->phase != PHASE_FIRST)
+  if (!change->rev || !state || (state->phase != PHASE_FIRST && change->rev <= page->rev))
     return MANTIS_OK;
   return seen_put (&client->queue, client->store, change->table, change->row, change->rev, error);
 }
