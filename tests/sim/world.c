@@ -287,8 +287,12 @@ forget_origin (struct node *node, int table)
     live = sqlite3_step (statement) == SQLITE_ROW;
   }
   sqlite3_finalize (statement);
-  if (!live)
-    image_read (node->app, &node->initial);
+  if (live)
+    return;
+  image_read (node->app, &node->initial);
+  for (int i = 0; i < world->version_count; i++)
+    world->versions[i].blind |=
+        world->versions[i].node == node->index && world->versions[i].table == table;
 }
 
 /* As SQLite's documentation advises for ALTER: a new table takes the old one's rows and name;
