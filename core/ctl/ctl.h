@@ -10,7 +10,7 @@
 #include "daemon/options.h"
 #include "wire/json.h"
 
-/* ---- The command line (ctl.c) ---- */
+/* ---- The command line (ctl.c) ---------------------------------------------------------------- */
 struct ctl {
   struct options options;
   bool json, help, version;
@@ -37,7 +37,7 @@ int ctl_conflicts (struct ctl *ctl);
 /* Say on stderr what is wrong; the exit status for it. */
 int ctl_complain (const struct mantis_error *error);
 
-/* ---- The node (reach.c) ---- */
+/* ---- The node (reach.c) ---------------------------------------------------------------------- */
 
 /* One message to the daemon, or what it asks for done on the database itself where no daemon runs,
  * which is said on stderr.  *REPLY is the answer, a member of *WHOLE, which the caller
@@ -59,7 +59,7 @@ enum mantis_status alone_do (struct mantis *node, const char *message, const cha
 enum mantis_status ctl_open (struct ctl *ctl, struct config **config, struct plugins **plugins,
                              struct mantis_error *error);
 
-/* ---- For people (print.c) ---- */
+/* ---- For people (print.c) -------------------------------------------------------------------- */
 
 /* Cells by rows; each column as wide as its widest cell. */
 struct grid {

@@ -26,7 +26,7 @@ enum mantis_status control_new (struct control **control, struct mantis *node, c
                                 struct mantis_error *error);
 void control_free (struct control *control); /* NULL is fine */
 
-/* ---- One message (order.c) ---- */
+/* ---- One message (order.c) ------------------------------------------------------------------- */
 struct peer;
 
 /* Lives until it is answered, also when its peer has gone. */

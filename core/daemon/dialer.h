@@ -37,7 +37,7 @@ void dialer_news (struct dialer *dialer, bool renewed);
 /* Begin a cycle now. */
 void dialer_hurry (struct dialer *dialer);
 
-/* ---- Waiting for a whole exchange ---- */
+/* ---- Waiting for a whole exchange ------------------------------------------------------------ */
 struct waiter {
   struct waiter *next;
   uint64_t since;
@@ -49,7 +49,7 @@ struct waiter {
 void dialer_wait (struct dialer *dialer, struct waiter *waiter);
 void dialer_forget (struct dialer *dialer, struct waiter *waiter);
 
-/* ---- Questions, on the client's thread ---- */
+/* ---- Questions, on the client's thread ------------------------------------------------------- */
 struct question {
   struct task task; /* done.run is the asker's */
   struct dialer *dialer;

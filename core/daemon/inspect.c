@@ -35,7 +35,7 @@ check_config (const struct options *options, struct plugins *plugins)
   return status == MANTIS_OK ? 0 : complain (&error);
 }
 
-/* ---- --list-plugins ---- */
+/* ---- --list-plugins -------------------------------------------------------------------------- */
 
 static int
 is_plugin_file (const struct dirent *entry)
@@ -107,7 +107,7 @@ list_plugins (struct plugins *plugins)
   return result;
 }
 
-/* ---- --dump-plugin ---- */
+/* ---- --dump-plugin --------------------------------------------------------------------------- */
 
 static void
 dump_options (const struct mantis_option *options, struct mantis_buf *buf)

@@ -228,7 +228,7 @@ options_parse (int argc, char **argv, struct options *options, struct mantis_err
   return MANTIS_OK;
 }
 
-/* ---- Onto the configuration ---- */
+/* ---- Onto the configuration ------------------------------------------------------------------ */
 
 /* PATH as it is meant on the command line: in the folder where the command was given. */
 static enum mantis_status

@@ -14,7 +14,7 @@
 
 #include <pthread.h>
 
-/* ---- A use ---- */
+/* ---- A use ----------------------------------------------------------------------------------- */
 struct plugin_use {
   struct plugin_use *next; /* of the same configuration, in the order of the file */
   size_t number;           /* 0, 1, ... along next */
@@ -23,7 +23,7 @@ struct plugin_use {
   struct option_layer options;
 };
 
-/* ---- Plugins ---- */
+/* ---- Plugins --------------------------------------------------------------------------------- */
 struct plugins;
 
 /* One that was opened.  Full size: what an old plugin did not know yet reads as zero. */
@@ -68,7 +68,7 @@ enum mantis_status plugin_check (const struct mantis_plugin *about, size_t room,
                                  struct mantis_arena *arena, struct plugin *plugin,
                                  struct mantis_error *error);
 
-/* ---- Instances ---- */
+/* ---- Instances ------------------------------------------------------------------------------- */
 struct instance {
   const struct mantis_plugin *plugin; /* full size */
   const void *ops;                    /* full size: cast to the struct of the kind */
