@@ -4,7 +4,7 @@
 #   # 02: a write made offline is not lost when the server is killed while applying it.
 #   . "${0%/*}/functions.sh"
 #   sql office "CREATE TABLE note (id INTEGER PRIMARY KEY, body TEXT)"
-#   start_mantisd office --mode server -D apply.pause=1
+#   start_mantisd office --mode server -D pause.apply=FILE
 #   start_mantisd tablet --mode client
 #   sql tablet "INSERT INTO note VALUES (7, 'from the field')"
 #   wait_for_message office 'apply: paused'
@@ -40,6 +40,18 @@ cleanup_fn ()
   cleanups=("$*" "${cleanups[@]}")
 }
 
+# No log of any test holds a token or a key (O27).
+leaks ()
+{
+  local secret
+
+  for secret in *.token *.key; do
+    [ -s "$secret" ] && [ "$(wc -c < "$secret")" -ge 16 ] || continue
+    grep -lF -- "$(head -c 64 "$secret" | tr -d '\n\0')" ./*.log 2> /dev/null && return 0
+  done
+  return 1
+}
+
 at_exit ()
 {
   local status=$? name log
@@ -54,6 +66,10 @@ at_exit ()
     kill -9 "${pids[$name]}" 2> /dev/null
     wait "${pids[$name]}" 2> /dev/null
   done
+  if leaks; then
+    echo "a secret stands in these logs"
+    status=1
+  fi
   if [ $status != 0 ] && [ $status != 77 ]; then
     echo "FAILED with status $status; repeat: bash $top/tests/daemon/${0##*/}"
     for log in *.log; do
