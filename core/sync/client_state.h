@@ -27,6 +27,7 @@ struct sent {
   bool created;
   bool evicted; /* all its entries are MANTIS_EVICT: a deletion if the row is gone, else nothing */
   bool dropped; /* not a change after all */
+  bool later;   /* the log goes on about it behind the batch's part */
 };
 
 /* One push: a part of the log, or pending changes, or both. */

@@ -172,6 +172,10 @@ take_due (struct client *client, struct batch *batch, mantis_row row, int64_t no
     return MANTIS_OK;
   if (batch_find (batch, state->table, key))
     return MANTIS_OK;
+  if (map_at (&client->queue.newest, key_hash (state->table, key), false)) {
+    *whole = false; /* it goes with what the log says of it */
+    return MANTIS_OK;
+  }
   if (!room || !is_due (next_try, now)) {
     if (value_as_integer (&row[PENDING_TRIES]) < STUCK_TRIES && is_due (next_try, now + SOON))
       *whole = false;
@@ -251,6 +255,16 @@ compare_sent (const void *a, const void *b)
   return key_compare (left->table, left->key, right->key);
 }
 
+/* The log goes on about this key behind the part that the batch takes: were it sent now, what is left there would
+ * later look like an edit under the old cursor. */
+static bool
+comes_later (struct client *client, const struct batch *batch, const struct sent *sent)
+{
+  int64_t *newest = map_at (&client->queue.newest, sent->hash, false);
+
+  return newest && *newest > batch->to_seq;
+}
+
 static void
 take_row (struct client *client, struct rows *rows, struct sent *sent, mantis_row found)
 {
@@ -309,7 +323,10 @@ read_rows (struct client *client, struct batch *batch, struct rows *rows, size_t
     for (size_t i = 0; i < count && status == MANTIS_OK; i++)
       if (key_has_null (table, order[from + i]->key))
         order[from + i]->dropped = true;
-      else
+      else if (comes_later (client, batch, order[from + i])) {
+        order[from + i]->later = true;
+        order[from + i]->dropped = order[from + i]->evicted;
+      } else
         take_row (client, rows, order[from + i], found[i]);
     if (rows->bytes > bytes && rows->count > 1)
       return MANTIS_OK;
@@ -395,11 +412,12 @@ set_aside (struct client *client, struct batch *batch, struct mantis_error *erro
     struct pending pending = {.base = sent->base,
                               .created = sent->created,
                               .time = sent->time,
-                              .reason = "the table is not live yet"};
+                              .reason = sent->later ? "goes with a later part of the backlog"
+                                                    : "the table is not live yet"};
     bool found = false;
     if (sent->dropped && key_has_null (sent->table, sent->key))
       status = keep_keyless (client, sent, error);
-    if (sent->dropped || (state && phase_pushes (state)))
+    if (sent->dropped || (!sent->later && state && phase_pushes (state)))
       continue;
     status = pending_get (&client->queue, client->store, sent->table, sent->key, batch->arena,
                           &pending, &found, error);
@@ -464,7 +482,7 @@ forget_settled (struct client *client, const struct batch *batch)
 {
   for (size_t i = 0; i < batch->count; i++) {
     int64_t *newest = map_at (&client->queue.newest, batch->sent[i].hash, false);
-    if (newest && *newest <= batch->q)
+    if (newest && *newest <= batch->to_seq)
       map_remove (&client->queue.newest, batch->sent[i].hash);
   }
 }

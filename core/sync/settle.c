@@ -296,7 +296,7 @@ forget_sent (struct client *client)
 
   for (size_t i = 0; i < batch->count; i++) {
     int64_t *newest = map_at (&client->queue.newest, batch->sent[i].hash, false);
-    if (newest && *newest <= batch->q)
+    if (newest && *newest <= batch->to_seq)
       map_remove (&client->queue.newest, batch->sent[i].hash);
   }
 }
