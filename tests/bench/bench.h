@@ -22,6 +22,8 @@ enum load { LOAD_INSERT, LOAD_UPDATE, LOAD_UPSERT, LOAD_DELETE };
 void load_create (const char *path);
 /* ROWS rows, TRANSACTION of them in each (0: all in one); TAG makes them different ones.  Seconds taken. */
 double load_run (const char *path, enum load load, int rows, int transaction, const char *tag);
+/* Read it all, and let the disk come to rest. */
+void load_warm (const char *path);
 int64_t load_count (const char *path);
 
 /* ---- daemons.c: a server, clients and a wire between them that counts ---- */
