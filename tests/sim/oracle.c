@@ -483,6 +483,16 @@ judge_database (struct node *node)
   sqlite3_finalize (statement);
 }
 
+/* [8] Nobody's time is ahead of the server's clock, whatever his own says: else he would win for ever. */
+static void
+judge_times (void)
+{
+  int64_t ahead = ask (world->nodes[0].app, "SELECT max(time) FROM __sync_log") - world->now;
+
+  if (ahead > 1000)
+    fail ("a row's time is %lld s ahead of the server's clock", (long long)ahead / 1000);
+}
+
 void
 judge (void)
 {
@@ -490,6 +500,8 @@ judge (void)
   note_server ();
   for (int i = 1; i < world->node_count && !failed (); i++)
     judge_rows (&world->nodes[i]);
+  if (!failed ())
+    judge_times ();
   if (!failed ())
     judge_versions ();
   for (int i = 0; i < world->node_count && !failed (); i++)

@@ -5,7 +5,7 @@
  * --seeds N runs the seeds 1 to N (S to S + N - 1 with --seed).  A seed that fails is printed with
  * the command that repeats it; --verbose shows every step of it.
  *
- * Does it notice?  README says what to change in the engine to see it fail.
+ * README: what a failure says, and which rules of the engine it was seen to miss.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
