@@ -24,6 +24,7 @@ void load_create (const char *path);
 double load_run (const char *path, enum load load, int rows, int transaction, const char *tag);
 /* Read it all, and let the disk come to rest. */
 void load_warm (const char *path);
+/* Nothing is deleted while somebody waits: the greatest rowid counts them, without reading all. */
 int64_t load_count (const char *path);
 
 /* ---- daemons.c: a server, clients and a wire between them that counts ---- */

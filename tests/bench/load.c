@@ -150,7 +150,7 @@ load_count (const char *path)
 
   if (sqlite3_open_v2 (path, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK) {
     sqlite3_busy_timeout (db, 5000);
-    if (sqlite3_prepare_v2 (db, "SELECT count(*) FROM orders", -1, &statement, NULL) == SQLITE_OK) {
+    if (sqlite3_prepare_v2 (db, "SELECT coalesce (max (rowid), 0) FROM orders", -1, &statement, NULL) == SQLITE_OK) {
       if (sqlite3_step (statement) == SQLITE_ROW)
         count = sqlite3_column_int64 (statement, 0);
       sqlite3_finalize (statement);
