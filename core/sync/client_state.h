@@ -96,6 +96,8 @@ struct client {
   int64_t retry_at;             /* no request before this moment (monotonic milliseconds) */
   int failures;                 /* in a row */
   int64_t next_cycle;           /* look again then, whatever was noticed (monotonic milliseconds) */
+  int64_t rest_until;           /* no pull before: the application wants its turn (monotonic milliseconds) */
+  int64_t log_end, written_at;  /* of the log when last looked at, and when the application moved it */
   char *trouble;
 };
 
@@ -112,6 +114,9 @@ void client_set_trouble (struct client *client, const char *text); /* NULL: all 
 
 /* ---- pace.c ---------------------------------------------------------------------------------- */
 void pace_reset (struct client *client);
+/* After a transaction that kept writers out for TOOK milliseconds: leave an application that is writing time
+ * for its turn. */
+void pace_rest (struct client *client, int64_t took);
 /* A transaction of ROWS rows kept writers out for TOOK milliseconds. */
 void pace_learn (struct client *client, struct pace *pace, size_t rows, int64_t took);
 

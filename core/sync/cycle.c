@@ -175,7 +175,8 @@ client_next (struct client *client, enum client_slot which, struct client_reques
   enum mantis_status status;
 
   *request = (struct client_request){.message = NULL};
-  if (slot->busy || !client->settings.enabled || now_ms () < client->retry_at)
+  if (slot->busy || !client->settings.enabled || now_ms () < client->retry_at ||
+      (which == CLIENT_PULL && now_ms () < client->rest_until))
     return;
   if (now_ms () >= client->next_cycle && which == CLIENT_TALK)
     client->noticed = true;
@@ -330,6 +331,8 @@ client_due (const struct client *client)
     return client->retry_at - now;
   if (client->queue.pending.count || client->queue.held.count)
     due = due < now + POLL_PENDING ? due : now + POLL_PENDING;
+  if (client->rest_until > now && due > client->rest_until)
+    due = client->rest_until;
   return due > now ? due - now : 0;
 }
 

@@ -13,7 +13,11 @@ enum {
   WHOLE_BUDGET = 200,
   SERVER_FACTOR = 5,
   FEWEST_ROWS = 50,
-  ENOUGH_TO_JUDGE = 50
+  ENOUGH_TO_JUDGE = 50,
+  /* SQLite's busy handler looks every 25 ms for most of a timeout of 250 ms: it has to find the lock free. */
+  LONG_ENOUGH = 10,
+  REST = 30,
+  ACTIVE = 3000 /* who has written within so many milliseconds will write again */
 };
 
 void
@@ -52,4 +56,16 @@ pace_learn (struct client *client, struct pace *pace, size_t rows, int64_t took)
       fitted (pace->whole, rows, took, factor * WHOLE_BUDGET, client->settings.whole_rows);
   if (pace->whole < pace->part)
     pace->whole = pace->part;
+}
+
+void
+pace_rest (struct client *client, int64_t took)
+{
+  int64_t now = mantis_monotonic () / 1000;
+
+  if (client->queue.read_to != client->log_end)
+    client->written_at = now;
+  client->log_end = client->queue.read_to;
+  if (took >= LONG_ENOUGH && client->written_at && now - client->written_at < ACTIVE)
+    client->rest_until = now + REST;
 }

@@ -433,8 +433,10 @@ receive (struct client *client, const json_t *json, struct mantis_error *error)
     if (status == MANTIS_OK)
       status = take_page (&page, json, error);
     status = client_end (client, status, error);
-    if (status == MANTIS_OK)
+    if (status == MANTIS_OK) {
       pace_learn (client, &client->pull, page.count, client->store->took);
+      pace_rest (client, client->store->took);
+    }
     map_free (&page.incoming);
   }
   if (status != MANTIS_OK)

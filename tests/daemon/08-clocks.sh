@@ -61,6 +61,15 @@ once far "$far"
 once till "+1 hour"
 once far "$far"
 [ "$(kept office)" -ge 1 ] || fail "a conflict that nobody kept"
+# And one that does not tell its clock, but a time of 2099 with each row.
+push ()
+{
+  call POST /sync/push -d "{\"changes\": [{\"table\": \"note\", \"columns\": [\"id\", \"body\"]$2, \"rows\": [[\"k2\", \"$1\"$3]]}]}" > said
+}
+push "says 2099" ', "meta": ["updated_at"]' ", $((4086000000 * 1000))"
+[ "$(body office k2)" = "says 2099" ] || fail "a push with a time: $(cat said)"
+push "says nothing" "" ""
+[ "$(body office k2)" = "says nothing" ] || fail "a time of 2099 in a message wins for ever: $(cat said)"
 stamp=$(sql office "SELECT max(time) FROM __sync_log")
 [ "$stamp" -lt $((EPOCHSECONDS * 1000 + 7200000)) ] || fail "a time of the future was stored: $stamp"
 

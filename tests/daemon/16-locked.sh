@@ -11,6 +11,8 @@ settled office tablet
 
 cat > app.py << 'END'
 """app.py hold FILE: a write transaction for as long as FILE exists.
+app.py change: a quarter of the notes, in fifty transactions.
+app.py fill: 20,000 notes of 1 kB, in 400.
 app.py write FILE: writes until FILE exists; prints how many there were, and the longest and how many errors."""
 import os, sqlite3, sys, time
 db = sqlite3.connect("tablet.db", timeout=0.25, isolation_level=None)
@@ -22,7 +24,17 @@ if sys.argv[1] == "hold":
         time.sleep(0.02)
     db.execute("COMMIT")
     sys.exit()
-count = errors = longest = wal = 0
+if sys.argv[1] == "change":
+    db.execute("PRAGMA busy_timeout = 20000")
+    for first in range(10, 200010, 4000):
+        db.execute("UPDATE note SET body = 'changed' WHERE id % 4 = 0 AND id BETWEEN ? AND ?", (first, first + 3999))
+        time.sleep(0.05)
+    sys.exit()
+if sys.argv[1] == "fill":
+    for i in range(400):
+        db.execute("WITH RECURSIVE k(k) AS (VALUES (1) UNION ALL SELECT k + 1 FROM k WHERE k < 50) INSERT INTO note SELECT 1000000 + ? * 50 + k, hex(randomblob(500)) FROM k", (i,))
+    sys.exit()
+count = errors = longest = 0
 while not os.path.exists(sys.argv[2]):
     began = time.monotonic()
     try:
@@ -32,15 +44,14 @@ while not os.path.exists(sys.argv[2]):
         count += 1
     except sqlite3.OperationalError as e:
         errors += 1
-        print(e)
+        print(time.strftime("%H:%M:%S", time.gmtime()), "after %.0f ms:" % ((time.monotonic() - began) * 1000), e)
         if db.in_transaction:
             db.execute("ROLLBACK")
     longest = max(longest, time.monotonic() - began)
-    wal = max(wal, os.path.getsize("tablet.db-wal"))
     time.sleep(0.002)
-print(f"{count} writes, the longest took {longest * 1000:.0f} ms, {errors} errors; the largest WAL {wal // 1024} kB")
+print(f"{count} writes, the longest took {longest * 1000:.0f} ms, {errors} errors")
 open("count", "w").write(str(count))
-sys.exit(errors > 0 or wal > 64 << 20)
+sys.exit(errors > 0)
 END
 
 # cpu NAME: ticks that it used.
@@ -75,17 +86,41 @@ settled office tablet
 [ "$(sql office "SELECT n FROM mine WHERE id = 'held'")" = 1 ] || fail "what was written under the lock"
 
 # ---- Mantis takes in many rows -------------------------------------------------------------------------
+# Indexes make the same rows three times as long to take in: transactions are sized by time, not by rows.
+for column in "body" "body DESC, id" "substr(body, 3)" "lower(body)" "substr(body, 10), id"; do
+  sql tablet "CREATE INDEX i$RANDOM ON note ($column)"
+done
 python3 app.py write enough > app.out &
 app=$!
 sql office "WITH RECURSIVE k(k) AS (VALUES (10) UNION ALL SELECT k + 1 FROM k WHERE k < 200009) INSERT INTO note SELECT k, 'note ' || k || hex(randomblob(20)) FROM k"
 patience=60
 wait_for_row tablet "SELECT 1 FROM note WHERE id = 200009"
 wait_until tablet 'not S["in_parts"]'
-# And sends many.
-sql tablet "UPDATE note SET body = 'changed' WHERE id % 4 = 0"
+# And sends many, of another application that leaves time for the first.
+python3 app.py change
 wait_for_row office "SELECT 1 FROM (SELECT count(*) AS n FROM note WHERE body = 'changed') WHERE n = 50000"
 touch enough
 wait $app || fail "the application: $(tail -n 5 app.out)"
 cat app.out
 settled office tablet
 [ "$(sql office "SELECT count(*) FROM mine")" = $(($(cat count) + 1)) ] || fail "writes of the application are missing"
+
+# ---- A slow upload: nothing is read in the meantime, so that the WAL can be emptied (O4) ----------------------
+stop_mantisd tablet
+rm tablet.json
+start_proxy
+start_mantisd tablet --mode client
+quiet tablet
+touch held
+road "/sync/push hold held"
+sql tablet "INSERT INTO mine VALUES ('slow', 1)"
+wait_for_road
+for index in $(sql tablet "SELECT name FROM sqlite_master WHERE type = 'index' AND sql <> ''"); do
+  sql tablet "DROP INDEX $index"
+done
+sql tablet "PRAGMA wal_checkpoint(TRUNCATE)" > /dev/null
+python3 app.py fill
+wal=$(stat -c %s tablet.db-wal)
+[ "$wal" -lt $((24 << 20)) ] || fail "the WAL grew to $((wal >> 20)) MB during a slow upload"
+rm held
+settled office tablet
