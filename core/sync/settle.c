@@ -272,7 +272,7 @@ settle_batch (struct settlement *s, const json_t *answer, struct mantis_error *e
   for (size_t i = 0; i < batch->count && status == MANTIS_OK; i++) {
     struct sent *sent = &batch->sent[i];
     struct table_state *state = phase_of (&client->phases, sent->table);
-    if (state && state->last_push != now) {
+    if (state && !sent->dropped && state->last_push != now) {
       state->last_push = now;
       state->changed = true;
     }
