@@ -18,7 +18,8 @@ out of the file; requests without a rule pass.  Actions:
     flip N            the Nth byte of the request's body arrives with one bit turned
     refuse STATUS     the client is answered STATUS, the server hears nothing
 
-All requests are written to `requests`, a JSON object each: path, headers, status, and what was done to it.
+All requests are written to `requests`, a JSON object each: path, headers, status, what was done to it, and how
+many bytes went each way.
 
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
@@ -166,7 +167,7 @@ def serve(client):
             except OSError:
                 answer, status = None, 0
             log.write(json.dumps({"path": path, "action": action, "status": status, "headers": message[1],
-                                  "length": len(message[3]), "time": time.time()}) + "\n")
+                                  "length": len(message[3]), "answer": len(answer or b""), "time": time.time()}) + "\n")
             send_late(path)
             try:
                 if answer:
