@@ -12,10 +12,13 @@ out of the file; requests without a rule pass.  Actions:
     drop-request -    the request is lost
     cut-answer N      of the answer, the first N bytes arrive (N below 0: all but so many)
     cut-request N     of the request, the first N bytes arrive
+    climb-answer FILE of the answer, one byte more arrives each time, from none on; FILE is made when all of it did
+    climb-request FILE  the same of the request
     twice -           the request arrives twice at once, one of the answers counts
     late N            lost for now; arrives after N more requests of the same path were answered
     hold FILE         the answer waits for as long as FILE exists
     flip N            the Nth byte of the request's body arrives with one bit turned
+    cache -           a cache: answers to GET are given again for as long as their Cache-Control does not forbid it
     refuse STATUS     the client is answered STATUS, the server hears nothing
 
 All requests are written to `requests`, a JSON object each: path, headers, status, what was done to it, and how
@@ -32,6 +35,8 @@ import time
 
 lock = threading.Lock()
 late = []  # [path, requests to wait for, bytes]
+cached = {}  # answers by path
+climbs = {}  # bytes that are let through, by the file that is made at the end
 log = open("requests", "a", buffering=1)
 
 
@@ -119,6 +124,27 @@ def cut(data, argument):
     return data[:int(argument)]
 
 
+def ask_cache(path, data):
+    """What the server said first, where it may be kept.  Without a word about it, it may (RFC 9111, 4.2.2)."""
+    if path not in cached:
+        answer, status = ask_server(data)
+        head = answer.split(b"\r\n\r\n")[0].lower()
+        rule = b" ".join(line for line in head.split(b"\r\n") if line.startswith(b"cache-control:"))
+        if status != 200 or not data.startswith(b"GET ") or b"no-store" in rule or b"no-cache" in rule:
+            return answer, status
+        cached[path] = answer, status
+    return cached[path]
+
+
+def climb(data, file):
+    """One byte more than the last time."""
+    with lock:
+        climbs[file] = climbs.get(file, -1) + 1
+        if climbs[file] >= len(data):
+            open(file, "w").close()
+        return data[:climbs[file]]
+
+
 def follow(action, argument, path, head, body):
     """What the client gets back (None: nothing), and the server's status."""
     data = head + body
@@ -130,6 +156,10 @@ def follow(action, argument, path, head, body):
         with lock:
             late.append([path, int(argument), data])
         return None, 0
+    if action == "climb-request":
+        data, whole = climb(data, argument), len(data)
+        if len(data) < whole:
+            action, argument = "cut-request", len(data)
     if action == "cut-request":
         with socket.create_connection(("127.0.0.1", server_port), timeout=120) as s:
             s.sendall(cut(data, argument))
@@ -139,11 +169,13 @@ def follow(action, argument, path, head, body):
         data = head + body[:at] + bytes([body[at] ^ 1]) + body[at + 1:]
     if action == "twice":
         threading.Thread(target=ask_server, args=(data,), daemon=True).start()
-    answer, status = ask_server(data)
+    answer, status = ask_cache(path, data) if action == "cache" else ask_server(data)
     if action == "drop-answer":
         return None, status
     if action == "cut-answer":
         return cut(answer, argument), status
+    if action == "climb-answer":
+        return climb(answer, argument), status
     if action == "hold":
         while os.path.exists(argument):
             time.sleep(0.005)
@@ -174,7 +206,7 @@ def serve(client):
                     client.sendall(answer)
             except OSError:
                 return
-            if answer is None or action in ("cut-answer", "refuse"):
+            if answer is None or action in ("cut-answer", "climb-answer", "refuse"):
                 return
 
 
