@@ -400,6 +400,22 @@ keep_keyless (struct client *client, const struct sent *sent, struct mantis_erro
   return conflict_keep (client->store, &conflict, error);
 }
 
+/* Was the row of SENT, of which the log says only that REPLACE may have removed it, spared?  Once it has left the
+ * log it would count as changed. */
+static enum mantis_status
+was_spared (struct client *client, struct batch *batch, const struct sent *sent, bool *spared,
+            struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+  mantis_row key = sent->key, row = NULL;
+
+  if (sent->evicted)
+    status = client->store->ops->read (client->store->session, sent->table, &key, 1, batch->arena,
+                                       &row, error);
+  *spared = row != NULL;
+  return status;
+}
+
 /* In a write transaction: changes of tables that are not pushed now leave the log for __sync_pending. */
 static enum mantis_status
 set_aside (struct client *client, struct batch *batch, struct mantis_error *error)
@@ -414,16 +430,19 @@ set_aside (struct client *client, struct batch *batch, struct mantis_error *erro
                               .time = sent->time,
                               .reason = sent->later ? "goes with a later part of the backlog"
                                                     : "the table is not live yet"};
-    bool found = false;
+    bool found = false, spared = false;
     if (sent->dropped && key_has_null (sent->table, sent->key))
       status = keep_keyless (client, sent, error);
     if (sent->dropped || (!sent->later && state && phase_pushes (state)))
       continue;
-    status = pending_get (&client->queue, client->store, sent->table, sent->key, batch->arena,
-                          &pending, &found, error);
+    if (status == MANTIS_OK)
+      status = was_spared (client, batch, sent, &spared, error);
+    if (status == MANTIS_OK && !spared)
+      status = pending_get (&client->queue, client->store, sent->table, sent->key, batch->arena,
+                            &pending, &found, error);
     if (found)
       pending.time = sent->time;
-    if (status == MANTIS_OK)
+    if (status == MANTIS_OK && !spared)
       status = pending_put (&client->queue, client->store, sent->table, sent->key, &pending, error);
     sent->dropped = true;
   }

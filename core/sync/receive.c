@@ -177,6 +177,26 @@ decode (struct page_in *page, const json_t *array, const char *path, struct bloc
   return blocks_decode (array, path, &tables, 0, NULL, page->arena, out, error);
 }
 
+/* The row has an unsent edit, which what is skipped here is not in: that caps its base.  What a pending edit
+ * is known to be made on (the answer to the push before it told) caps nothing. */
+static enum mantis_status
+skip_change (struct page_in *page, const struct mantis_change *change, struct mantis_error *error)
+{
+  struct client *client = page->client;
+  int64_t first = change->rev;
+  struct pending pending;
+  bool found;
+  enum mantis_status status = pending_get (&client->queue, client->store, change->table,
+                                           change->row, page->arena, &pending, &found, error);
+
+  if (status == MANTIS_OK && found && pending.base >= first)
+    first = pending.base + 1;
+  if (status == MANTIS_OK)
+    status = held_put (&client->queue, client->store, change->table, change->row, first,
+                       change->rev, "edited here, not sent yet", 0, error);
+  return status;
+}
+
 /* A change of the feed, or of a key that was asked for. */
 static enum mantis_status
 take_change (struct page_in *page, const struct mantis_change *change, struct mantis_error *error)
@@ -202,8 +222,7 @@ take_change (struct page_in *page, const struct mantis_change *change, struct ma
   if (status != MANTIS_OK)
     return status;
   if (queue_dirty (&client->queue, hash))
-    return held_put (&client->queue, client->store, change->table, change->row, change->rev,
-                     change->rev, "edited here, not sent yet", 0, error);
+    return skip_change (page, change, error);
   if (state->phase == PHASE_SCAN)
     status = reconcile_overwrite (page, change, error);
   return status == MANTIS_OK ? page_add (page, change, error) : status;

@@ -16,7 +16,8 @@
 
 enum { LOCAL_ROWS = 20000, LOCAL_BYTES = 8 * 1024 * 1024 };
 
-/* A row that was there before Mantis came has no time of its own: anything that is known is later. */
+/* A row that was there before Mantis came has no time of its own, nor has one that newer ones could not replace:
+ * anything that is known is later. */
 enum { TIME_UNKNOWN = 1 };
 
 struct range {
@@ -37,14 +38,21 @@ reconcile_next (struct phases *phases)
   return NULL;
 }
 
+/* What came for KEY could not be stored here, or waits to be: the row is older than the cursor says. */
+static bool
+is_held (const struct range *range, mantis_row key)
+{
+  return map_at (&range->page->client->queue.held, key_hash (range->state->table, key), false);
+}
+
 static enum mantis_status
 queue_row (struct range *range, mantis_row key, bool created, struct mantis_error *error)
 {
   struct client *client = range->page->client;
-  bool first = range->state->phase == PHASE_FIRST;
+  bool first = range->state->phase == PHASE_FIRST, older = first || is_held (range, key);
   struct pending pending = {.base = first ? 0 : client->phases.rev,
                             .created = created,
-                            .time = first ? TIME_UNKNOWN : mantis_now () - client->clock_ahead,
+                            .time = older ? TIME_UNKNOWN : mantis_now () - client->clock_ahead,
                             .reason = first ? "was here before the first contact"
                                             : "was written where no trigger saw it"};
 
@@ -94,6 +102,8 @@ meet (struct range *range, const struct mantis_change *theirs, mantis_row ours,
   if (phase == PHASE_REPAIR ||
       (phase == PHASE_FIRST && (!ours || map_at (&client->queue.seen, hash, false))))
     return page_add (range->page, theirs, error);
+  if (!ours && is_held (range, theirs->row))
+    return MANTIS_OK; /* nobody deleted it here: it never got in */
   return queue_row (range, theirs->row, false, error);
 }
 
@@ -108,7 +118,9 @@ miss (struct range *range, mantis_row ours, struct mantis_error *error)
     return MANTIS_OK;
   if (queue_dirty (&range->page->client->queue, hash))
     return range->state->phase == PHASE_REPAIR ? hold_row (range, ours, error) : MANTIS_OK;
-  if (range->state->phase == PHASE_REPAIR)
+  if (range->state->phase == PHASE_REPAIR ||
+      (range->state->phase == PHASE_FIRST &&
+       map_at (&range->page->client->queue.seen, hash, false)))
     return delete_row (range, ours, error);
   return queue_row (range, ours, true, error);
 }
@@ -173,6 +185,7 @@ advance (struct range *range, mantis_row last, bool end, struct mantis_error *er
     mantis_log (MANTIS_INFO, "table \"%s\": %s", state->table->name,
                 state->phase == PHASE_FIRST ? "loaded" : "compared with the server");
     phase_set (state, PHASE_LIVE);
+    range->page->client->noticed = true; /* what waited for this may be sent */
     if (range->page->rev > state->rev)
       state->rev = range->page->rev;
     return MANTIS_OK;

@@ -1,0 +1,461 @@
+/* test_sync.c - a device's side of the engine: what becomes of its rows when things happen at the
+ * wrong moment.  Nearly all of it once went wrong, and was found by the simulation.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "client_rig.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NOTES "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, v TEXT);"
+#define SEATS "CREATE TABLE seat (id TEXT PRIMARY KEY NOT NULL, v TEXT, code TEXT UNIQUE);"
+
+#define NOTE(id) "SELECT v FROM note WHERE id = '" id "'"
+#define SEAT(id) "SELECT v FROM seat WHERE id = '" id "'"
+
+/* The application's writes that wait were made an hour ago: any conflict is lost. */
+static void
+backdate (int node)
+{
+  sql (node, "UPDATE __sync_log SET time = time - 3600000");
+}
+
+/* A is live, and all have the row 'k'. */
+static void
+start_with_k (const char *tables, const char *insert)
+{
+  rig_start (tables);
+  sql (SERVER, insert);
+  node_start (A);
+  cycle (A);
+}
+
+static void
+no_conflicts (void)
+{
+  is (SERVER, "0", "SELECT count(*) FROM __sync_conflicts");
+  is (A, "0", "SELECT count(*) FROM __sync_conflicts");
+}
+
+/* SQLite's documentation advises this for ALTER; triggers go. */
+static void
+rebuild_notes (int node, const char *change)
+{
+  sql (node, "CREATE TABLE keep AS SELECT * FROM note; DROP TABLE note; " NOTES
+             "INSERT INTO note SELECT * FROM keep; DROP TABLE keep");
+  sql (node, change);
+}
+
+/* ---- What an edit was made on ---- */
+
+START_TEST (an_edit_of_a_row_that_was_under_way_is_made_on_what_came_of_it)
+{
+  rig_start ("CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, v TEXT, n INTEGER)");
+  sql (SERVER, "CREATE TRIGGER number AFTER INSERT ON note BEGIN "
+               "UPDATE note SET n = 7 WHERE id = NEW.id; END");
+  node_start (A);
+  cycle (A);
+  sql (A, "INSERT INTO note VALUES ('k', 'one', 1)");
+  request (A, TALK);
+  sql (A, "UPDATE note SET v = 'two'");
+  backdate (A);
+  serve (A, TALK);
+  answer (A, TALK);   /* the server has made something else of it */
+  exchange (A, PULL); /* and tells so once more: it is skipped, the row is dirty */
+  cycle (A);
+  is (SERVER, "two", NOTE ("k"));
+  no_conflicts ();
+}
+END_TEST
+
+START_TEST (an_edit_of_a_row_from_the_middle_of_the_feed_is_made_on_what_was_shown)
+{
+  start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
+  sql (SERVER, "UPDATE note SET v = 'two'");
+  sql (SERVER, "UPDATE note SET v = 'three'");
+  rig_server.limits.page_rows = 1;
+  exchange (A, PULL);
+  is (A, "three", NOTE ("k"));
+  sql (A, "UPDATE note SET v = 'mine'");
+  backdate (A);
+  exchange (A, TALK);
+  is (SERVER, "mine", NOTE ("k"));
+  no_conflicts ();
+}
+END_TEST
+
+START_TEST (an_edit_that_did_not_see_what_was_skipped_does_not_overwrite_it)
+{
+  start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
+  sql (A, "UPDATE note SET v = 'mine'");
+  request (A, TALK);
+  serve (A, TALK);
+  sql (SERVER, "UPDATE note SET v = 'theirs'");
+  exchange (A, PULL); /* the cursor passes it, the row is under way */
+  is (A, "mine", NOTE ("k"));
+  sql (A, "UPDATE note SET v = 'mine too'");
+  backdate (A);
+  answer (A, TALK);
+  cycle (A);
+  is (SERVER, "theirs", NOTE ("k"));
+  is (A, "theirs", NOTE ("k"));
+  is (A, "1", "SELECT count(*) FROM __sync_conflicts WHERE loser LIKE '%mine too%'");
+}
+END_TEST
+
+/* The row from the server is kept out by one of ours: an edit of its key was not made on it. */
+START_TEST (what_could_not_be_stored_was_not_seen)
+{
+  start_with_k (SEATS, "INSERT INTO seat VALUES ('k', 'one', 'c0')");
+  sql (SERVER, "UPDATE seat SET v = 'two', code = 'c1'");
+  sql (SERVER, "UPDATE seat SET v = 'theirs'");
+  rig_server.limits.page_rows = 1;
+  sql (A, "INSERT INTO seat VALUES ('n', 'ours', 'c1')");
+  exchange (A, PULL);
+  is (A, "one", SEAT ("k"));
+  sql (A, "UPDATE seat SET v = 'mine' WHERE id = 'k'");
+  backdate (A);
+  cycle (A);
+  is (SERVER, "theirs", SEAT ("k"));
+  is (A, "theirs", SEAT ("k"));
+}
+END_TEST
+
+START_TEST (what_an_answer_brought_and_could_not_be_stored_was_not_seen)
+{
+  start_with_k (SEATS, "INSERT INTO seat VALUES ('k', 'one', 'c0')");
+  sql (SERVER, "UPDATE seat SET v = 'theirs', code = 'c1'");
+  sql (A, "UPDATE seat SET v = 'mine'");
+  backdate (A);
+  request (A, TALK);
+  sql (A, "INSERT INTO seat VALUES ('n', 'ours', 'c1')");
+  serve (A, TALK);
+  answer (A, TALK);
+  is (A, "mine", SEAT ("k"));
+  sql (A, "UPDATE seat SET v = 'again' WHERE id = 'k'");
+  backdate (A);
+  cycle (A);
+  is (SERVER, "theirs", SEAT ("k"));
+  is (A, "theirs", SEAT ("k"));
+}
+END_TEST
+
+/* ---- What goes into a batch ---- */
+
+/* Sent with the first part, the rest of its log would look like a later edit on an old base. */
+START_TEST (a_row_that_the_log_goes_on_about_goes_with_the_last_part)
+{
+  rig_start (NOTES);
+  rig_settings.batch_rows = rig_settings.whole_rows = 2;
+  node_start (A);
+  cycle (A);
+  sql (A, "INSERT INTO note VALUES ('k1', 'a'), ('k2', 'b'), ('k3', 'c'), ('k4', 'd')");
+  sql (A, "UPDATE note SET v = 'z' WHERE id = 'k1'");
+  ck_assert_ptr_null (strstr (request (A, TALK), "k1"));
+  serve (A, TALK);
+  answer (A, TALK);
+  cycle (A);
+  is (SERVER, "zbcd", "SELECT group_concat (v, '') FROM (SELECT v FROM note ORDER BY id)");
+}
+END_TEST
+
+START_TEST (what_replace_might_have_removed_and_did_not_is_no_change)
+{
+  start_with_k (SEATS, "INSERT INTO seat VALUES ('k', 'one', 'c')");
+  sql (A, "ALTER TABLE seat ADD COLUMN x");
+  cycle (A);
+  sql (A, "INSERT OR IGNORE INTO seat VALUES ('n', 'two', 'c', 1)");
+  cycle (A); /* the table is paused: what waits leaves the log */
+  is (A, "0", "SELECT count(*) FROM __sync_pending");
+  sql (SERVER, "DELETE FROM seat; ALTER TABLE seat ADD COLUMN x");
+  cycle (A);
+  is (A, NULL, SEAT ("k"));
+  no_conflicts ();
+}
+END_TEST
+
+START_TEST (a_table_that_is_paused_is_not_pushed)
+{
+  rig_start (NOTES SEATS);
+  node_start (A);
+  cycle (A);
+  sql (A, "ALTER TABLE seat ADD COLUMN x");
+  cycle (A);
+  sql (A, "INSERT INTO note VALUES ('k', 'one'); INSERT INTO seat VALUES ('k', 'one', 'c', 1)");
+  cycle (A);
+  is (A, "0", "SELECT last_push FROM __sync_state WHERE tbl = 'seat'");
+  is (A, "1", "SELECT last_push > 0 FROM __sync_state WHERE tbl = 'note'");
+  is (SERVER, NULL, SEAT ("k"));
+}
+END_TEST
+
+/* ---- Crashes and lost answers ---- */
+
+START_TEST (an_answer_that_was_lost_with_the_process_is_asked_for)
+{
+  start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
+  sql (A, "UPDATE note SET v = 'two'");
+  request (A, TALK);
+  serve (A, TALK);
+  node_stop (A);
+  sql (A, "UPDATE note SET v = 'three'");
+  backdate (A);
+  node_start (A);
+  cycle (A);
+  is (SERVER, "three", NOTE ("k"));
+  no_conflicts ();
+}
+END_TEST
+
+/* The batch names its part of the log, in which there is also what was not sent. */
+START_TEST (after_a_crash_what_was_set_aside_is_told_from_what_was_sent)
+{
+  rig_start (NOTES SEATS);
+  node_start (A);
+  cycle (A);
+  sql (A, "ALTER TABLE seat ADD COLUMN x");
+  exchange (A, TALK); /* hello: the table is paused */
+  sql (A, "INSERT INTO note VALUES ('k', 'one'); INSERT INTO seat VALUES ('k', 'one', 'c', 1)");
+  while (!strstr (request (A, TALK), "changes")) {
+    serve (A, TALK);
+    answer (A, TALK);
+  }
+  serve (A, TALK);
+  node_stop (A);
+  node_start (A);
+  cycle (A);
+  sql (SERVER, "ALTER TABLE seat ADD COLUMN x");
+  cycle (A);
+  is (SERVER, "one", NOTE ("k"));
+  is (SERVER, "one", SEAT ("k"));
+}
+END_TEST
+
+START_TEST (a_page_that_was_overtaken_takes_nothing_back)
+{
+  start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
+  sql (SERVER, "UPDATE note SET v = 'theirs'");
+  request (A, PULL);
+  serve (A, PULL);
+  sql (A, "UPDATE note SET v = 'mine'");
+  exchange (A, TALK);
+  answer (A, PULL);
+  is (A, "mine", NOTE ("k"));
+  cycle (A);
+  is (A, "mine", NOTE ("k"));
+  is (SERVER, "mine", NOTE ("k"));
+}
+END_TEST
+
+START_TEST (a_copy_of_a_file_sees_what_the_other_one_sends)
+{
+  start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
+  node_copy (A, B);
+  node_start (A);
+  node_start (B);
+  cycle (B); /* both go by one id */
+  sql (A, "UPDATE note SET v = 'two'");
+  cycle (A);
+  cycle (B);
+  is (B, "two", NOTE ("k"));
+  is (SERVER, "2", "SELECT count(*) FROM __sync_nodes");
+}
+END_TEST
+
+/* ---- First contact ---- */
+
+/* Rows a to f on the server, pages of one row, of which A has taken the first. */
+static void
+start_loading (void)
+{
+  rig_start (NOTES);
+  sql (SERVER, "INSERT INTO note VALUES ('a', 's'), ('b', 's'), ('c', 's'), ('d', 's'), ('e', 's'),"
+               "('f', 's')");
+  rig_settings.batch_rows = 1;
+  rig_server.limits.page_rows = 1;
+}
+
+START_TEST (rows_that_were_here_first_wait_for_their_page)
+{
+  start_loading ();
+  sql (A, "INSERT INTO note VALUES ('f', 'here first')");
+  node_start (A);
+  exchange (A, TALK);
+  exchange (A, TALK);
+  sql (SERVER, "UPDATE note SET v = 'two' WHERE id = 'f'");
+  exchange (A, PULL);
+  is (A, "here first", NOTE ("f"));
+  cycle (A);
+  is (A, "two", NOTE ("f"));
+  is (A, "1", "SELECT count(*) FROM __sync_conflicts WHERE loser LIKE '%here first%'");
+}
+END_TEST
+
+START_TEST (what_the_load_found_to_be_ours_is_sent_at_once)
+{
+  rig_start (NOTES);
+  sql (A, "INSERT INTO note VALUES ('f', 'here first')");
+  node_start (A);
+  exchange (A, TALK);
+  exchange (A, TALK);
+  exchange (A, PULL);
+  ck_assert (status_says (A, "\"caught_up\":false"));
+  exchange (A, TALK);
+  is (SERVER, "here first", NOTE ("f"));
+}
+END_TEST
+
+/* The load begins anew when the table's columns fit again; meanwhile the server's changes passed by. */
+START_TEST (a_row_of_the_feed_that_went_while_its_load_was_paused_is_none_of_ours)
+{
+  start_loading ();
+  node_start (A);
+  exchange (A, TALK);
+  exchange (A, TALK);
+  sql (SERVER, "INSERT INTO note VALUES ('g', 'of the feed')");
+  exchange (A, PULL);
+  is (A, "of the feed", NOTE ("g"));
+  sql (A, "ALTER TABLE note ADD COLUMN x");
+  cycle (A);
+  sql (SERVER, "DELETE FROM note WHERE id = 'g'");
+  cycle (A);
+  sql (SERVER, "ALTER TABLE note ADD COLUMN x");
+  cycle (A);
+  is (A, NULL, NOTE ("g"));
+  is (A, "6", "SELECT count(*) FROM note");
+  no_conflicts ();
+}
+END_TEST
+
+/* ---- Lost capture ---- */
+
+START_TEST (a_scan_does_not_pass_over_what_is_under_way)
+{
+  start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
+  sql (A, "UPDATE note SET v = 'sent'");
+  request (A, TALK);
+  sql_unseen (A, "UPDATE note SET v = 'unseen'");
+  scan (A);
+  exchange (A, PULL);
+  serve (A, TALK);
+  answer (A, TALK);
+  cycle (A);
+  is (SERVER, "unseen", NOTE ("k"));
+}
+END_TEST
+
+/* It differs from the server's at an equal cursor, and yet nobody wrote it here. */
+START_TEST (a_scan_takes_no_row_that_could_not_be_stored_for_one_of_ours)
+{
+  start_with_k (SEATS, "INSERT INTO seat VALUES ('k', 'one', 'c0')");
+  sql (A, "INSERT INTO seat VALUES ('n', 'ours', 'c1'), ('o', 'ours', 'c2')");
+  sql (SERVER,
+       "UPDATE seat SET v = 'theirs', code = 'c1'; INSERT INTO seat VALUES ('m', 'new', 'c2')");
+  exchange (A, PULL);
+  is (A, NULL, SEAT ("m"));
+  scan (A);
+  exchange (A, PULL);
+  cycle (A);
+  rig_shift += 60000; /* then it is asked for again */
+  cycle (A);
+  is (SERVER, "theirs", SEAT ("k"));
+  is (SERVER, "new", SEAT ("m"));
+  is (SERVER, "0", "SELECT count(*) FROM __sync_conflicts WHERE key = '[\"m\"]'");
+  is (A, "theirs", SEAT ("k"));
+  is (A, "new", SEAT ("m"));
+}
+END_TEST
+
+/* What differs may be the server's doing as well as ours: neither is overwritten silently. */
+START_TEST (a_table_that_loses_its_triggers_before_it_is_live_meets_the_server_anew)
+{
+  start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
+  rebuild_notes (SERVER, "UPDATE note SET v = 'theirs'");
+  exchange (A, PULL);
+  exchange (A, TALK); /* hello: the server's capture was lost, the table is to be compared */
+  is (A, "repair", "SELECT phase FROM __sync_state WHERE tbl = 'note'");
+  node_stop (A);
+  rebuild_notes (A, "UPDATE note SET v = 'unseen'");
+  node_start (A);
+  cycle (A);
+  is (A, "1", "SELECT count(*) FROM __sync_conflicts WHERE loser LIKE '%unseen%'");
+  is (A, "theirs", NOTE ("k"));
+}
+END_TEST
+
+START_TEST (a_table_that_was_left_out_for_a_while_deletes_nothing)
+{
+  start_with_k (NOTES SEATS, "INSERT INTO note VALUES ('k', 'one')");
+  node_stop (A);
+  rig_patterns = (const char *const[]){"seat", NULL};
+  node_start (A);
+  sql (SERVER, "INSERT INTO note VALUES ('n', 'two')");
+  cycle (A);
+  node_stop (A);
+  rig_patterns = NULL;
+  node_start (A);
+  cycle (A);
+  is (SERVER, "2", "SELECT count(*) FROM note");
+  is (A, "2", "SELECT count(*) FROM note");
+}
+END_TEST
+
+/* ---- Schema ---- */
+
+START_TEST (a_hello_of_before_the_schema_changed_counts_for_nothing)
+{
+  rig_start (NOTES);
+  node_start (A);
+  request (A, TALK);
+  sql (A, "ALTER TABLE note ADD COLUMN x");
+  serve (A, TALK);
+  answer (A, TALK);
+  ck_assert_ptr_nonnull (strstr (request (A, TALK), "protocol"));
+}
+END_TEST
+
+static Suite *
+sync_suite (void)
+{
+  Suite *suite = suite_create ("sync");
+  TCase *tests = tcase_create ("device");
+
+  tcase_add_checked_fixture (tests, NULL, rig_stop);
+  tcase_set_timeout (tests, 60);
+  tcase_add_test (tests, an_edit_of_a_row_that_was_under_way_is_made_on_what_came_of_it);
+  tcase_add_test (tests, an_edit_of_a_row_from_the_middle_of_the_feed_is_made_on_what_was_shown);
+  tcase_add_test (tests, an_edit_that_did_not_see_what_was_skipped_does_not_overwrite_it);
+  tcase_add_test (tests, what_could_not_be_stored_was_not_seen);
+  tcase_add_test (tests, what_an_answer_brought_and_could_not_be_stored_was_not_seen);
+  tcase_add_test (tests, a_row_that_the_log_goes_on_about_goes_with_the_last_part);
+  tcase_add_test (tests, what_replace_might_have_removed_and_did_not_is_no_change);
+  tcase_add_test (tests, a_table_that_is_paused_is_not_pushed);
+  tcase_add_test (tests, an_answer_that_was_lost_with_the_process_is_asked_for);
+  tcase_add_test (tests, after_a_crash_what_was_set_aside_is_told_from_what_was_sent);
+  tcase_add_test (tests, a_page_that_was_overtaken_takes_nothing_back);
+  tcase_add_test (tests, a_copy_of_a_file_sees_what_the_other_one_sends);
+  tcase_add_test (tests, rows_that_were_here_first_wait_for_their_page);
+  tcase_add_test (tests, what_the_load_found_to_be_ours_is_sent_at_once);
+  tcase_add_test (tests, a_row_of_the_feed_that_went_while_its_load_was_paused_is_none_of_ours);
+  tcase_add_test (tests, a_scan_does_not_pass_over_what_is_under_way);
+  tcase_add_test (tests, a_scan_takes_no_row_that_could_not_be_stored_for_one_of_ours);
+  tcase_add_test (tests, a_table_that_loses_its_triggers_before_it_is_live_meets_the_server_anew);
+  tcase_add_test (tests, a_table_that_was_left_out_for_a_while_deletes_nothing);
+  tcase_add_test (tests, a_hello_of_before_the_schema_changed_counts_for_nothing);
+  suite_add_tcase (suite, tests);
+  return suite;
+}
+
+int
+main (void)
+{
+  SRunner *runner = srunner_create (sync_suite ());
+  int failures;
+
+  srunner_run_all (runner, CK_NORMAL);
+  failures = srunner_ntests_failed (runner);
+  srunner_free (runner);
+  return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+}
