@@ -40,6 +40,32 @@ state_of (const json_t *whole, const json_t *status)
   return json_is_true (at (status, "caught_up")) ? "up to date" : "at work";
 }
 
+/* Rows that do not move until somebody mends something. */
+static void
+print_stuck (const json_t *stuck)
+{
+  struct grid grid = {.columns = 5};
+  const json_t *group;
+  size_t i;
+
+  if (json_array_size (stuck) == 0)
+    return;
+  putchar ('\n');
+  for (const char *const *name =
+           (const char *const[]){"STUCK", "TABLE", "ROWS", "FIRST KEY", "REASON", NULL};
+       *name; name++)
+    grid_add (&grid, *name);
+  json_array_foreach (stuck, i, group)
+  {
+    grid_json (&grid, at (group, "what"));
+    grid_json (&grid, at (group, "table"));
+    grid_json (&grid, at (group, "rows"));
+    grid_json (&grid, at (group, "key"));
+    grid_json (&grid, at (group, "reason"));
+  }
+  grid_print (&grid);
+}
+
 static void
 print_client (const json_t *whole, const json_t *status)
 {
@@ -79,6 +105,7 @@ print_client (const json_t *whole, const json_t *status)
     grid_json (&tables, at (table, "reason"));
   }
   grid_print (&tables);
+  print_stuck (at (status, "stuck"));
 }
 
 static void

@@ -325,6 +325,9 @@ client_status (struct client *client, struct mantis_buf *buf, struct mantis_erro
   }
   if (status == MANTIS_OK)
     add_refused (client, buf);
-  mantis_buf_text (buf, "]}");
+  mantis_buf_char (buf, ']');
+  if (status == MANTIS_OK)
+    status = stuck_add (client, buf, error);
+  mantis_buf_char (buf, '}');
   return client_end (client, status, error);
 }

@@ -81,6 +81,7 @@ struct client {
   struct slot slots[CLIENT_SLOTS];
   bool greeted;
   int64_t told;      /* schema (store->attached) that the last hello spoke of */
+  int64_t woken;     /* schema with which rows that this database refused were last tried again */
   bool wants_schema; /* the server has tables that we lack, or shaped otherwise */
   bool offers;       /* offer our tables at the next hello */
   bool creates;      /* the server makes tables that are offered */
@@ -142,6 +143,12 @@ enum mantis_status settle_too_large (struct client *client, const char *reason,
 enum mantis_status pull_request (struct client *client, struct mantis_buf *buf, bool *waits,
                                  struct mantis_error *error);
 enum mantis_status receive (struct client *client, const json_t *page, struct mantis_error *error);
+
+/* ---- stuck.c --------------------------------------------------------------------------------- */
+
+/* For the status, in a transaction: ,"stuck":[...], rows that need a person, by table and reason. */
+enum mantis_status stuck_add (struct client *client, struct mantis_buf *buf,
+                              struct mantis_error *error);
 
 /* ---- greet.c --------------------------------------------------------------------------------- */
 enum mantis_status hello_request (struct client *client, struct mantis_buf *buf,

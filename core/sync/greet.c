@@ -321,6 +321,8 @@ hello_answer (struct client *client, const json_t *answer, struct mantis_error *
   status = client_begin (client, MANTIS_WRITE, error);
   if (status == MANTIS_OK)
     status = queue_fold (&client->queue, client->store, error);
+  if (status == MANTIS_OK && client->told != client->woken)
+    status = held_wake (&client->queue, client->store, error);
   if (status == MANTIS_OK && strcmp (node, client->phases.remote) != 0)
     status = meet_server (client, node, error);
   if (status == MANTIS_OK)
@@ -330,6 +332,8 @@ hello_answer (struct client *client, const json_t *answer, struct mantis_error *
     status = phases_save (&client->phases, client->store, error);
   }
   status = client_end (client, status, error);
+  if (status == MANTIS_OK)
+    client->woken = client->told;
   client->greeted =
       status == MANTIS_OK && !client->offers && client->told == client->store->attached;
   client->partly = client->greeted && reconcile_next (&client->phases);

@@ -359,6 +359,67 @@ held_put (struct queue *queue, struct store *store, const struct mantis_table *t
 }
 
 enum mantis_status
+held_refused (struct queue *queue, struct store *store, const struct mantis_change *change,
+              int64_t rev, const char *refusal, int64_t next_try, struct mantis_error *error)
+{
+  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
+  enum mantis_status status;
+  mantis_row before;
+
+  if (!arena)
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  status = held_get (queue, store, change->table, change->row, arena, &before, error);
+  if (status != MANTIS_OK)
+    return status;
+  if (!before || strcmp (value_as_text (&before[HELD_REASON]), refusal) != 0)
+    mantis_log (MANTIS_WARNING, "a row of table \"%s\" from the server cannot be stored here: %s",
+                change->table->name, refusal);
+  return held_put (queue, store, change->table, change->row, rev, rev, refusal, next_try, error);
+}
+
+/* HELD, a row of __sync_held, may be fetched again now. */
+static enum mantis_status
+hurry_held (struct store *store, mantis_row held, struct mantis_error *error)
+{
+  struct mantis_value row[HELD_COLUMNS];
+
+  if (value_as_integer (&held[HELD_NEXT_TRY]) == 0)
+    return MANTIS_OK;
+  memcpy (row, held, sizeof row);
+  row[HELD_NEXT_TRY] = value_integer (0);
+  return store_put (store, &table_held, row, error);
+}
+
+enum mantis_status
+held_hurry (struct queue *queue, struct store *store, const struct mantis_table *table,
+            mantis_row key, struct mantis_error *error)
+{
+  CLEANUP_ARENA struct mantis_arena *arena = NULL;
+  enum mantis_status status;
+  mantis_row row;
+
+  if (!map_at (&queue->held, key_hash (table, key), false))
+    return MANTIS_OK;
+  arena = mantis_arena_new (0);
+  status = held_get (queue, store, table, key, arena, &row, error);
+  return status == MANTIS_OK && row ? hurry_held (store, row, error) : status;
+}
+
+enum mantis_status
+held_wake (struct queue *queue, struct store *store, struct mantis_error *error)
+{
+  CLEANUP_WALK struct walk walk = walk_of (store, &table_held);
+  enum mantis_status status = MANTIS_OK;
+  mantis_row held;
+
+  if (queue->held.count == 0)
+    return MANTIS_OK;
+  while (status == MANTIS_OK && (status = walk_next (&walk, &held, error)) == MANTIS_OK && held)
+    status = hurry_held (store, held, error);
+  return status;
+}
+
+enum mantis_status
 held_remove (struct queue *queue, struct store *store, const struct mantis_table *table,
              mantis_row key, int64_t rev, struct mantis_error *error)
 {

@@ -76,12 +76,24 @@ enum mantis_status pending_remove (struct queue *queue, struct store *store,
                                    const struct mantis_table *table, mantis_row key,
                                    struct mantis_error *error);
 
+#define HELD_EDITED "edited here, not sent yet"
+
 /* The state that came for KEY (revisions FIRST to LAST) was not applied, for REASON; a key that is held
  * already keeps the smallest first and the greatest last. */
 enum mantis_status held_put (struct queue *queue, struct store *store,
                              const struct mantis_table *table, mantis_row key, int64_t first,
                              int64_t last, const char *reason, int64_t next_try,
                              struct mantis_error *error);
+/* The own database refused CHANGE, as of revision REV; the log tells it once for each reason. */
+enum mantis_status held_refused (struct queue *queue, struct store *store,
+                                 const struct mantis_change *change, int64_t rev,
+                                 const char *refusal, int64_t next_try, struct mantis_error *error);
+/* Our own edit of KEY is settled: what was held of it is fetched now. */
+enum mantis_status held_hurry (struct queue *queue, struct store *store,
+                               const struct mantis_table *table, mantis_row key,
+                               struct mantis_error *error);
+/* The own schema has changed: what was refused is tried again now. */
+enum mantis_status held_wake (struct queue *queue, struct store *store, struct mantis_error *error);
 /* It was applied as of revision REV: what was skipped after that stays held. */
 enum mantis_status held_remove (struct queue *queue, struct store *store,
                                 const struct mantis_table *table, mantis_row key, int64_t rev,

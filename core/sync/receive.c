@@ -193,7 +193,7 @@ skip_change (struct page_in *page, const struct mantis_change *change, struct ma
     first = pending.base + 1;
   if (status == MANTIS_OK)
     status = held_put (&client->queue, client->store, change->table, change->row, first,
-                       change->rev, "edited here, not sent yet", 0, error);
+                       change->rev, HELD_EDITED, 0, error);
   return status;
 }
 
@@ -313,10 +313,8 @@ apply_page (struct page_in *page, struct mantis_error *error)
   for (size_t i = 0; i < page->count && status == MANTIS_OK; i++) {
     const struct mantis_change *change = page->items[i].change;
     if (!page->items[i].done) {
-      mantis_log (MANTIS_WARNING, "a row of table \"%s\" from the server cannot be stored here: %s",
-                  change->table->name, page->items[i].refusal);
-      status = held_put (&client->queue, client->store, change->table, change->row, change->rev,
-                         change->rev, page->items[i].refusal, mantis_now () + HELD_RETRY, error);
+      status = held_refused (&client->queue, client->store, change, change->rev,
+                             page->items[i].refusal, mantis_now () + HELD_RETRY, error);
     } else if (client->queue.held.count) {
       int64_t rev = i >= page->keys_from && i < page->keys_to ? page->head : change->rev;
       status = held_remove (&client->queue, client->store, change->table, change->row,

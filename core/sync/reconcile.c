@@ -79,7 +79,7 @@ hold_row (struct range *range, mantis_row key, struct mantis_error *error)
   int64_t first = range->state->rev + 1;
 
   return held_put (&client->queue, client->store, range->state->table, key, first, first,
-                   "edited here, not sent yet", 0, error);
+                   HELD_EDITED, 0, error);
 }
 
 /* A row of the server, and ours of the same key (NULL: none). */

@@ -237,8 +237,8 @@ apply_server_rows (struct settlement *s, struct mantis_error *error)
   for (size_t i = 0; i < s->count && status == MANTIS_OK; i++) {
     const struct mantis_change *change = s->items[i].change;
     if (!s->items[i].done)
-      status = held_put (&client->queue, client->store, change->table, change->row, s->revs[i],
-                         s->revs[i], s->items[i].refusal, mantis_now () + FIRST_RETRY, error);
+      status = held_refused (&client->queue, client->store, change, s->revs[i], s->items[i].refusal,
+                             mantis_now () + FIRST_RETRY, error);
     else if (s->revs[i] > client->phases.rev)
       status =
           seen_put (&client->queue, client->store, change->table, change->row, s->revs[i], error);
@@ -276,8 +276,11 @@ settle_batch (struct settlement *s, const json_t *answer, struct mantis_error *e
       state->last_push = now;
       state->changed = true;
     }
-    if (!excepted[i] && !sent->dropped)
-      status = pending_remove (&client->queue, client->store, sent->table, sent->key, error);
+    if (excepted[i] || sent->dropped)
+      continue;
+    status = pending_remove (&client->queue, client->store, sent->table, sent->key, error);
+    if (status == MANTIS_OK)
+      status = held_hurry (&client->queue, client->store, sent->table, sent->key, error);
   }
   if (status == MANTIS_OK)
     status = apply_server_rows (s, error);
