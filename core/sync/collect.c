@@ -159,6 +159,7 @@ take_due (struct client *client, struct batch *batch, mantis_row row, int64_t no
           bool *whole, struct mantis_error *error)
 {
   int64_t next_try = value_as_integer (&row[PENDING_NEXT_TRY]);
+  int64_t tries = value_as_integer (&row[PENDING_TRIES]), delay = retry_delay (tries);
   const struct table_state *state =
       phase_named (&client->phases, value_as_text (&row[PENDING_TBL]));
   struct sent *sent;
@@ -176,8 +177,8 @@ take_due (struct client *client, struct batch *batch, mantis_row row, int64_t no
     *whole = false; /* it goes with what the log says of it */
     return MANTIS_OK;
   }
-  if (!room || !is_due (next_try, now)) {
-    if (value_as_integer (&row[PENDING_TRIES]) < STUCK_TRIES && is_due (next_try, now + SOON))
+  if (!room || !is_due (next_try, now, delay)) {
+    if (tries < STUCK_TRIES && is_due (next_try, now + SOON, delay))
       *whole = false;
     return MANTIS_OK;
   }

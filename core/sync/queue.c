@@ -78,6 +78,16 @@ queue_settle (struct queue *queue, struct store *store, int64_t seq, struct mant
   return status;
 }
 
+int64_t
+retry_delay (int64_t tries)
+{
+  const int64_t second = 1000, longest = 600 * second, day = 24 * 60 * 60 * second;
+
+  if (tries >= DAILY_TRIES)
+    return day;
+  return tries < 10 ? second << (tries > 1 ? tries - 1 : 0) : longest;
+}
+
 /* ---- Bases ----------------------------------------------------------------------------------- */
 
 int64_t

@@ -51,12 +51,17 @@ enum mantis_status queue_forget_bases (struct queue *queue, struct store *store,
 enum mantis_status queue_settle (struct queue *queue, struct store *store, int64_t seq,
                                  struct mantis_error *error);
 
-/* Is it time?  A time that lies more than two days ahead was written before the clock was set back. */
+/* Is it time?  Who waits DELAY has a time that lies further ahead only when the clock was set back since. */
 static inline bool
-is_due (int64_t next_try, int64_t now)
+is_due (int64_t next_try, int64_t now, int64_t delay)
 {
-  return next_try <= now || next_try - now > 2 * 24 * 60 * 60 * (int64_t)1000;
+  return next_try <= now || next_try - now > delay;
 }
+
+enum { DAILY_TRIES = 1000 };
+/* How long a change waits that was sent TRIES times: a second, then twice as long each time, ten minutes at most;
+ * from DAILY_TRIES on (it has to become smaller first) a day. */
+int64_t retry_delay (int64_t tries);
 
 /* ---- Rows of __sync_pending, __sync_held and __sync_seen, in a write transaction ------------- */
 struct pending {

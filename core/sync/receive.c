@@ -53,7 +53,7 @@ add_held (struct client *client, struct mantis_buf *buf, size_t *added, struct m
     const struct table_state *state =
         phase_named (&client->phases, value_as_text (&rows[i][HELD_TBL]));
     mantis_row key;
-    if (!state || state->paused || !is_due (value_as_integer (&rows[i][HELD_NEXT_TRY]), now) ||
+    if (!state || state->paused || !is_due (value_as_integer (&rows[i][HELD_NEXT_TRY]), now, HELD_RETRY) ||
         key_parse (value_as_text (&rows[i][HELD_KEY]), state->table, arena, &key, NULL) !=
             MANTIS_OK ||
         queue_dirty (&client->queue, key_hash (state->table, key)))

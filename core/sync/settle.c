@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_RETRY = 1000, LONGEST_RETRY = 10 * 60 * 1000, TOO_LARGE_RETRY = 24 * 60 * 60 * 1000 };
+enum { HELD_RETRY = 1000 };
 
 /* One entry of the answer's "exceptions". */
 struct exception {
@@ -76,9 +76,12 @@ edited_since (struct client *client, const struct sent *sent)
 
 /* ---- One exception --------------------------------------------------------------------------- */
 
-/* The key stays unsettled: with its first base, until NEXT_TRY. */
+/* When is it sent again? */
+enum again { AT_ONCE, LATER, TOMORROW };
+
+/* The key stays unsettled, with its first base. */
 static enum mantis_status
-keep_pending (struct settlement *s, const struct sent *sent, const char *reason, int64_t delay,
+keep_pending (struct settlement *s, const struct sent *sent, const char *reason, enum again again,
               struct mantis_error *error)
 {
   struct client *client = s->client;
@@ -90,13 +93,11 @@ keep_pending (struct settlement *s, const struct sent *sent, const char *reason,
                         &found, error);
   if (status != MANTIS_OK)
     return status;
-  if (delay < 0) { /* back off */
-    delay = (int64_t)FIRST_RETRY << (pending.tries < 10 ? pending.tries : 10);
-    delay = delay < LONGEST_RETRY ? delay : LONGEST_RETRY;
-  }
   pending.reason = reason;
-  pending.tries++;
-  pending.next_try = mantis_now () + delay;
+  pending.tries = pending.tries < DAILY_TRIES ? pending.tries + 1 : 1;
+  if (again == TOMORROW)
+    pending.tries = DAILY_TRIES;
+  pending.next_try = mantis_now () + (again == AT_ONCE ? 0 : retry_delay (pending.tries));
   return pending_put (&client->queue, client->store, sent->table, sent->key, &pending, error);
 }
 
@@ -185,10 +186,10 @@ settle_exception (struct settlement *s, const struct exception *exception,
   if (exception->outcome == OUTCOME_RETRY) {
     if (exception->reason && strcmp (exception->reason, "schema") == 0)
       s->client->greeted = false; /* the tables' shapes are to be compared */
-    return keep_pending (s, sent, exception->reason, -1, error);
+    return keep_pending (s, sent, exception->reason, LATER, error);
   }
   if (edited_since (s->client, sent)) {
-    status = keep_pending (s, sent, "edited while it was sent", 0, error);
+    status = keep_pending (s, sent, "edited while it was sent", AT_ONCE, error);
     /* The edit was made on what we sent, and that stood; what the database derived from it comes before. */
     return status == MANTIS_OK && quiet ? base_on (s, sent, exception->rev, error) : status;
   }
@@ -238,7 +239,7 @@ apply_server_rows (struct settlement *s, struct mantis_error *error)
     const struct mantis_change *change = s->items[i].change;
     if (!s->items[i].done)
       status = held_refused (&client->queue, client->store, change, s->revs[i], s->items[i].refusal,
-                             mantis_now () + FIRST_RETRY, error);
+                             mantis_now () + HELD_RETRY, error);
     else if (s->revs[i] > client->phases.rev)
       status =
           seen_put (&client->queue, client->store, change->table, change->row, s->revs[i], error);
@@ -352,7 +353,7 @@ settle_too_large (struct client *client, const char *reason, struct mantis_error
       mantis_log (MANTIS_WARNING,
                   "a row of table \"%s\" is too large for the server and stays here: %s",
                   client->batch->sent[i].table->name, reason);
-      status = keep_pending (&s, &client->batch->sent[i], reason, TOO_LARGE_RETRY, error);
+      status = keep_pending (&s, &client->batch->sent[i], reason, TOMORROW, error);
     }
   if (status == MANTIS_OK)
     status = queue_settle (&client->queue, client->store, client->batch->to_seq, error);

@@ -337,6 +337,12 @@ lose (int node, int slot)
   client_hurry (nodes[node].client);
 }
 
+void
+refuse (int node, int slot, int status)
+{
+  give (node, slot, status, "{}", NULL);
+}
+
 const char *
 answered (int node, int slot)
 {

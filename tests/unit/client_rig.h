@@ -37,6 +37,7 @@ const char *request (int node, int slot);
 void serve (int node, int slot);  /* the server answers it */
 void answer (int node, int slot); /* the answer comes to the node */
 void lose (int node, int slot);   /* it never does */
+void refuse (int node, int slot, int status); /* somebody before the server answers STATUS */
 /* What was answered, as text. */
 const char *answered (int node, int slot);
 

@@ -12,14 +12,17 @@
 #define NOTES "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, v TEXT);"
 #define SEATS "CREATE TABLE seat (id TEXT PRIMARY KEY NOT NULL, v TEXT, code TEXT UNIQUE);"
 
+enum { DAY = 24 * 60 * 60 * 1000 };
+
 #define NOTE(id) "SELECT v FROM note WHERE id = '" id "'"
 #define SEAT(id) "SELECT v FROM seat WHERE id = '" id "'"
 
-/* The application's writes that wait were made an hour ago: any conflict is lost. */
+/* The application's last write was made an hour ago: any conflict is lost. */
 static void
 backdate (int node)
 {
-  sql (node, "UPDATE __sync_log SET time = time - 3600000");
+  sql (node, "UPDATE __sync_log SET time = time - 3600000 "
+             "WHERE seq = (SELECT max (seq) FROM __sync_log)");
 }
 
 /* A is live, and all have the row 'k'. */
@@ -237,6 +240,7 @@ START_TEST (a_page_that_was_overtaken_takes_nothing_back)
 {
   start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
   sql (SERVER, "UPDATE note SET v = 'theirs'");
+  backdate (SERVER);
   request (A, PULL);
   serve (A, PULL);
   sql (A, "UPDATE note SET v = 'mine'");
@@ -261,6 +265,71 @@ START_TEST (a_copy_of_a_file_sees_what_the_other_one_sends)
   cycle (B);
   is (B, "two", NOTE ("k"));
   is (SERVER, "2", "SELECT count(*) FROM __sync_nodes");
+}
+END_TEST
+
+/* ---- Who waits, and for how long ---- */
+
+/* The server's table has got another column while k's edit was on its way: `retry'. */
+static void
+start_with_a_retry (void)
+{
+  start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
+  sql (A, "UPDATE note SET v = 'mine'");
+  request (A, TALK);
+  sql (SERVER, "ALTER TABLE note ADD COLUMN x");
+  serve (A, TALK);
+  answer (A, TALK);
+  sql (A, "ALTER TABLE note ADD COLUMN x");
+}
+
+START_TEST (what_could_not_be_decided_waits_a_second)
+{
+  start_with_a_retry ();
+  cycle (A);
+  is (SERVER, "one", NOTE ("k"));
+  rig_shift += 1000;
+  cycle (A);
+  is (SERVER, "mine", NOTE ("k"));
+}
+END_TEST
+
+START_TEST (a_clock_that_was_set_back_delays_no_retry)
+{
+  start_with_a_retry ();
+  rig_shift -= DAY;
+  cycle (A);
+  is (SERVER, "mine", NOTE ("k"));
+}
+END_TEST
+
+START_TEST (a_clock_that_was_set_back_delays_no_held_row)
+{
+  start_with_k (SEATS, "INSERT INTO seat VALUES ('k', 'one', 'c0')");
+  sql (A, "INSERT INTO seat VALUES ('n', 'ours', 'c1')");
+  sql (SERVER, "INSERT INTO seat VALUES ('m', 'theirs', 'c1')");
+  exchange (A, PULL);
+  is (A, NULL, SEAT ("m"));
+  rig_shift -= DAY;
+  cycle (A);
+  is (A, NULL, SEAT ("n"));
+  is (A, "theirs", SEAT ("m"));
+}
+END_TEST
+
+START_TEST (what_is_too_large_for_the_server_waits_a_day)
+{
+  start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
+  sql (A, "UPDATE note SET v = 'large'");
+  request (A, TALK);
+  refuse (A, TALK, 413);
+  cycle (A);
+  rig_shift += 3600000;
+  cycle (A);
+  is (SERVER, "one", NOTE ("k"));
+  rig_shift += DAY;
+  cycle (A);
+  is (SERVER, "large", NOTE ("k"));
 }
 END_TEST
 
@@ -326,6 +395,25 @@ START_TEST (a_row_of_the_feed_that_went_while_its_load_was_paused_is_none_of_our
   is (A, NULL, NOTE ("g"));
   is (A, "6", "SELECT count(*) FROM note");
   no_conflicts ();
+}
+END_TEST
+
+START_TEST (a_load_that_was_paused_begins_anew)
+{
+  start_loading ();
+  node_start (A);
+  exchange (A, TALK);
+  exchange (A, TALK);
+  exchange (A, PULL);
+  is (A, "s", NOTE ("a"));
+  sql (A, "ALTER TABLE note ADD COLUMN x");
+  cycle (A);
+  sql (SERVER, "DELETE FROM note WHERE id = 'a'");
+  cycle (A); /* passes by */
+  sql (SERVER, "ALTER TABLE note ADD COLUMN x");
+  cycle (A);
+  is (A, NULL, NOTE ("a"));
+  is (SERVER, NULL, NOTE ("a"));
 }
 END_TEST
 
@@ -436,9 +524,14 @@ sync_suite (void)
   tcase_add_test (tests, after_a_crash_what_was_set_aside_is_told_from_what_was_sent);
   tcase_add_test (tests, a_page_that_was_overtaken_takes_nothing_back);
   tcase_add_test (tests, a_copy_of_a_file_sees_what_the_other_one_sends);
+  tcase_add_test (tests, what_could_not_be_decided_waits_a_second);
+  tcase_add_test (tests, a_clock_that_was_set_back_delays_no_retry);
+  tcase_add_test (tests, a_clock_that_was_set_back_delays_no_held_row);
+  tcase_add_test (tests, what_is_too_large_for_the_server_waits_a_day);
   tcase_add_test (tests, rows_that_were_here_first_wait_for_their_page);
   tcase_add_test (tests, what_the_load_found_to_be_ours_is_sent_at_once);
   tcase_add_test (tests, a_row_of_the_feed_that_went_while_its_load_was_paused_is_none_of_ours);
+  tcase_add_test (tests, a_load_that_was_paused_begins_anew);
   tcase_add_test (tests, a_scan_does_not_pass_over_what_is_under_way);
   tcase_add_test (tests, a_scan_takes_no_row_that_could_not_be_stored_for_one_of_ours);
   tcase_add_test (tests, a_table_that_loses_its_triggers_before_it_is_live_meets_the_server_anew);
