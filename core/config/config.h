@@ -84,6 +84,7 @@ struct config {
   int64_t interval;       /* milliseconds */
   int64_t batch_rows, batch_bytes; /* of one message */
   int64_t whole_rows, whole_bytes; /* a backlog up to this stays one transaction */
+  int64_t warn_entries;            /* a backlog from this on is warned about */
 
   bool allow_wishes;  /* server: clients' conflict_policy counts */
   bool create_tables; /* server: make tables that clients offer */

@@ -45,6 +45,8 @@ const struct mantis_option config_keys[] = {
          .help = "a backlog of up to so many rows is applied as one transaction"),
     KEY ("sync.whole_bytes", SIZE, whole_bytes, "8M", RANGE (1024, 1024 * 1024 * 1024),
          .help = "a backlog of up to so many bytes is applied as one transaction"),
+    KEY ("sync.warn_entries", INTEGER, warn_entries, "100000", RANGE (1, INT64_MAX / 4),
+         .help = "warn when so many entries of the log wait to be sent"),
     KEY ("allow_wishes", BOOL, allow_wishes, "false",
          .help = "the conflict_policy of clients counts"),
     KEY ("create_tables", BOOL, create_tables, "false", .help = "make tables that clients offer"),

@@ -84,6 +84,8 @@ print_client (const json_t *whole, const json_t *status)
   if (at (status, "trouble"))
     fact (&facts, "trouble", at (status, "trouble"));
   fact (&facts, "waiting", at (status, "waiting"));
+  if (at (status, "warning"))
+    fact (&facts, "warning", at (status, "warning"));
   fact (&facts, "held back", at (status, "held"));
   fact (&facts, "conflicts", at (status, "conflicts"));
   fact_time (&facts, "last push", at (status, "last_push"));

@@ -153,8 +153,10 @@ turn_client (struct dialer *dialer)
   for (int i = 0; i < CLIENT_SLOTS; i++)
     if (given->deliver[i] && dialer->lines[i].asker == dialer->number)
       client_answered (client, i, &dialer->lines[i].answer);
-  if (given->noticed)
+  if (given->noticed) {
     client_noticed (client);
+    client_watch (client);
+  }
   if (given->hurry)
     client_hurry (client);
   for (int i = 0; i < CLIENT_SLOTS; i++)

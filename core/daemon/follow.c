@@ -23,7 +23,8 @@ follow_settings (const struct mantis *node)
                  .batch_rows = (size_t)live->batch_rows,
                  .batch_bytes = (size_t)live->batch_bytes,
                  .whole_rows = (size_t)live->whole_rows,
-                 .whole_bytes = (size_t)live->whole_bytes},
+                 .whole_bytes = (size_t)live->whole_bytes,
+                 .warn_entries = live->warn_entries},
       .token_file = live->token_file};
 }
 

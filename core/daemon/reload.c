@@ -12,7 +12,7 @@
 static const char *const live_keys[] = {"log_level"};
 static const char *const live_sync_keys[] = {"enabled",    "interval_seconds", "token_file",
                                              "batch_rows", "batch_bytes",      "whole_rows",
-                                             "whole_bytes"};
+                                             "whole_bytes", "warn_entries"};
 
 /* What of CONFIG cannot be taken over. */
 static json_t *

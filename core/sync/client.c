@@ -318,6 +318,8 @@ client_status (struct client *client, struct mantis_buf *buf, struct mantis_erro
       (long long)conflicts, (long long)phases->last_push, (long long)phases->last_pull,
       (long long)client->clock_ahead);
   json_add_text (buf, "trouble", client->trouble);
+  if (status == MANTIS_OK)
+    status = backlog_add (client, buf, error);
   mantis_buf_text (buf, ",\"tables\":[");
   for (size_t i = 0; i < phases->count && status == MANTIS_OK; i++) {
     mantis_buf_text (buf, i ? "," : "");

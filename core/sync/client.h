@@ -23,6 +23,7 @@ struct client_settings {
   int64_t wait; /* how long a pull may wait at the server, milliseconds; 0: it does not */
   size_t batch_rows, batch_bytes; /* of a part of a backlog or load */
   size_t whole_rows, whole_bytes; /* a changeset up to this size is never cut */
+  int64_t warn_entries;           /* of the log that wait: from so many on it is told */
 };
 
 enum client_slot { CLIENT_TALK, CLIENT_PULL, CLIENT_SLOTS };
@@ -58,6 +59,8 @@ void client_answered (struct client *client, enum client_slot slot,
 
 /* The database may have been written to, or somebody asked for a cycle. */
 void client_noticed (struct client *client);
+/* Look how much waits, and tell when that is much; whether anything may be sent or not. */
+void client_watch (struct client *client);
 /* Begin a cycle now: forget the backoff. */
 void client_hurry (struct client *client);
 /* Compare TABLE (NULL: all) with the server and queue what no trigger saw. */

@@ -99,6 +99,7 @@ struct client {
   int64_t next_cycle;           /* look again then, whatever was noticed (monotonic milliseconds) */
   int64_t rest_until;           /* no pull before: the application wants its turn (monotonic milliseconds) */
   int64_t log_end, written_at;  /* of the log when last looked at, and when the application moved it */
+  int64_t warned_at;            /* entries that waited when that was told last; 0: not since they were few */
   char *trouble;
 };
 
@@ -143,6 +144,12 @@ enum mantis_status settle_too_large (struct client *client, const char *reason,
 enum mantis_status pull_request (struct client *client, struct mantis_buf *buf, bool *waits,
                                  struct mantis_error *error);
 enum mantis_status receive (struct client *client, const json_t *page, struct mantis_error *error);
+
+/* ---- backlog.c ------------------------------------------------------------------------------- */
+
+/* For the status, in a transaction: ,"entries":N of the log that wait, and ,"warning" where they are many. */
+enum mantis_status backlog_add (struct client *client, struct mantis_buf *buf,
+                                struct mantis_error *error);
 
 /* ---- stuck.c --------------------------------------------------------------------------------- */
 

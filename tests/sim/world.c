@@ -400,6 +400,7 @@ choose_settings (void)
       .batch_bytes = 1 << 20,
       .whole_rows = parts ? 5 + chance (45) : 20000,
       .whole_bytes = 8 << 20,
+      .warn_entries = INT64_MAX,
   };
   world->server = (struct server){
       .policy = find_policy,

@@ -191,7 +191,8 @@ rig_start (const char *tables)
                                           .batch_rows = 5000,
                                           .batch_bytes = 1 << 20,
                                           .whole_rows = 20000,
-                                          .whole_bytes = 8 << 20};
+                                          .whole_bytes = 8 << 20,
+                                          .warn_entries = INT64_MAX};
   rig_server =
       (struct server){.policy = policy,
                       .limits = {.page_rows = 5000, .page_bytes = 1 << 20, .body_bytes = 1 << 24}};
