@@ -48,6 +48,11 @@ void flag_set (const char *name, const char *value);
 void clock_set (int64_t (*now) (void));
 void random_set (void (*random) (void *bytes, size_t length));
 
+/* TEXT for an address or a header: all but letters, digits and "-._~" as %XX. */
+void percent_encode (struct mantis_buf *buf, const char *text);
+/* In its place, as the query of an address has it: '+' is a blank, too.  False: a broken %XX, or %00. */
+bool percent_decode (char *text);
+
 /* LENGTH hexadecimal digits of chance and a NUL. */
 void random_hex (char *text, size_t length);
 

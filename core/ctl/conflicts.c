@@ -31,6 +31,15 @@ add_conflict (struct grid *grid, const json_t *conflict)
   grid_json (grid, json_object_get (conflict, "reason"));
 }
 
+static void
+add_filter (struct mantis_buf *query, const char *name, const char *value)
+{
+  if (!value)
+    return;
+  mantis_buf_printf (query, "&%s=", name);
+  percent_encode (query, value);
+}
+
 /* The next page, added to GRID, or for programs to ALL.  *AFTER: where it ended. */
 static int
 take_page (struct ctl *ctl, struct grid *grid, json_t *all, int64_t *after, bool *end)
@@ -42,10 +51,8 @@ take_page (struct ctl *ctl, struct grid *grid, json_t *all, int64_t *after, bool
   int result;
 
   mantis_buf_printf (&query, "limit=1000&after=%lld", (long long)*after);
-  if (ctl->table)
-    mantis_buf_printf (&query, "&table=%s", ctl->table);
-  if (ctl->state)
-    mantis_buf_printf (&query, "&state=%s", ctl->state);
+  add_filter (&query, "table", ctl->table);
+  add_filter (&query, "state", ctl->state);
   result = ctl_ask (ctl, "conflicts", query.bytes, NULL, &whole, &page);
   json_array_foreach (json_object_get (page, "conflicts"), i, conflict)
   {

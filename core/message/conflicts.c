@@ -5,7 +5,6 @@
 #include "base/base.h"
 #include "message/message.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +14,7 @@ struct query {
   int64_t id; /* 0: a list */
   int64_t after;
   size_t limit;
-  char table[200], state[20];
+  const char *table, *state; /* NULL: of all */
 };
 
 static bool
@@ -36,27 +35,25 @@ read_pair (struct query *query, const char *name, const char *value, struct mant
     query->after = number;
   else if (strcmp (name, "limit") == 0 && read_number (value, &number) && number > 0)
     query->limit = number < LARGEST_PAGE ? (size_t)number : LARGEST_PAGE;
-  else if (strcmp (name, "table") == 0 && strlen (value) < sizeof query->table)
-    snprintf (query->table, sizeof query->table, "%s", value);
-  else if (strcmp (name, "state") == 0 && strlen (value) < sizeof query->state)
-    snprintf (query->state, sizeof query->state, "%s", value);
+  else if (strcmp (name, "table") == 0)
+    query->table = value;
+  else if (strcmp (name, "state") == 0)
+    query->state = value;
   else
     return mantis_fail (error, MANTIS_INVALID, "conflicts: \"%.80s=%.80s\" is not understood", name,
                         value);
   return MANTIS_OK;
 }
 
+/* ARGUMENT is decoded where it stands, and QUERY points into it. */
 static enum mantis_status
-read_query (const char *argument, struct query *query, struct mantis_error *error)
+read_query (char *argument, struct query *query, struct mantis_error *error)
 {
-  CLEANUP_FREE char *copy = strdup (argument ? argument : "");
   enum mantis_status status = MANTIS_OK;
-  char *rest = copy, *pair;
+  char *rest = argument, *pair;
 
   *query = (struct query){.limit = DEFAULT_PAGE};
-  if (!copy)
-    return mantis_fail (error, MANTIS_FAILED, "out of memory");
-  if (*copy && read_number (copy, &query->id))
+  if (*argument && read_number (argument, &query->id))
     return MANTIS_OK;
   while (status == MANTIS_OK && (pair = strsep (&rest, "&"))) {
     char *value = strchr (pair, '=');
@@ -64,6 +61,9 @@ read_query (const char *argument, struct query *query, struct mantis_error *erro
       continue;
     if (value)
       *value++ = '\0';
+    if (value && !percent_decode (value))
+      return mantis_fail (error, MANTIS_INVALID,
+                          "conflicts: the value of \"%.80s\" is not percent-encoded", pair);
     status = read_pair (query, pair, value ? value : "", error);
   }
   return status;
@@ -91,8 +91,8 @@ add_conflict (struct mantis_buf *buf, mantis_row row)
 static bool
 fits (const struct query *query, mantis_row row)
 {
-  return (!*query->table || strcmp (query->table, value_as_text (&row[CONFLICT_TBL])) == 0) &&
-         (!*query->state || strcmp (query->state, value_as_text (&row[CONFLICT_STATE])) == 0);
+  return (!query->table || strcmp (query->table, value_as_text (&row[CONFLICT_TBL])) == 0) &&
+         (!query->state || strcmp (query->state, value_as_text (&row[CONFLICT_STATE])) == 0);
 }
 
 static enum mantis_status
@@ -149,9 +149,13 @@ enum mantis_status
 conflicts_list (struct store *store, const char *argument, struct mantis_buf *buf,
                 struct mantis_error *error)
 {
+  CLEANUP_FREE char *copy = strdup (argument ? argument : "");
   struct query query;
-  enum mantis_status status = read_query (argument, &query, error);
+  enum mantis_status status;
 
+  if (!copy)
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  status = read_query (copy, &query, error);
   if (status != MANTIS_OK)
     return status;
   return query.id ? show (store, query.id, buf, error) : list (store, &query, buf, error);

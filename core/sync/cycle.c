@@ -57,12 +57,7 @@ add_revision (struct mantis_buf *buf, const struct table_state *state)
 {
   if (buf->length)
     mantis_buf_text (buf, ", ");
-  for (const unsigned char *c = (const unsigned char *)state->table->name; *c; c++)
-    if ((*c >= '0' && *c <= '9') || (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z') ||
-        strchr ("-._~", *c))
-      mantis_buf_char (buf, (char)*c);
-    else
-      mantis_buf_printf (buf, "%%%02X", *c);
+  percent_encode (buf, state->table->name);
   mantis_buf_printf (buf, "=%lld", (long long)state->rev);
 }
 

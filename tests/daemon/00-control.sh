@@ -88,6 +88,21 @@ grep -q '"early"' said && grep -q '"late"' said || fail "$(cat said)"
 gives 0 ctl office --json conflicts list --table note
 python3 -c 'import json; c = json.load(open("said")); assert c[0]["loser"]["body"] == "early", c'
 gives 1 ctl office conflicts show 99
+# A table with any name: by mantisctl, and by whoever encodes as forms or addresses do.
+awkward="R&D = 100% +tàble"
+sql office "CREATE TEMP TABLE other AS SELECT * FROM __sync_conflicts; UPDATE other SET id = 1001, tbl = '$awkward';
+  INSERT INTO __sync_conflicts SELECT * FROM other"
+gives 0 ctl office --json conflicts list --table "$awkward"
+python3 -c 'import json; c = json.load(open("said")); assert [x["id"] for x in c] == [1001], c'
+gives 0 ctl office --json conflicts list --table note
+python3 -c 'import json; c = json.load(open("said")); assert [x["id"] for x in c] == [1], c'
+for query in table=R%26D+%3D+100%25+%2Bt%C3%A0ble 'table=R%26D%20=%20100%25%20%2bt%c3%a0ble&state='"$(sql office "SELECT state FROM __sync_conflicts LIMIT 1")"; do
+  call GET "/sync/conflicts?$query" > said
+  python3 -c 'import json; c = json.load(open("said"))["conflicts"]; assert [x["id"] for x in c] == [1001], c' || fail "$query: $(cat said)"
+done
+for query in table=%2 table=% table=%zz table=a%00b 'after=%31x'; do
+  [ "$(call GET "/sync/conflicts?$query" -o said -w '%{http_code}')" = 400 ] || fail "$query: $(cat said)"
+done
 
 # Nonsense.
 cat > abuse.py << 'END'

@@ -221,6 +221,39 @@ START_TEST (buf_json_of_any_bytes_is_json)
 }
 END_TEST
 
+/* ---- Percent ---- */
+
+START_TEST (percent_goes_and_comes)
+{
+  static const struct {
+    const char *coded, *text;
+  } both[] = {{"", ""},
+              {"notes-1_a.b~c", "notes-1_a.b~c"},
+              {"a%20b%26c%3Dd%2B%25", "a b&c=d+%"},
+              {"%C3%A0", "\xc3\xa0"},
+              {"%22%01%7F", "\"\x01\x7f"}};
+  static const char *const broken[] = {"%", "a%2", "%g0", "%0g", "%00", "%%20"};
+
+  for (size_t i = 0; i < COUNT_OF (both); i++) {
+    CLEANUP_BUF struct mantis_buf buf = MANTIS_BUF_INIT;
+    mantis_buf_text (&buf, "");
+    percent_encode (&buf, both[i].text);
+    ck_assert_str_eq (buf.bytes, both[i].coded);
+    ck_assert (percent_decode (buf.bytes));
+    ck_assert_str_eq (buf.bytes, both[i].text);
+  }
+  for (size_t i = 0; i < COUNT_OF (broken); i++) {
+    CLEANUP_FREE char *text = strdup (broken[i]);
+    ck_assert_msg (!percent_decode (text), "%s", broken[i]);
+  }
+  {
+    char form[] = "a+%2b%c3%A0";
+    ck_assert (percent_decode (form));
+    ck_assert_str_eq (form, "a +\xc3\xa0");
+  }
+}
+END_TEST
+
 /* ---- Map ---- */
 
 enum { KEYS = 512 };
@@ -378,6 +411,7 @@ base_suite (void)
   tcase_add_test (tests, buf_error_sticks);
   tcase_add_test (tests, buf_escapes_json);
   tcase_add_test (tests, buf_json_of_any_bytes_is_json);
+  tcase_add_test (tests, percent_goes_and_comes);
   tcase_add_test (tests, map_is_like_its_model);
   tcase_add_test (tests, errors_are_put_together_from_inside);
   tcase_add_test (tests, log_lines_are_single_and_printable);
