@@ -138,7 +138,7 @@ serve (struct parcel *parcel)
   struct reply reply;
 
   act_as (server);
-  if (!server->up)
+  if (!server->up || break_request (parcel))
     return;
   message_handle (&world->server, &server->store, &request, &principal, &reply);
   parcel->status = reply.status;
@@ -146,6 +146,7 @@ serve (struct parcel *parcel)
   parcel->answer = strndup (reply.body.bytes ? reply.body.bytes : "", reply.body.length);
   parcel->answer_length = reply.body.length;
   mantis_buf_free (&reply.body);
+  break_answer (parcel);
   trace ("  server answers %s of %d: %d %s", parcel->message, parcel->client, parcel->status,
          parcel->answer);
   count_rows (parcel, parcel->answer);
@@ -217,6 +218,7 @@ repeat_old (void)
     return;
   copy = copy_parcel (&world->old[chance ((uint32_t)world->old_count)]);
   trace ("  an old message comes once more");
+  break_repetition (&copy);
   serve (&copy);
   free_parcel (&copy);
 }

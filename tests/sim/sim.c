@@ -2,6 +2,8 @@
  *
  *   sim [--seeds N] [--seed S] [--steps N] [--plan NAME] [--verbose]
  *
+ *   sim --break RULE ...: the engine is broken (break.c), up to the first seed that fails
+ *
  * --seeds N runs the seeds 1 to N (S to S + N - 1 with --seed).  A seed that fails is printed with
  * the command that repeats it; --verbose shows every step of it.
  *
@@ -255,8 +257,9 @@ run (uint64_t seed, const struct plan *plan, int steps, bool verbose, struct tot
     totals->failures++;
     if (verbose)
       show_world ();
-    printf ("seed %llu: %s\n  repeat: tests/sim/sim --plan %s --steps %d --seed %llu --verbose\n",
-            (unsigned long long)seed, world->failure, plan->name, steps, (unsigned long long)seed);
+    printf ("seed %llu: %s\n  repeat: tests/sim/sim%s%s --plan %s --steps %d --seed %llu --verbose\n",
+            (unsigned long long)seed, world->failure, *broken_rule () ? " --break " : "",
+            broken_rule (), plan->name, steps, (unsigned long long)seed);
     fflush (stdout);
   }
   world_free ();
@@ -281,7 +284,8 @@ main (int argc, char **argv)
   static const struct option options[] = {
       {"seeds", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'},
       {"steps", required_argument, NULL, 't'}, {"plan", required_argument, NULL, 'p'},
-      {"verbose", no_argument, NULL, 'v'},     {NULL, 0, NULL, 0},
+      {"verbose", no_argument, NULL, 'v'},     {"break", required_argument, NULL, 'b'},
+      {NULL, 0, NULL, 0},
   };
   const struct plan *plan = plans;
   struct totals totals = {0};
@@ -306,6 +310,11 @@ main (int argc, char **argv)
     case 'v':
       verbose = true;
       break;
+    case 'b':
+      if (break_rule (optarg))
+        break;
+      fprintf (stderr, "sim: there is no rule \"%s\" to break\n", optarg);
+      return 2;
     default:
       fprintf (stderr, "usage: sim [--seeds N] [--seed S] [--steps N] [--plan NAME] [--verbose]\n");
       return 2;
@@ -318,7 +327,7 @@ main (int argc, char **argv)
   log_set_sink (take_line);
   if (!count)
     count = first > 1 || verbose ? 1 : 150;
-  for (uint64_t i = 0; i < count; i++)
+  for (uint64_t i = 0; i < count && !(*broken_rule () && totals.failures); i++)
     run (first + i, plan, steps, verbose, &totals);
   printf ("simulation: %ld worlds, %ld writes, %ld failed\n", totals.worlds, totals.writes,
           totals.failures);

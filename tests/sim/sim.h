@@ -11,6 +11,7 @@
  *   writer.c   applications
  *   network.c  requests and answers, and what becomes of them
  *   oracle.c   what must hold
+ *   break.c    rules taken out, to see that the oracle notices
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -150,6 +151,7 @@ struct node {
   bool made_tables;     /* by the application, else Mantis makes them */
   struct image initial; /* what was there before Mantis came */
   struct image seen;    /* what the application read last */
+  char *page;           /* break.c: rows of the last page that had some */
 };
 
 struct world {
@@ -234,6 +236,14 @@ void network_heal (void);
 /* Deliver all, until nobody has anything to say; false: that does not end. */
 bool network_drain (void);
 void forget_parcels (void);
+
+/* break.c */
+bool break_rule (const char *name); /* false: there is no such rule */
+const char *broken_rule (void);     /* "": none */
+const struct mantis_storage *storage_of (const struct node *node);
+void break_repetition (struct parcel *parcel);
+bool break_request (struct parcel *parcel); /* true: it was answered already */
+void break_answer (struct parcel *parcel);
 
 /* oracle.c */
 void note_server (void); /* after anything that the server may have committed */

@@ -118,7 +118,7 @@ start_node (struct node *node)
   act_as (node);
   if (node->up)
     return;
-  if (store_open (&node->store, plugin_sqlite.ops, node->self, role, NULL, &error) != MANTIS_OK) {
+  if (store_open (&node->store, storage_of (node), node->self, role, NULL, &error) != MANTIS_OK) {
     trace ("  node %d does not start: %s", node->index, error.text);
     return;
   }
@@ -500,6 +500,7 @@ world_free (void)
     sqlite3_close (node->app);
     plugin_sqlite.stop (node->self);
     free (node->self);
+    free (node->page);
     image_free (&node->seen);
     image_free (&node->initial);
     image_free (&node->before);
