@@ -75,13 +75,8 @@ take_changes (struct push *push, const struct block_changes *decoded, struct man
   if (!(push->items = arena_array (push->arena, decoded->count, sizeof *push->items)))
     return mantis_fail (error, MANTIS_FULL, "the batch is larger than its limit");
   push->count = decoded->count;
-  for (size_t i = 0; i < decoded->count; i++) {
+  for (size_t i = 0; i < decoded->count; i++)
     push->items[i].change = decoded->changes[i];
-    if (decoded->stale[i]) {
-      push->items[i].outcome = OUTCOME_RETRY;
-      push->items[i].reason = "schema";
-    }
-  }
   return MANTIS_OK;
 }
 
@@ -99,9 +94,11 @@ work_on (struct push *push, struct mantis_error *error)
   return status;
 }
 
-/* Decode first, then begin: a body that is wrong never touches the database. */
+/* Decode first, then begin: a body that is wrong never touches the database.  Of a table that is not as the sender
+ * knows it not even the keys can be told apart, so REPLY sends it back to hello with all of the batch. */
 static enum mantis_status
-begin_with (struct push *push, const struct batch *batch, struct mantis_error *error)
+begin_with (struct push *push, const struct batch *batch, struct reply *reply,
+            struct mantis_error *error)
 {
   struct block_tables tables = {.find = find_synced, .context = push->store};
   int64_t attached = push->store->attached;
@@ -109,6 +106,8 @@ begin_with (struct push *push, const struct batch *batch, struct mantis_error *e
   enum mantis_status status = blocks_decode (batch->changes, "$.changes", &tables, push->now,
                                              push->node, push->arena, &decoded, error);
 
+  if (status == MANTIS_STALE)
+    reply_problem (reply, 409, "schema", error->text);
   if (status == MANTIS_OK)
     status = take_changes (push, &decoded, error);
   if (status == MANTIS_OK)
@@ -188,7 +187,7 @@ handle_push (struct server *server, struct store *store, const struct mantis_req
   push.node = sender.node;
   push.anonymous = sender.anonymous;
   if (status == MANTIS_OK)
-    status = begin_with (&push, &batch, &error);
+    status = begin_with (&push, &batch, reply, &error);
   if (status == MANTIS_OK)
     status = sender_find (store, request, principal, arena, &sender, &error);
   if (status == MANTIS_OK && !is_next (&batch, &sender, reply))
@@ -198,7 +197,8 @@ handle_push (struct server *server, struct store *store, const struct mantis_req
   if (status == MANTIS_OK)
     status = store_commit (store, &error);
   if (status != MANTIS_OK) {
-    reply_error (reply, &error);
+    if (!reply->status)
+      reply_error (reply, &error);
     return;
   }
   FAULT_POINT ("answer"); /* durable, not acknowledged */

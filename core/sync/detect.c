@@ -124,7 +124,7 @@ detect_run (struct push *push, size_t from, size_t *count, struct mantis_error *
   for (size_t i = 0; i < *count && status == MANTIS_OK; i++) {
     struct pushed *item = &push->items[from + i];
     item->version = versions[i];
-    unclear[i] = item->outcome != OUTCOME_RETRY && !fast_forwards (push, item);
+    unclear[i] = !fast_forwards (push, item);
   }
   if (status == MANTIS_OK)
     status = look (push, from, *count, unclear, error);

@@ -183,11 +183,8 @@ settle_exception (struct settlement *s, const struct exception *exception,
   bool quiet = exception->outcome == OUTCOME_MERGED && !exception->decided_by;
   enum mantis_status status = MANTIS_OK;
 
-  if (exception->outcome == OUTCOME_RETRY) {
-    if (exception->reason && strcmp (exception->reason, "schema") == 0)
-      s->client->greeted = false; /* the tables' shapes are to be compared */
+  if (exception->outcome == OUTCOME_RETRY)
     return keep_pending (s, sent, exception->reason, LATER, error);
-  }
   if (edited_since (s->client, sent)) {
     status = keep_pending (s, sent, "edited while it was sent", AT_ONCE, error);
     /* The edit was made on what we sent, and that stood; what the database derived from it comes before. */

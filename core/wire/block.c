@@ -183,11 +183,10 @@ enum { MAX_META = 16, PATH_SIZE = 160 };
 struct block {
   const struct mantis_table *table;
   char path[PATH_SIZE];
-  bool stale;
   int64_t shared[META_COUNT];
   bool has_time, has_base;
   size_t width;    /* values of a row before its meta */
-  size_t *columns; /* index of each, SIZE_MAX: not known here (only in a stale block) */
+  size_t *columns; /* index of each */
   struct {
     int meta; /* -1: not known here */
     bool adds;
@@ -231,16 +230,14 @@ decode_columns (const json_t *json, struct block *block, struct mantis_arena *ar
   for (size_t i = 0; i < block->width; i++) {
     const char *name = plain_text (json_array_get (columns, i));
     size_t at = name ? column_index (block->table, name) : SIZE_MAX;
-    if (at == SIZE_MAX && !block->stale)
+    if (at == SIZE_MAX)
       return mantis_fail (error, MANTIS_INVALID,
                           "%s.columns[%zu]: table \"%s\" has no column \"%.80s\"", block->path, i,
                           block->table->name, name ? name : "");
-    if (at != SIZE_MAX && block->table->columns[at].generated && !block->stale)
+    if (block->table->columns[at].generated)
       return mantis_fail (error, MANTIS_INVALID, "%s.columns[%zu]: column \"%s\" is generated",
                           block->path, i, name);
     block->columns[i] = at;
-    if (at == SIZE_MAX)
-      continue;
     if (named[at])
       return mantis_fail (error, MANTIS_INVALID, "%s.columns[%zu]: \"%s\" is named twice",
                           block->path, i, name);
@@ -340,8 +337,6 @@ decode_row (const json_t *row, const struct block *block, bool deleted, int64_t 
                         width + block->meta_count);
   for (size_t i = 0; i < width; i++) {
     size_t at = deleted ? table->key[i] : block->columns[i];
-    if (at == SIZE_MAX || (block->stale && !table->columns[at].key_position))
-      continue;
     if (value_decode (json_array_get (row, i), arena, &values[at], error) != MANTIS_OK)
       return mantis_fail_in (error, "[%zu], column \"%s\"", i, table->columns[at].name);
   }
@@ -371,7 +366,7 @@ decode_rows (const json_t *json, const char *list, const struct block *block, in
     if (decode_row (row, block, deleted, now, arena, change, error) != MANTIS_OK)
       return mantis_fail_in (error, "%s.%s[%zu]", block->path, list, i);
     change->origin = origin;
-    out->stale[out->count++] = block->stale;
+    out->count++;
     json_array_set_new (rows, i, json_null ()); /* what is read is given back: a tree is large */
   }
   return MANTIS_OK;
@@ -395,12 +390,16 @@ decode_block (const json_t *json, struct block *block, const struct block_tables
     return mantis_fail_in (error, "%s", block->path);
   if (!name)
     return mantis_fail (error, MANTIS_INVALID, "%s.table: missing", block->path);
-  if (!(block->table = tables->find (tables->context, name, ignore)))
+  block->table = tables->find (tables->context, name, ignore);
+  if (fingerprint && (!block->table || strcmp (fingerprint, block->table->fingerprint) != 0))
+    return mantis_fail (error, MANTIS_STALE,
+                        "%s: table \"%.80s\" is not, or not any more, as the sender knows it",
+                        block->path, name);
+  if (!block->table)
     return *ignore
                ? MANTIS_OK
                : mantis_fail (error, MANTIS_INVALID,
                               "%s.table: there is no table \"%.80s\" to sync", block->path, name);
-  block->stale = fingerprint && strcmp (fingerprint, block->table->fingerprint) != 0;
   if ((status = decode_columns (json, block, arena, error)) == MANTIS_OK)
     status = decode_meta (json, block, error);
   return status;
@@ -426,9 +425,8 @@ blocks_decode (const json_t *array, const char *path, const struct block_tables 
   size_t room = count_rows (array), i;
   const json_t *json;
 
-  *out = (struct block_changes){.changes = arena_array (arena, room, sizeof *out->changes),
-                                .stale = arena_array (arena, room, sizeof *out->stale)};
-  if (!out->changes || !out->stale)
+  *out = (struct block_changes){.changes = arena_array (arena, room, sizeof *out->changes)};
+  if (!out->changes)
     return mantis_fail (error, MANTIS_FULL, "the message is larger than its limit");
   json_array_foreach (array, i, json)
   {

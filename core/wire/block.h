@@ -37,12 +37,12 @@ struct block_tables {
 
 struct block_changes {
   struct mantis_change *changes;
-  bool *stale; /* the block's fingerprint is not the table's: only the key is decoded */
   size_t count;
 };
 
 /* Decode ARRAY (JSON path PATH, for errors).  A change without a time of its own gets NOW, all get ORIGIN.
- * The rows of ARRAY are used up: it cannot be decoded twice. */
+ * The rows of ARRAY are used up: it cannot be decoded twice.
+ * MANTIS_STALE: a block says which table it means, and that one is not, or not any more, like it. */
 enum mantis_status blocks_decode (const json_t *array, const char *path,
                                   const struct block_tables *tables, int64_t now,
                                   const char *origin, struct mantis_arena *arena,
