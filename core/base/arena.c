@@ -66,6 +66,29 @@ mantis_arena_reset (struct mantis_arena *arena)
   arena->exhausted = false;
 }
 
+struct arena_mark
+arena_mark (const struct mantis_arena *arena)
+{
+  struct chunk *chunk = arena->newest;
+
+  return (struct arena_mark){
+      .chunk = chunk, .in_chunk = chunk ? chunk->used : 0, .used = arena->used};
+}
+
+void
+arena_rewind (struct mantis_arena *arena, struct arena_mark mark)
+{
+  while (arena->newest != mark.chunk) {
+    struct chunk *next = arena->newest->next;
+    free (arena->newest);
+    arena->newest = next;
+  }
+  if (arena->newest)
+    arena->newest->used = mark.in_chunk;
+  arena->used = mark.used;
+  arena->exhausted = false;
+}
+
 static struct chunk *
 add_chunk (struct mantis_arena *arena, size_t size)
 {

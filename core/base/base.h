@@ -35,6 +35,14 @@ arena_array (struct mantis_arena *arena, size_t count, size_t size)
   return mantis_arena_alloc (arena, bytes ? bytes : 1);
 }
 
+/* All that was taken from ARENA since the mark is given back. */
+struct arena_mark {
+  void *chunk;
+  size_t in_chunk, used;
+};
+struct arena_mark arena_mark (const struct mantis_arena *arena);
+void arena_rewind (struct mantis_arena *arena, struct arena_mark mark);
+
 /* 64 bits of XXH64 (https://github.com/Cyan4973/xxHash), for maps and checksums; not for secrets. */
 uint64_t hash_bytes (const void *bytes, size_t length, uint64_t seed);
 

@@ -104,8 +104,8 @@ add_cursor (struct mantis_buf *buf, const struct cursor *cursor)
 /* ---- Rows by key ----------------------------------------------------------------------------- */
 
 static enum mantis_status
-add_keys_of (struct pull *pull, const json_t *item, size_t place, struct mantis_buf *buf,
-             struct mantis_error *error)
+add_keys_of (struct pull *pull, const json_t *item, size_t place, size_t *bytes,
+             struct mantis_buf *buf, struct mantis_error *error)
 {
   enum mantis_status status = MANTIS_OK;
   const char *name = json_get_text (item, "table", "", &status, error);
@@ -127,7 +127,7 @@ add_keys_of (struct pull *pull, const json_t *item, size_t place, struct mantis_
   json_array_foreach (
       keys, i, key) if (key_decode (key, table, pull->arena, &rows[i], error) !=
                         MANTIS_OK) return mantis_fail_in (error, "$.keys[%zu].keys[%zu]", place, i);
-  status = feed_keys (pull->store, table, rows, count, pull->arena, changes, error);
+  status = feed_keys (pull->store, table, rows, &count, bytes, pull->arena, changes, error);
   if (status == MANTIS_OK && count) {
     if (buf->bytes[buf->length - 1] != '[')
       mantis_buf_char (buf, ',');
@@ -140,6 +140,7 @@ static enum mantis_status
 add_keys (struct pull *pull, struct mantis_buf *buf, struct mantis_error *error)
 {
   enum mantis_status status = MANTIS_OK;
+  size_t bytes = pull->bytes; /* keys beyond them are asked for again */
   const json_t *item;
   size_t i;
 
@@ -147,7 +148,7 @@ add_keys (struct pull *pull, struct mantis_buf *buf, struct mantis_error *error)
     return MANTIS_OK;
   mantis_buf_text (buf, ",\"keys\":[");
   json_array_foreach (pull->keys, i, item) if (status == MANTIS_OK) status =
-      add_keys_of (pull, item, i, buf, error);
+      add_keys_of (pull, item, i, &bytes, buf, error);
   mantis_buf_char (buf, ']');
   return status;
 }

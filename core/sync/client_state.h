@@ -93,6 +93,7 @@ struct client {
   bool partly;                  /* a load or a large backlog is applied in parts */
   bool may_pull;                /* what waited at hello was pushed first */
   bool noticed;                 /* the log may have grown */
+  bool wakes;                   /* what the server did not take is to be tried again now */
   bool loaded;                  /* the state was read */
   int64_t retry_at;             /* no request before this moment (monotonic milliseconds) */
   int failures;                 /* in a row */

@@ -19,7 +19,7 @@
 
 enum {
   LOG_CHUNK = 4096,
-  READ_CHUNK = 512,
+  READ_CHUNK = 16, /* rows in memory before their size is looked at: each may have megabytes */
   PENDING_CHUNK = 5000,
   STUCK_TRIES = 3, /* after so many, nobody waits for a pending change any more */
   SOON = 4000      /* milliseconds */
@@ -312,9 +312,8 @@ read_rows (struct client *client, struct batch *batch, struct rows *rows, size_t
   for (size_t from = 0, count; from < batch->count && status == MANTIS_OK; from += count) {
     const struct mantis_table *table = order[from]->table;
     const struct table_state *state = phase_of (&client->phases, table);
-    size_t most = rows->count && rows->bytes / rows->count > 4096 ? 8 : READ_CHUNK;
     for (count = 0;
-         count < most && from + count < batch->count && order[from + count]->table == table;
+         count < READ_CHUNK && from + count < batch->count && order[from + count]->table == table;
          count++)
       keys[count] = order[from + count]->key;
     if (!state || !phase_pushes (state))
@@ -355,6 +354,16 @@ encode_batch (struct client *client, struct batch *batch, const struct rows *row
 
 /* ---- The batch ------------------------------------------------------------------------------- */
 
+/* As many rows as BYTES have room for, going by those that were read; fewer than those. */
+static size_t
+fitting (const struct rows *rows, size_t bytes)
+{
+  size_t count = bytes / (rows->bytes / rows->count + 1);
+
+  count = count < rows->count / 2 ? count : rows->count / 2;
+  return count ? count : 1;
+}
+
 /* In a read transaction: the largest batch that fits. */
 static enum mantis_status
 gather (struct client *client, struct batch **out, struct rows *rows, bool *whole,
@@ -379,7 +388,7 @@ gather (struct client *client, struct batch **out, struct rows *rows, bool *whol
       status = read_rows (client, batch, rows, bytes, error);
     if (status != MANTIS_OK || rows->bytes <= bytes || rows->count <= 1)
       break;
-    limit = rows->count / 2;
+    limit = fitting (rows, bytes);
   }
   return status;
 }
@@ -530,16 +539,32 @@ something_waits (const struct client *client)
   return client->queue.read_to > client->queue.acked || client->queue.pending.count > 0;
 }
 
+/* Trouble is over, or somebody asks: what the server did not take is tried again before its time. */
+static enum mantis_status
+wake_pending (struct client *client, struct mantis_error *error)
+{
+  enum mantis_status status = client_begin (client, MANTIS_WRITE, error);
+
+  if (status == MANTIS_OK)
+    status = pending_wake (&client->queue, client->store, error);
+  return client_end (client, status, error);
+}
+
 enum mantis_status
 collect (struct client *client, struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
   struct rows rows = {.arena = arena};
   struct batch *batch = NULL;
-  enum mantis_status status = arena ? client_begin (client, MANTIS_READ, error)
-                                    : mantis_fail (error, MANTIS_FAILED, "out of memory");
+  enum mantis_status status =
+      arena ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "out of memory");
   bool whole = true;
 
+  if (status == MANTIS_OK && client->wakes && client->queue.pending.count)
+    status = wake_pending (client, error);
+  client->wakes &= status != MANTIS_OK;
+  if (status == MANTIS_OK)
+    status = client_begin (client, MANTIS_READ, error);
   if (status == MANTIS_OK)
     status = queue_fold (&client->queue, client->store, error);
   if (status == MANTIS_OK && something_waits (client))

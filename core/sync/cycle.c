@@ -45,6 +45,8 @@ failed (struct client *client, int64_t at_least, const char *text)
 static void
 succeeded (struct client *client)
 {
+  client->wakes |= client->failures > 0; /* the server may be another one, with other limits */
+  client->noticed |= client->wakes;
   client->failures = 0;
   client->retry_at = 0;
   client_set_trouble (client, NULL);
@@ -255,7 +257,8 @@ take_answer (struct client *client, enum client_slot which, struct slot *slot, j
   if ((status = settle (client, json, error)) == MANTIS_OK) {
     client->may_pull = true;
     client->noticed = true; /* there may be more */
-    client->row_limit = 0;
+    if (!json_is_true (json_object_get (json, "void"))) /* that was a batch which did get through */
+      client->row_limit = 0;
   }
   return status;
 }
@@ -309,7 +312,7 @@ client_noticed (struct client *client)
 void
 client_hurry (struct client *client)
 {
-  client->noticed = true;
+  client->noticed = client->wakes = true;
   client->caught_up = false; /* as far as is known: the next pull does not wait */
   client->retry_at = 0;
   client->next_cycle = 0;

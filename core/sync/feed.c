@@ -278,64 +278,102 @@ tell_versions (struct store *store, struct feed_page *page, struct mantis_arena 
   return status;
 }
 
+/* Entries after *LAST, CHUNK of them, and their rows.  *TOO_LARGE: they are far beyond BYTES, and nothing was
+ * taken; a single entry is never too large. */
+static enum mantis_status
+take_chunk (struct page *page, struct feed_page *out, size_t chunk, size_t bytes,
+            bool (*skip) (void *context, const struct mantis_table *table), void *context,
+            int64_t *last, size_t *taken, size_t *bytes_seen, bool *too_large,
+            struct mantis_error *error)
+{
+  struct arena_mark mark = arena_mark (page->arena);
+  const struct feed_page before = *out;
+  size_t bytes_before = *bytes_seen;
+  int64_t from = *last;
+  enum mantis_status status;
+
+  /* Keys of earlier chunks are read; seen again they are sent again, which is harmless. */
+  page->count = 0;
+  map_free (&page->index);
+  status = read_chunk (page, from, out->head, chunk, skip, context, last, taken, error);
+  if (status == MANTIS_OK && *taken == 0)
+    *last = out->head;
+  if (status == MANTIS_OK)
+    status = read_rows (page, out, bytes_seen, error);
+  *too_large = chunk > 1 && (mantis_arena_exhausted (page->arena) || *bytes_seen > 2 * bytes);
+  if (!*too_large)
+    return status;
+  arena_rewind (page->arena, mark);
+  *out = before;
+  *bytes_seen = bytes_before;
+  *last = from;
+  *taken = 0;
+  return MANTIS_OK;
+}
+
 enum mantis_status
 feed_read (struct store *store, int64_t rev, size_t limit, size_t bytes, const char *node,
            bool (*skip) (void *context, const struct mantis_table *table), void *context,
            struct mantis_arena *arena, struct feed_page *out, struct mantis_error *error)
 {
   struct page page = {.store = store, .arena = arena, .node = node};
-  size_t entries = 0, bytes_seen = 0, taken, chunk;
-  int64_t head = 0, last = rev;
+  size_t entries = 0, bytes_seen = 0, taken, chunk, most = LARGEST_CHUNK;
+  bool too_large;
+  int64_t last = rev;
   enum mantis_status status;
 
   *out = (struct feed_page){.complete = false};
-  if ((status = store->ops->log_head (store->session, &head, error)) != MANTIS_OK)
+  if ((status = store->ops->log_head (store->session, &out->head, error)) != MANTIS_OK)
     return status;
-  out->head = head;
-  if ((int64_t)limit > head - rev)
-    limit = (size_t)(head > rev ? head - rev : 0);
+  if ((int64_t)limit > out->head - rev)
+    limit = (size_t)(out->head > rev ? out->head - rev : 0);
   page.touched = arena_array (arena, limit, sizeof *page.touched);
   out->changes = arena_array (arena, limit, sizeof *out->changes);
   if (!page.touched || !out->changes)
     return mantis_fail (error, MANTIS_FULL, "the page is larger than its limit");
-  while (status == MANTIS_OK && last < head && entries < limit && bytes_seen < bytes) {
+  while (status == MANTIS_OK && last < out->head && entries < limit && bytes_seen < bytes) {
     chunk = next_chunk (limit - entries, bytes, out->count, bytes_seen);
-    page.count =
-        0; /* keys of earlier chunks are read; seen again they are sent again, which is harmless */
-    map_free (&page.index);
+    chunk = chunk < most ? chunk : most;
     if (chunk == 0)
       break;
-    status = read_chunk (&page, last, head, chunk, skip, context, &last, &taken, error);
-    if (status == MANTIS_OK && taken == 0)
-      last = head;
-    if (status == MANTIS_OK)
-      status = read_rows (&page, out, &bytes_seen, error);
+    status = take_chunk (&page, out, chunk, bytes, skip, context, &last, &taken, &bytes_seen,
+                         &too_large, error);
+    if (too_large && last > rev)
+      break;
+    most = too_large ? (chunk + 7) / 8 : LARGEST_CHUNK;
     entries += taken;
   }
   map_free (&page.index);
-  out->complete = last >= head;
+  out->complete = last >= out->head;
   if (status == MANTIS_OK && !out->complete)
     status = tell_versions (store, out, arena, error);
-  return status == MANTIS_OK ? cursor_at (store, out->complete ? head : last, &out->cursor, error)
-                             : status;
+  return status == MANTIS_OK
+             ? cursor_at (store, out->complete ? out->head : last, &out->cursor, error)
+             : status;
 }
 
 enum mantis_status
 feed_keys (struct store *store, const struct mantis_table *table, const mantis_row *rows,
-           size_t count, struct mantis_arena *arena, const struct mantis_change **changes,
-           struct mantis_error *error)
+           size_t *count, size_t *bytes, struct mantis_arena *arena,
+           const struct mantis_change **changes, struct mantis_error *error)
 {
-  struct mantis_change *made = arena_array (arena, count, sizeof *made);
-  struct mantis_version *versions = arena_array (arena, count, sizeof *versions);
-  mantis_row *found = arena_array (arena, count, sizeof *found);
-  enum mantis_status status;
+  struct mantis_change *made = arena_array (arena, *count, sizeof *made);
+  struct mantis_version *versions = arena_array (arena, *count, sizeof *versions);
+  mantis_row *found = arena_array (arena, *count, sizeof *found);
+  enum mantis_status status = MANTIS_OK;
+  size_t told = 0;
 
   if (!made || !versions || !found)
     return mantis_fail (error, MANTIS_FULL, "the page is larger than its limit");
-  status = store->ops->read (store->session, table, rows, count, arena, found, error);
+  for (size_t left = *bytes; told < *count && left && status == MANTIS_OK; told++) {
+    status = store->ops->read (store->session, table, rows + told, 1, arena, found + told, error);
+    size_t size = status == MANTIS_OK && found[told] ? row_bytes (table, found[told]) : 0;
+    left = size < left ? left - size : 0;
+    *bytes = left;
+  }
   if (status == MANTIS_OK)
-    status = store->ops->versions (store->session, table, rows, count, arena, versions, error);
-  for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
+    status = store->ops->versions (store->session, table, rows, told, arena, versions, error);
+  for (size_t i = 0; i < told && status == MANTIS_OK; i++) {
     made[i] = (struct mantis_change){.table = table,
                                      .row = found[i] ? found[i] : rows[i],
                                      .deleted = !found[i],
@@ -343,5 +381,6 @@ feed_keys (struct store *store, const struct mantis_table *table, const mantis_r
                                      .rev = versions[i].rev ? versions[i].rev : store->floor};
     changes[i] = &made[i];
   }
+  *count = told;
   return status;
 }

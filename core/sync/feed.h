@@ -44,9 +44,11 @@ enum mantis_status feed_read (struct store *store, int64_t rev, size_t limit, si
                               void *context, struct mantis_arena *arena, struct feed_page *page,
                               struct mantis_error *error);
 
-/* The rows of TABLE with the keys of ROWS as they are, missing ones as deletions. */
+/* The rows of TABLE with the keys of ROWS as they are, missing ones as deletions: *COUNT of them, fewer when they
+ * take *BYTES, which is what is left of them afterwards. */
 enum mantis_status feed_keys (struct store *store, const struct mantis_table *table,
-                              const mantis_row *rows, size_t count, struct mantis_arena *arena,
-                              const struct mantis_change **changes, struct mantis_error *error);
+                              const mantis_row *rows, size_t *count, size_t *bytes,
+                              struct mantis_arena *arena, const struct mantis_change **changes,
+                              struct mantis_error *error);
 
 #endif

@@ -81,10 +81,8 @@ queue_settle (struct queue *queue, struct store *store, int64_t seq, struct mant
 int64_t
 retry_delay (int64_t tries)
 {
-  const int64_t second = 1000, longest = 600 * second, day = 24 * 60 * 60 * second;
+  const int64_t second = 1000, longest = 600 * second;
 
-  if (tries >= DAILY_TRIES)
-    return day;
   return tries < 10 ? second << (tries > 1 ? tries - 1 : 0) : longest;
 }
 
@@ -325,6 +323,28 @@ pending_remove (struct queue *queue, struct store *store, const struct mantis_ta
                 mantis_row key, struct mantis_error *error)
 {
   return remove_key (&queue->pending, store, &table_pending, table, key, error);
+}
+
+enum mantis_status
+pending_wake (struct queue *queue, struct store *store, struct mantis_error *error)
+{
+  CLEANUP_WALK struct walk walk = walk_of (store, &table_pending);
+  enum mantis_status status = MANTIS_OK;
+  mantis_row pending;
+
+  if (queue->pending.count == 0)
+    return MANTIS_OK;
+  while (status == MANTIS_OK && (status = walk_next (&walk, &pending, error)) == MANTIS_OK &&
+         pending) {
+    struct mantis_value row[PENDING_COLUMNS];
+    if (value_as_integer (&pending[PENDING_TRIES]) == 0 ||
+        value_as_integer (&pending[PENDING_NEXT_TRY]) == 0)
+      continue;
+    memcpy (row, pending, sizeof row);
+    row[PENDING_NEXT_TRY] = value_integer (0);
+    status = store_put (store, &table_pending, row, error);
+  }
+  return status;
 }
 
 static enum mantis_status

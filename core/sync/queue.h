@@ -58,9 +58,8 @@ is_due (int64_t next_try, int64_t now, int64_t delay)
   return next_try <= now || next_try - now > delay;
 }
 
-enum { DAILY_TRIES = 1000 };
-/* How long a change waits that was sent TRIES times: a second, then twice as long each time, ten minutes at most;
- * from DAILY_TRIES on (it has to become smaller first) a day. */
+/* How long a change waits that was sent TRIES times in vain: a second, then twice as long each time, ten minutes
+ * at most. */
 int64_t retry_delay (int64_t tries);
 
 /* ---- Rows of __sync_pending, __sync_held and __sync_seen, in a write transaction ------------- */
@@ -80,6 +79,9 @@ enum mantis_status pending_put (struct queue *queue, struct store *store,
 enum mantis_status pending_remove (struct queue *queue, struct store *store,
                                    const struct mantis_table *table, mantis_row key,
                                    struct mantis_error *error);
+/* What was tried in vain is due now. */
+enum mantis_status pending_wake (struct queue *queue, struct store *store,
+                                 struct mantis_error *error);
 
 #define HELD_EDITED "edited here, not sent yet"
 

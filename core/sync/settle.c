@@ -77,7 +77,7 @@ edited_since (struct client *client, const struct sent *sent)
 /* ---- One exception --------------------------------------------------------------------------- */
 
 /* When is it sent again? */
-enum again { AT_ONCE, LATER, TOMORROW };
+enum again { AT_ONCE, LATER };
 
 /* The key stays unsettled, with its first base. */
 static enum mantis_status
@@ -94,9 +94,7 @@ keep_pending (struct settlement *s, const struct sent *sent, const char *reason,
   if (status != MANTIS_OK)
     return status;
   pending.reason = reason;
-  pending.tries = pending.tries < DAILY_TRIES ? pending.tries + 1 : 1;
-  if (again == TOMORROW)
-    pending.tries = DAILY_TRIES;
+  pending.tries += again == LATER;
   pending.next_try = mantis_now () + (again == AT_ONCE ? 0 : retry_delay (pending.tries));
   return pending_put (&client->queue, client->store, sent->table, sent->key, &pending, error);
 }
@@ -337,6 +335,24 @@ settle (struct client *client, const json_t *answer, struct mantis_error *error)
   return MANTIS_OK;
 }
 
+/* The log tells it when it is first tried; the status as long as it is so. */
+static enum mantis_status
+keep_too_large (struct settlement *s, const struct sent *sent, const char *reason,
+                struct mantis_error *error)
+{
+  struct client *client = s->client;
+  struct pending pending = {.tries = 0};
+  bool found;
+  enum mantis_status status = pending_get (&client->queue, client->store, sent->table, sent->key,
+                                           s->arena, &pending, &found, error);
+
+  if (status == MANTIS_OK && pending.tries == 0)
+    mantis_log (MANTIS_WARNING,
+                "a row of table \"%s\" is too large for the server and stays here: %s",
+                sent->table->name, reason);
+  return status == MANTIS_OK ? keep_pending (s, sent, reason, LATER, error) : status;
+}
+
 enum mantis_status
 settle_too_large (struct client *client, const char *reason, struct mantis_error *error)
 {
@@ -346,12 +362,8 @@ settle_too_large (struct client *client, const char *reason, struct mantis_error
                                     : mantis_fail (error, MANTIS_FAILED, "out of memory");
 
   for (size_t i = 0; i < client->batch->count && status == MANTIS_OK; i++)
-    if (!client->batch->sent[i].dropped) {
-      mantis_log (MANTIS_WARNING,
-                  "a row of table \"%s\" is too large for the server and stays here: %s",
-                  client->batch->sent[i].table->name, reason);
-      status = keep_pending (&s, &client->batch->sent[i], reason, TOMORROW, error);
-    }
+    if (!client->batch->sent[i].dropped)
+      status = keep_too_large (&s, &client->batch->sent[i], reason, error);
   if (status == MANTIS_OK)
     status = queue_settle (&client->queue, client->store, client->batch->to_seq, error);
   status = client_end (client, status, error);

@@ -317,17 +317,15 @@ START_TEST (a_clock_that_was_set_back_delays_no_held_row)
 }
 END_TEST
 
-START_TEST (what_is_too_large_for_the_server_waits_a_day)
+START_TEST (what_is_too_large_for_the_server_waits)
 {
   start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
   sql (A, "UPDATE note SET v = 'large'");
   request (A, TALK);
   refuse (A, TALK, 413);
   cycle (A);
-  rig_shift += 3600000;
-  cycle (A);
   is (SERVER, "one", NOTE ("k"));
-  rig_shift += DAY;
+  rig_shift += 2000;
   cycle (A);
   is (SERVER, "large", NOTE ("k"));
 }
@@ -527,7 +525,7 @@ sync_suite (void)
   tcase_add_test (tests, what_could_not_be_decided_waits_a_second);
   tcase_add_test (tests, a_clock_that_was_set_back_delays_no_retry);
   tcase_add_test (tests, a_clock_that_was_set_back_delays_no_held_row);
-  tcase_add_test (tests, what_is_too_large_for_the_server_waits_a_day);
+  tcase_add_test (tests, what_is_too_large_for_the_server_waits);
   tcase_add_test (tests, rows_that_were_here_first_wait_for_their_page);
   tcase_add_test (tests, what_the_load_found_to_be_ours_is_sent_at_once);
   tcase_add_test (tests, a_row_of_the_feed_that_went_while_its_load_was_paused_is_none_of_ours);
