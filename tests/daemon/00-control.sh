@@ -42,6 +42,17 @@ gives 1 ctl tablet scan no-such-table
 gives 1 ctl office scan no-such-table
 gives 2 ctl tablet conflicts
 gives 1 ctl office sync
+# For programs: one JSON object and nothing else; what goes wrong is told on the other channel, by the status, too.
+for command in "tablet sync" "tablet scan" "tablet scan note" "office scan"; do
+  ctl ${command%% *} --json ${command#* } > said 2> told || fail "$command --json: $(cat told)"
+  [ ! -s told ] && python3 -c 'import json; assert json.load(open("said")) == {}' || fail "$command --json: $(cat said told)"
+done
+wait_until tablet 'S["caught_up"]'
+for command in "tablet scan no-such-table" "office sync"; do
+  ended=0
+  ctl ${command%% *} --json ${command#* } > said 2> told || ended=$?
+  [ $ended = 1 ] && [ ! -s said ] && grep -q '^mantisctl: ' told || fail "$command --json: $ended, $(cat said told)"
+done
 
 # What no trigger saw is found: on a client by its own scan, on a server by the clients.
 sql tablet "INSERT INTO note VALUES ('a', 'seen')"

@@ -1,11 +1,12 @@
 #!/bin/bash
 # 13: values through a device, the server and another device, bit for bit: the Big List of Naughty Strings as values
 # and as keys, doubles by their bits, 64-bit integers, infinities, NUL, bytes that are not UTF-8, BLOBs, NULL and what
-# looks like something else.  V1, V4, V5, V8, V10, V11, V12, V14, V30, V31, C19, C22.
+# looks like something else.  V1, V4, V5, V8, V10, V11, V12, V14, V29, V30, V31, C19, C22.
 . "${0%/*}/functions.sh"
 
 for name in office till; do
-  sql $name "CREATE TABLE value (id TEXT PRIMARY KEY, any, i INTEGER, r REAL, n NUMERIC, t TEXT, b BLOB);
+  sql $name "CREATE TABLE value (id TEXT PRIMARY KEY, any, i INTEGER, r REAL, n NUMERIC, t TEXT, b BLOB,
+    d DATETIME, flag BOOLEAN);
     CREATE TABLE \"by key\" (k BLOB, \"2\" TEXT NOT NULL, PRIMARY KEY (k, \"2\")) WITHOUT ROWID; CREATE TABLE real_key (x REAL PRIMARY KEY NOT NULL, n)"
 done
 cat > fill.py << 'END'
@@ -19,7 +20,7 @@ def put(value, key=True):
     """In every column, and as a key."""
     global count
     count += 1
-    db.execute("INSERT INTO value VALUES (?, ?, ?, ?, ?, ?, ?)", ("v%d" % count, value, value, value, value, value, value))
+    db.execute("INSERT INTO value VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", ("v%d" % count,) + (value,) * 8)
     if key and value is not None:
         db.execute('INSERT OR IGNORE INTO "by key" VALUES (?, ?)', (value, "x"))
 
@@ -31,6 +32,7 @@ def text(raw):
     db.execute('INSERT OR IGNORE INTO "by key" VALUES (cast(? AS TEXT), ?)', (raw, "text"))
 
 for v in (0, 1, -1, 2**53, 2**53 + 1, -(2**53) - 1, 2**63 - 1, -(2**63), 10**18 + 1, None, b"", bytes(range(256)), b"\0" * 1000, "", "\0", "a\0b",
+          "2024-02-30 25:61:00", "2024-01-01T00:00:00.123456Z", "20240101", 1700000000, 1700000000.5, 2460311.25, "1.005", "12:00", # in a DATETIME, too
           "007", "1e5", "null", "true", '{"a":1}', "[1,2]", '"', "\\", "NaN", "Infinity", "0x10", " 7", "7 ", "9223372036854775808", "1.0", "-0",
           float("inf"), float("-inf"), 0.1, 1 / 3, 5e-324, 2.2250738585072014e-308, 1.7976931348623157e308, 1.0, -1.0, 1e15, 1e16, 123456789012345680.0,
           9007199254740993.0, "é", "e\u0301", "\U0001F389", "\ufeff", "\u2028", "\x7f", "$blob", "\ud7ff", "x" * 100000):
@@ -108,6 +110,9 @@ settled office till tablet
 [ "$(sql tablet "SELECT typeof(t) FROM value WHERE id = 'v1'")$(sql tablet "SELECT typeof(t) || length(t) FROM value WHERE id = 'v2'")" = nulltext0 ] ||
   fail "NULL and '': $(cat said)"
 same_bits "after a push by curl"
+# A declared type says nothing of what is stored: numbers and text in a column of DATETIME, as they were put there (V29).
+[ "$(sql tablet "SELECT group_concat(t, ' ') FROM (SELECT DISTINCT typeof(d) AS t FROM value ORDER BY 1)")" = "blob integer null real text" ] ||
+  fail "types in a DATETIME: $(sql tablet "SELECT DISTINCT typeof(d) FROM value")"
 # An idle cycle moves nothing (V31): settled has looked.
 # German decimal commas, where the locale is there, and where it is not, nothing happens.
 stop_mantisd till

@@ -6,6 +6,7 @@
 #include "client_rig.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -488,6 +489,37 @@ START_TEST (a_table_that_was_left_out_for_a_while_deletes_nothing)
 }
 END_TEST
 
+/* ---- Clocks ---- */
+
+/* Rule 1 of docs/conflicts.md: the time that a change is sent with. */
+START_TEST (a_clock_that_is_off_by_less_than_two_seconds_counts_as_right)
+{
+  static const int ahead[] = {0, 1700, -1700, 2500, -2500, 3600000};
+  char text[160];
+
+  rig_start (NOTES);
+  node_start (A);
+  cycle (A);
+  sql (A, "INSERT INTO note VALUES ('k', 'one')");
+  sql (A, "UPDATE __sync_log SET time = 1700000000000 WHERE op = 'I'");
+  request (A, PULL);
+  refuse (A, PULL, 409); /* "say hello" */
+  ck_assert_ptr_nonnull (strstr (request (A, TALK), "protocol"));
+  rig_shift = -ahead[_i];
+  serve (A, TALK);
+  rig_shift = 0;
+  answer (A, TALK);
+  cycle (A);
+  snprintf (text, sizeof text,
+            "SELECT abs (1700000000000 - %d - __updated_at) < 400 FROM __sync_row_note", ahead[_i]);
+  if (abs (ahead[_i]) < 2000)
+    is (SERVER, "1700000000000", "SELECT __updated_at FROM __sync_row_note");
+  else
+    is (SERVER, "1", text);
+  ck_assert (status_says (A, "\"clock_ahead\":0,") == (abs (ahead[_i]) < 2000));
+}
+END_TEST
+
 /* ---- Schema ---- */
 
 START_TEST (a_hello_of_before_the_schema_changed_counts_for_nothing)
@@ -534,6 +566,7 @@ sync_suite (void)
   tcase_add_test (tests, a_scan_takes_no_row_that_could_not_be_stored_for_one_of_ours);
   tcase_add_test (tests, a_table_that_loses_its_triggers_before_it_is_live_meets_the_server_anew);
   tcase_add_test (tests, a_table_that_was_left_out_for_a_while_deletes_nothing);
+  tcase_add_loop_test (tests, a_clock_that_is_off_by_less_than_two_seconds_counts_as_right, 0, 6);
   tcase_add_test (tests, a_hello_of_before_the_schema_changed_counts_for_nothing);
   suite_add_tcase (suite, tests);
   return suite;
