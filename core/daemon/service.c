@@ -90,8 +90,6 @@ leave (struct visit *visit)
 static void
 refuse (struct visit *visit, enum mantis_status status, const char *why)
 {
-  struct counters *counters = &visit->service->set.server->counters;
-
   if (status == MANTIS_DENIED)
     reply_problem (&visit->reply, 401, NULL, why);
   else if (status == MANTIS_REFUSED)
@@ -101,8 +99,6 @@ refuse (struct visit *visit, enum mantis_status status, const char *why)
   mantis_log (status == MANTIS_DENIED ? MANTIS_INFO : MANTIS_WARNING, "%s from %s turned away: %s",
               visit->request->message,
               visit->request->credentials.peer ? visit->request->credentials.peer : "unknown", why);
-  counters->requests++;
-  counters->refused++;
 }
 
 static bool
@@ -224,7 +220,8 @@ free_visit (struct visit *visit)
 
 /* What a client gets that came while we could do nothing for it, or went away. */
 static void
-turn_away (mantis_answered answered, void *context)
+turn_away (struct mantis_service *service, const char *message, mantis_answered answered,
+           void *context)
 {
   struct reply reply = {.body = MANTIS_BUF_INIT};
   struct mantis_answer answer = {.size = sizeof answer};
@@ -235,6 +232,7 @@ turn_away (mantis_answered answered, void *context)
   answer.body = reply.body.bytes ? reply.body.bytes : "";
   answer.length = reply.body.length;
   answer.retry_after = reply.retry_after;
+  count_answer (service->set.server, message, answer.status);
   answered (context, &answer);
   mantis_buf_free (&reply.body);
 }
@@ -254,9 +252,11 @@ finish (struct visit *visit)
               visit->request->node ? visit->request->node : "no node", reply->status,
               reply->body.length);
   if (visit->cancelled || !reply->status)
-    turn_away (visit->answered, visit->context);
-  else
+    turn_away (visit->service, visit->request->message, visit->answered, visit->context);
+  else {
+    count_answer (visit->service->set.server, visit->request->message, reply->status);
     visit->answered (visit->context, &answer);
+  }
   free_visit (visit);
 }
 
@@ -307,7 +307,7 @@ submit (struct mantis_service *service, const struct mantis_request *request, bo
 
   if (!found) {
     free (visit);
-    turn_away (answered, context);
+    turn_away (service, request->message, answered, context);
     return ticket;
   }
   *found = (int64_t)(intptr_t)visit;
@@ -326,6 +326,9 @@ submit (struct mantis_service *service, const struct mantis_request *request, bo
   evtimer_assign (&visit->timer, service->base, on_deadline, visit);
   if (!message_named (request->message)) {
     reply_problem (&visit->reply, 404, "message", "there is no such message");
+    finish (visit);
+  } else if (message_named (request->message)->bare) {
+    message_handle (service->set.server, NULL, request, NULL, &visit->reply);
     finish (visit);
   } else if (!visit_submit (visit))
     finish (visit);

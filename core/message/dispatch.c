@@ -16,7 +16,7 @@ const struct message messages[] = {
     {.name = "status", .handle = handle_status},
     {.name = "conflicts", .handle = handle_conflicts},
     {.name = "metrics", .handle = handle_metrics},
-    {.name = "healthz", .handle = handle_healthz, .open = true},
+    {.name = "healthz", .handle = handle_healthz, .open = true, .bare = true},
     {.name = "readyz", .handle = handle_readyz, .open = true},
     {.name = NULL},
 };
@@ -37,16 +37,14 @@ message_handle (struct server *server, struct store *store, const struct mantis_
   const struct message *message = message_named (request->message);
 
   *reply = (struct reply){.body = MANTIS_BUF_INIT};
-  server->counters.requests++;
   if (!message)
     reply_problem (reply, 404, "message", "there is no such message");
   else if (!message->open && !principal)
     reply_problem (reply, 401, NULL, "a bearer token is needed");
   else
     message->handle (server, store, request, principal, reply);
-  store_rollback (store); /* whatever a handler left open on its way out */
-  if (reply->status >= 400)
-    server->counters.refused++;
+  if (store)
+    store_rollback (store); /* whatever a handler left open on its way out */
 }
 
 const struct mantis_table *

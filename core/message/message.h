@@ -54,6 +54,7 @@ struct message {
   message_handler handle;
   bool open;   /* answers without credentials */
   bool writes; /* to the database, as a rule */
+  bool bare;   /* answers at once, without a database: STORE may be NULL */
 };
 
 /* Ends with a NULL name. */
@@ -110,6 +111,8 @@ void handle_conflicts (struct server *, struct store *, const struct mantis_requ
                        const struct mantis_principal *, struct reply *);
 void handle_metrics (struct server *, struct store *, const struct mantis_request *,
                      const struct mantis_principal *, struct reply *);
+/* For metrics: MESSAGE was answered STATUS, just now.  One that waits is not answered yet. */
+void count_answer (struct server *server, const char *message, int status);
 void handle_healthz (struct server *, struct store *, const struct mantis_request *,
                      const struct mantis_principal *, struct reply *);
 void handle_readyz (struct server *, struct store *, const struct mantis_request *,

@@ -6,6 +6,8 @@
  */
 #include "message/message.h"
 
+#include <string.h>
+
 static void
 add (struct mantis_buf *buf, const char *name, const char *type, const char *help, long long value)
 {
@@ -24,6 +26,16 @@ add_outcomes (struct mantis_buf *buf, struct counters *counters)
 }
 
 void
+count_answer (struct server *server, const char *message, int status)
+{
+  server->counters.requests++;
+  if (status >= 400)
+    server->counters.refused++;
+  else if (strcmp (message, "pull") == 0)
+    server->counters.pulls++;
+}
+
+void
 handle_metrics (struct server *server, struct store *store, const struct mantis_request *request,
                 const struct mantis_principal *principal, struct reply *reply)
 {
@@ -37,8 +49,9 @@ handle_metrics (struct server *server, struct store *store, const struct mantis_
     reply_error (reply, &error);
     return;
   }
-  add (&reply->body, "requests_total", "counter", "Requests answered.", counters->requests);
-  add (&reply->body, "requests_refused_total", "counter", "Requests answered with an error.",
+  add (&reply->body, "requests_total", "counter",
+       "Messages answered; what names none, or shows no token, is none.", counters->requests);
+  add (&reply->body, "requests_refused_total", "counter", "Messages answered with an error.",
        counters->refused);
   add (&reply->body, "pushes_total", "counter", "Batches applied.", counters->pushes);
   add (&reply->body, "pulls_total", "counter", "Pages given out.", counters->pulls);

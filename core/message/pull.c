@@ -310,7 +310,6 @@ handle_pull (struct server *server, struct store *store, const struct mantis_req
     reply_error (reply, &error);
     return;
   }
-  server->counters.pulls++;
   if (!reply->status)
     reply_done (reply);
 }

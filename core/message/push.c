@@ -202,7 +202,8 @@ handle_push (struct server *server, struct store *store, const struct mantis_req
     return;
   }
   FAULT_POINT ("answer"); /* durable, not acknowledged */
-  count_outcomes (server, &push);
+  if (!batch.abandon)
+    count_outcomes (server, &push);
   reply->committed = push.count > 0;
   reply_done (reply);
 }
