@@ -149,6 +149,7 @@ client_free (struct client *client)
   batch_free (client->batch);
   phases_free (&client->phases);
   queue_free (&client->queue);
+  map_free (&client->keyless);
   for (int i = 0; i < CLIENT_SLOTS; i++) {
     mantis_buf_free (&client->slots[i].body);
     mantis_buf_free (&client->slots[i].revisions);

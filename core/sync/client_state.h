@@ -26,6 +26,7 @@ struct sent {
   int64_t base, time, seen;
   bool created;
   bool evicted; /* all its entries are MANTIS_EVICT: a deletion if the row is gone, else nothing */
+  bool written; /* one of them is no deletion */
   bool dropped; /* not a change after all */
   bool later;   /* the log goes on about it behind the batch's part */
 };
@@ -95,6 +96,7 @@ struct client {
   bool noticed;                 /* the log may have grown */
   bool wakes;                   /* what the server did not take is to be tried again now */
   bool loaded;                  /* the state was read */
+  struct map keyless;           /* keys with NULL in them that were written down */
   int64_t retry_at;             /* no request before this moment (monotonic milliseconds) */
   int failures;                 /* in a row */
   int64_t next_cycle;           /* look again then, whatever was noticed (monotonic milliseconds) */

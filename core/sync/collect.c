@@ -119,6 +119,7 @@ take_entry (struct client *client, struct batch *batch, const struct mantis_entr
   sent->last_seq = entry->seq;
   sent->time = entry->time - client->clock_ahead;
   sent->evicted &= entry->operation == MANTIS_EVICT;
+  sent->written |= entry->operation == MANTIS_INSERT || entry->operation == MANTIS_UPDATE;
   return MANTIS_OK;
 }
 
@@ -393,7 +394,8 @@ gather (struct client *client, struct batch **out, struct rows *rows, bool *whol
   return status;
 }
 
-/* A row whose key holds NULL is told apart by nothing: it stays here, and that is written down. */
+/* A row whose key holds NULL is told apart by nothing: it stays here, and that is written down, once.  That it goes,
+ * for one that has a key, is no news. */
 static enum mantis_status
 keep_keyless (struct client *client, const struct sent *sent, struct mantis_error *error)
 {
@@ -406,7 +408,14 @@ keep_keyless (struct client *client, const struct sent *sent, struct mantis_erro
       .loser = sent->key,
       .loser_time = sent->time,
       .decided_by = "mantis"};
+  int64_t *told = map_at (&client->keyless, sent->hash, true);
 
+  if (!told)
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  if (!sent->written || *told)
+    return MANTIS_OK;
+  *told = 1;
+  mantis_log (MANTIS_WARNING, "table \"%s\": %s", sent->table->name, conflict.reason);
   return conflict_keep (client->store, &conflict, error);
 }
 

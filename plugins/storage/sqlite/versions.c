@@ -251,6 +251,36 @@ fill_keys (const struct telling *t)
   return run (t->session, t->sql->failed ? NULL : t->sql->bytes, t->error);
 }
 
+/* Rows that were here before, and that nothing tells apart: said once, as no change of theirs will be seen. */
+static enum mantis_status
+tell_keyless (const struct telling *t)
+{
+  const struct mantis_table *table = t->table;
+  const char *before = " WHERE ";
+  int64_t found = 0;
+  enum mantis_status status;
+
+  mantis_buf_clear (t->sql);
+  mantis_buf_text (t->sql, "SELECT count(*) FROM main.");
+  add_name (t->sql, table->name);
+  for (size_t i = 0; i < table->key_count; i++)
+    if (!table->columns[table->key[i]].not_null) {
+      mantis_buf_text (t->sql, before);
+      add_name (t->sql, table->columns[table->key[i]].name);
+      mantis_buf_text (t->sql, " IS NULL");
+      before = " OR ";
+    }
+  if (*before == ' ' && before[1] == 'W')
+    return MANTIS_OK;
+  status = ask_integer (t->session, t->sql->failed ? NULL : t->sql->bytes, 0, &found, t->error);
+  if (!status && found)
+    mantis_log (MANTIS_WARNING,
+                "table \"%s\": %lld rows have NULL in their primary key and stay here until they "
+                "have a key",
+                table->name, (long long)found);
+  return status;
+}
+
 enum mantis_status
 versions_watch (struct mantis_session *session, const struct mantis_table *table, bool fill,
                 struct mantis_error *error)
@@ -264,8 +294,8 @@ versions_watch (struct mantis_session *session, const struct mantis_table *table
     status = make_keys (&t);
     fill = true;
   }
-  if (!status && fill)
-    status = fill_keys (&t);
+  if (!status && fill && !(status = fill_keys (&t)))
+    status = tell_keyless (&t);
   return status ? status : put_view (&t);
 }
 
@@ -344,8 +374,11 @@ add_leaving (const struct telling *t)
   add_keys (t, "");
   mantis_buf_printf (t->sql,
                      ", op, time, origin, max(seq) AS seq FROM main.__sync_log WHERE " LEAVING
-                     " AND op <> 'E' AND k0 IS NOT NULL GROUP BY ",
+                     " AND op <> 'E'",
                      id_of (t));
+  for (size_t i = 0; i < t->table->key_count; i++) /* a row without its whole key has no version */
+    mantis_buf_printf (t->sql, " AND k%zu IS NOT NULL", i);
+  mantis_buf_text (t->sql, " GROUP BY ");
   add_keys (t, "");
   mantis_buf_text (t->sql, ")");
 }
