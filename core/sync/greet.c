@@ -190,11 +190,12 @@ judge_table (struct client *client, struct table_state *state, const json_t *abo
   const char *reason = json_string_value (json_object_get (about, "reason"));
   int64_t generation = json_integer_value (json_object_get (about, "generation"));
 
-  state->missing = false;
   if (theirs && strcmp (theirs, "live") == 0) {
     if (state->paused)
-      mantis_log (MANTIS_INFO, "table \"%s\": both sides have the same columns again",
-                  state->table->name);
+      mantis_log (MANTIS_INFO, "table \"%s\": %s", state->table->name,
+                  state->differs ? "both sides have the same columns again"
+                                 : "the server has it now");
+    state->missing = state->differs = false;
     phase_pause (state, NULL);
     if (state->generation && state->generation != generation && state->phase == PHASE_LIVE)
       phase_set (state, PHASE_REPAIR);
@@ -202,7 +203,8 @@ judge_table (struct client *client, struct table_state *state, const json_t *abo
     state->generation = generation;
     return;
   }
-  if (theirs && strcmp (theirs, "paused") == 0) {
+  state->missing = false;
+  if ((state->differs = theirs && strcmp (theirs, "paused") == 0)) {
     if (!state->paused)
       mantis_log (MANTIS_WARNING,
                   "table \"%s\" is paused: its columns here and on the server differ",

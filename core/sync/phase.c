@@ -126,6 +126,7 @@ take_tables (struct phases *phases, const struct store *store)
     if (before) {
       tables[count].paused = before->paused;
       tables[count].missing = before->missing;
+      tables[count].differs = before->differs;
       before->paused = NULL;
     }
     count++;

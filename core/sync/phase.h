@@ -32,6 +32,7 @@ struct table_state {
   int64_t last_push, last_pull;
   char *paused; /* why, or NULL */
   bool missing; /* the server has no such table (yet) */
+  bool differs; /* its columns there are others */
   bool changed; /* has to be written down */
 };
 

@@ -58,6 +58,9 @@ sql tablet "CREATE TABLE mine (id TEXT PRIMARY KEY, v TEXT); INSERT INTO mine VA
 wait_until tablet 'T["mine"]["state"] == "paused" and "no such table" in T["mine"]["reason"]'
 sql office "CREATE TABLE mine (id TEXT PRIMARY KEY, v TEXT)"
 wait_for_row till "SELECT 1 FROM mine WHERE id = 'before'"
+[ "$(grep 'table "mine": ' tablet.log | sed 's/.*"mine": //' | head -n 2 | paste -sd ';')" = "captured from now on;the server has it now" ] ||
+  fail "the log on a table that the server lacked: $(grep '"mine"' tablet.log)"
+[ "$(grep -c 'same columns again' tablet.log)" = 2 ] || fail "not twice: $(grep 'same columns again' tablet.log)"
 settled office tablet till
 # Of a list of tables, one more.
 stop_mantisd till

@@ -4,8 +4,10 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "client_rig.h"
+#include "plugin/plugin.h"
 
 #include <check.h>
+#include <mantis/resolver.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -271,24 +273,46 @@ END_TEST
 
 /* ---- Who waits, and for how long ---- */
 
-/* The server's table has got another column while k's edit was on its way: `retry'. */
+static enum mantis_decision
+decide_nothing (void *self, const struct mantis_conflict *conflict, struct mantis_value *merged,
+                struct mantis_arena *arena, struct mantis_error *error)
+{
+  (void)self, (void)conflict, (void)merged, (void)arena, (void)error;
+  return 0;
+}
+
+static struct instance *
+undecided (void *context, const char *table)
+{
+  static const struct mantis_resolver ops = {.size = sizeof ops, .decide = decide_nothing};
+  static struct instance policy = {.name = "undecided", .parallel = true, .ops = &ops};
+
+  (void)context, (void)table;
+  return &policy;
+}
+
+/* A's edit of k is the later one, but the policy could not say so: `retry'. */
 static void
 start_with_a_retry (void)
 {
+  struct instance *(*able) (void *, const char *);
+
   start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
+  able = rig_server.policy;
+  rig_server.policy = undecided;
+  sql (SERVER, "UPDATE note SET v = 'theirs'");
+  backdate (SERVER);
   sql (A, "UPDATE note SET v = 'mine'");
-  request (A, TALK);
-  sql (SERVER, "ALTER TABLE note ADD COLUMN x");
-  serve (A, TALK);
-  answer (A, TALK);
-  sql (A, "ALTER TABLE note ADD COLUMN x");
+  exchange (A, TALK);
+  rig_server.policy = able;
 }
 
 START_TEST (what_could_not_be_decided_waits_a_second)
 {
   start_with_a_retry ();
   cycle (A);
-  is (SERVER, "one", NOTE ("k"));
+  is (SERVER, "theirs", NOTE ("k"));
+  is (A, "mine", NOTE ("k"));
   rig_shift += 1000;
   cycle (A);
   is (SERVER, "mine", NOTE ("k"));
@@ -300,7 +324,9 @@ START_TEST (a_clock_that_was_set_back_delays_no_retry)
   start_with_a_retry ();
   rig_shift -= DAY;
   cycle (A);
-  is (SERVER, "mine", NOTE ("k"));
+  is (A, "0",
+      "SELECT count(*) FROM __sync_pending"); /* decided: by that clock it was early, and lost */
+  is (SERVER, "1", "SELECT count(*) FROM __sync_conflicts");
 }
 END_TEST
 
@@ -329,6 +355,25 @@ START_TEST (what_is_too_large_for_the_server_waits)
   rig_shift += 2000;
   cycle (A);
   is (SERVER, "large", NOTE ("k"));
+}
+END_TEST
+
+/* The server's table got another column while k's edit was on its way: it waits for the columns, not for a time. */
+START_TEST (what_meant_another_shape_goes_once_the_shapes_agree)
+{
+  start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
+  sql (A, "UPDATE note SET v = 'mine'");
+  request (A, TALK);
+  sql (SERVER, "ALTER TABLE note ADD COLUMN x");
+  serve (A, TALK);
+  answer (A, TALK);
+  cycle (A);
+  is (SERVER, "one", NOTE ("k"));
+  ck_assert (status_says (A, "\"state\":\"paused\""));
+  sql (A, "ALTER TABLE note ADD COLUMN x");
+  cycle (A);
+  is (SERVER, "mine", NOTE ("k"));
+  no_conflicts ();
 }
 END_TEST
 
@@ -557,6 +602,7 @@ sync_suite (void)
   tcase_add_test (tests, what_could_not_be_decided_waits_a_second);
   tcase_add_test (tests, a_clock_that_was_set_back_delays_no_retry);
   tcase_add_test (tests, a_clock_that_was_set_back_delays_no_held_row);
+  tcase_add_test (tests, what_meant_another_shape_goes_once_the_shapes_agree);
   tcase_add_test (tests, what_is_too_large_for_the_server_waits);
   tcase_add_test (tests, rows_that_were_here_first_wait_for_their_page);
   tcase_add_test (tests, what_the_load_found_to_be_ours_is_sent_at_once);
