@@ -104,15 +104,39 @@ interpret (struct config *config, enum mantis_role role, struct mantis_error *er
                     &config->hooks, &config->hook_count, error);
 }
 
+/* Two slips that one does not see in an editor, and that jansson has strange words for. */
+static enum mantis_status
+refuse_invisible (const char *text, size_t length, const char *file, struct mantis_error *error)
+{
+  const char *nul = length ? memchr (text, '\0', length) : NULL, *line = text;
+  int number = 1;
+
+  if (length >= 3 && memcmp (text, "\xef\xbb\xbf", 3) == 0)
+    return mantis_fail (error, MANTIS_INVALID,
+                        "%s:1:1: a byte order mark: save the file as UTF-8 without one", file);
+  if (!nul)
+    return MANTIS_OK;
+  for (const char *c = text; c < nul; c++)
+    if (*c == '\n') {
+      number++;
+      line = c + 1;
+    }
+  return mantis_fail (error, MANTIS_INVALID,
+                      "%s:%d:%d: a NUL byte: the file is damaged, or is not a text in UTF-8", file,
+                      number, (int)(nul - line) + 1);
+}
+
 static enum mantis_status
 parse (const char *text, size_t length, const char *file, const char *folder, enum mantis_role role,
        struct config **read, struct mantis_error *error)
 {
-  struct config *config = config_new (file, folder);
-  enum mantis_status status;
+  enum mantis_status status = refuse_invisible (text, length, file, error);
+  struct config *config;
   json_error_t place;
 
-  if (!config)
+  if (status != MANTIS_OK)
+    return status;
+  if (!(config = config_new (file, folder)))
     return config_no_memory (error);
   config->root = json_loadb (text, length, JSON_REJECT_DUPLICATES, &place);
   if (!config->root)

@@ -297,6 +297,41 @@ START_TEST (refused)
 }
 END_TEST
 
+/* What stands behind the end, or cannot be seen, is refused at its place, not passed over. */
+START_TEST (more_than_a_document)
+{
+  static const struct {
+    const char *text;
+    size_t length;
+    const char *words;
+  } files[] = {
+      {"{\"mode\": \"client\"}\0", 19, ":1:19: a NUL byte"},
+      {"{\"mode\": \"client\"}\n\n \0{\"x\": 1}", 30, ":3:2: a NUL byte"},
+      {"{\"mode\":\0 \"client\"}", 19, ":1:9: a NUL byte"},
+      {"{\"mode\": \"client\"}\n{}", 21, ":2:1: "},
+      {"{\"mode\": \"client\"} x", 20, ":1:20: "},
+      {"\xef\xbb\xbf{\"mode\": \"client\"}", 21, ":1:1: a byte order mark"},
+      {"", 0, ":1:0: "},
+  };
+  char path[] = "/tmp/mantis-config-XXXXXX";
+  int file = mkstemp (path);
+
+  ck_assert_int_ge (file, 0);
+  for (size_t i = 0; i < COUNT_OF (files); i++) {
+    struct mantis_error error;
+    struct config *config;
+    char expected[100];
+    ck_assert_int_eq (ftruncate (file, 0), 0);
+    ck_assert_int_eq (pwrite (file, files[i].text, files[i].length, 0), (ssize_t)files[i].length);
+    ck_assert_int_eq (config_read (path, 0, &config, &error), MANTIS_INVALID);
+    snprintf (expected, sizeof expected, "%s%s", path, files[i].words);
+    ck_assert_msg (strstr (error.text, expected) == error.text, "%s, not %s", error.text, expected);
+  }
+  close (file);
+  unlink (path);
+}
+END_TEST
+
 /* A configuration of deep nesting, or of text that is not UTF-8, is refused like any other. */
 START_TEST (hostile)
 {
@@ -520,6 +555,7 @@ main (void)
   tcase_add_test (tcase, state_folder_of_a_user);
   tcase_add_test (tcase, everything_said);
   tcase_add_loop_test (tcase, refused, 0, COUNT_OF (wrong));
+  tcase_add_test (tcase, more_than_a_document);
   tcase_add_test (tcase, hostile);
   tcase_add_test (tcase, mode_of_file_and_of_command_line);
   if (access (SYSCONFDIR "/mantis/mantis.json", F_OK) == 0)
