@@ -45,7 +45,7 @@ failed (struct client *client, int64_t at_least, const char *text)
 static void
 succeeded (struct client *client)
 {
-  client->wakes |= client->failures > 0; /* the server may be another one, with other limits */
+  client->wakes |= client->trouble != NULL; /* the server may have other limits now */
   client->noticed |= client->wakes;
   client->failures = 0;
   client->retry_at = 0;
