@@ -11,7 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_CHUNK = 64, LARGEST_CHUNK = 2048 };
+enum {
+  FIRST_CHUNK = 64,
+  LARGEST_CHUNK = 2048,
+  ENTRIES_A_ROW = 4 /* that are read at most, for each row that a page may have */
+};
 
 /* ---- Cursor ---------------------------------------------------------------------------------- */
 
@@ -219,7 +223,7 @@ read_rows (struct page *page, struct feed_page *out, size_t *bytes, struct manti
   return status;
 }
 
-/* Entries that a page takes: few at first, as many as the bytes allow once it is known how large rows are. */
+/* Entries that a page takes next, each of them a row at most: few at first, as many as the bytes allow once it is known how large rows are. */
 static size_t
 next_chunk (size_t limit, size_t bytes, size_t rows_seen, size_t bytes_seen)
 {
@@ -319,7 +323,7 @@ feed_read (struct store *store, int64_t rev, size_t limit, size_t bytes, const c
            struct mantis_arena *arena, struct feed_page *out, struct mantis_error *error)
 {
   struct page page = {.store = store, .arena = arena, .node = node};
-  size_t entries = 0, bytes_seen = 0, taken, chunk, most = LARGEST_CHUNK;
+  size_t entries = 0, enough, bytes_seen = 0, taken, chunk, most = LARGEST_CHUNK;
   bool too_large;
   int64_t last = rev;
   enum mantis_status status;
@@ -333,8 +337,11 @@ feed_read (struct store *store, int64_t rev, size_t limit, size_t bytes, const c
   out->changes = arena_array (arena, limit, sizeof *out->changes);
   if (!page.touched || !out->changes)
     return mantis_fail (error, MANTIS_FULL, "the page is larger than its limit");
-  while (status == MANTIS_OK && last < out->head && entries < limit && bytes_seen < bytes) {
-    chunk = next_chunk (limit - entries, bytes, out->count, bytes_seen);
+  /* What the caller wrote itself is passed over, and takes no room from what others wrote at one moment. */
+  enough = limit * ENTRIES_A_ROW;
+  while (status == MANTIS_OK && last < out->head && out->count < limit && entries < enough &&
+         bytes_seen < bytes) {
+    chunk = next_chunk (limit - out->count, bytes, out->count, bytes_seen);
     chunk = chunk < most ? chunk : most;
     if (chunk == 0)
       break;

@@ -196,13 +196,30 @@ START_TEST (own_changes_are_skipped)
   push (&node_a, 2, "{'table':'t','columns':['id','v'],'rows':[[6,'a']]}");
   ck_assert_int_eq (ask (&curl, "pull", "{'cursor':%s}", cursor), 200); /* has no own */
   ck_assert_int_eq (rows (), 1);
-  /* over pages of one entry, too: the newest decides */
+  /* over entries that are read one by one, too: the newest decides */
   sql ("UPDATE t SET v = 'x' WHERE id = 6");
-  ck_assert_int_eq (pull (&node_a, "'limit':1"), 200);
-  ck_assert (!complete ());
   ck_assert_int_eq (pull (&node_a, "'limit':1"), 200);
   ck_assert_int_eq (rows (), 1);
   ck_assert (complete ());
+}
+END_TEST
+
+/* R24: or a transaction of others that would fit would be cut. */
+START_TEST (own_changes_take_no_room)
+{
+  start ();
+  push (&node_a, 1,
+        "{'table':'t','columns':['id','v'],'rows':[[11,'a'],[12,'a'],[13,'a'],[14,'a'],[15,'a'],"
+        "[16,'a'],[17,'a'],[18,'a']]}");
+  sql ("INSERT INTO t VALUES (21, 'x'), (22, 'x'), (23, 'x'), (24, 'x'), (25, 'x')");
+  ck_assert_int_eq (pull (&node_a, "'limit':5"), 200);
+  ck_assert_int_eq (rows (), 5);
+  ck_assert (complete ());
+  start ();
+  sql ("UPDATE t SET v = 'y' WHERE id > 20; INSERT INTO t VALUES (26, 'y')");
+  ck_assert_int_eq (pull (&node_a, "'limit':5"), 200);
+  ck_assert_int_eq (rows (), 5);
+  ck_assert (!complete ());
 }
 END_TEST
 
@@ -578,6 +595,7 @@ pull_suite (void)
   tcase_add_test (tests, pages_have_a_size_in_bytes);
   tcase_add_test (tests, a_key_travels_as_it_is_now);
   tcase_add_test (tests, own_changes_are_skipped);
+  tcase_add_test (tests, own_changes_take_no_room);
   tcase_add_test (tests, what_did_not_happen_does_not_travel);
   tcase_add_test (tests, tables_may_be_skipped);
   tcase_add_test (tests, rows_are_had_by_key);
