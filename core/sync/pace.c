@@ -63,7 +63,7 @@ pace_rest (struct client *client, int64_t took)
 {
   int64_t now = mantis_monotonic () / 1000;
 
-  if (client->queue.read_to != client->log_end)
+  if (client->log_end && client->queue.read_to != client->log_end)
     client->written_at = now;
   client->log_end = client->queue.read_to;
   if (took >= LONG_ENOUGH && client->written_at && now - client->written_at < ACTIVE)
