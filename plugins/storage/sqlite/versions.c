@@ -384,32 +384,45 @@ add_leaving (const struct telling *t)
 }
 
 static enum mantis_status
-move_rows (const struct telling *t, int64_t upto)
+move_key (const struct telling *t, sqlite3_stmt *leaving, sqlite3_stmt *write, sqlite3_stmt *delete)
 {
-  mantis_buf_clear (t->sql);
-  mantis_buf_printf (t->sql, "INSERT OR REPLACE INTO main.__sync_versions_%lld (", id_of (t));
-  add_keys (t, "");
-  mantis_buf_text (t->sql, ", time, rev, origin) SELECT ");
-  add_keys (t, "");
-  mantis_buf_printf (t->sql, ", time, %s, origin FROM ",
-                     t->session->role == MANTIS_SERVER ? "seq" : "NULL");
-  add_leaving (t);
-  mantis_buf_text (t->sql, " WHERE op <> 'D'");
-  return run_upto (t, upto);
+  bool gone = *sqlite3_column_text (leaving, 0) == 'D';
+  sqlite3_stmt *change = gone ? delete : write;
+  enum mantis_status status = MANTIS_OK;
+
+  for (int i = gone ? 4 : 1; i < sqlite3_column_count (leaving); i++)
+    sqlite3_bind_value (change, i, sqlite3_column_value (leaving, i));
+  if (sqlite3_step (change) != SQLITE_DONE)
+    status = sql_failed (t->session, t->error, "write a version");
+  sqlite3_reset (change);
+  return status;
 }
 
+/* Key by key: for one INSERT of them all SQLite would first put aside each page that it changes. */
 static enum mantis_status
-move_deletions (const struct telling *t, int64_t upto)
+move_keys (const struct telling *t, int64_t upto)
 {
+  AUTO_RESET sqlite3_stmt *leaving = NULL;
+  sqlite3_stmt *write, *delete;
+  enum mantis_status status;
+  int code = SQLITE_DONE;
+
   mantis_buf_clear (t->sql);
-  mantis_buf_printf (t->sql, "DELETE FROM main.__sync_versions_%lld WHERE (", id_of (t));
-  add_keys (t, "");
-  mantis_buf_text (t->sql, ") IN (SELECT ");
+  mantis_buf_printf (t->sql, "SELECT op, time, %s, origin, ",
+                     t->session->role == MANTIS_SERVER ? "seq" : "NULL");
   add_keys (t, "");
   mantis_buf_text (t->sql, " FROM ");
   add_leaving (t);
-  mantis_buf_text (t->sql, " WHERE op = 'D')");
-  return run_upto (t, upto);
+  if ((status = statement (t->session, t->sql->bytes, true, &leaving, t->error)) ||
+      (status = versions_prepare (t->session, t->table, false, &write, t->error)) ||
+      (status = versions_prepare (t->session, t->table, true, &delete, t->error)))
+    return status;
+  sqlite3_bind_int64 (leaving, 1, upto);
+  while (!status && (code = sqlite3_step (leaving)) == SQLITE_ROW)
+    status = move_key (t, leaving, write, delete);
+  if (!status && code != SQLITE_DONE)
+    status = sql_failed (t->session, t->error, "read the log");
+  return status;
 }
 
 static enum mantis_status
@@ -442,7 +455,7 @@ versions_fold (struct mantis_session *session, int64_t upto, struct mantis_error
   while (!status && sqlite3_step (tables) == SQLITE_ROW) {
     const struct telling t = {session, table_of_id (session, sqlite3_column_int64 (tables, 0)),
                               &session->sql, error};
-    if (t.table && !(status = move_rows (&t, upto)) && !(status = move_deletions (&t, upto)))
+    if (t.table && !(status = move_keys (&t, upto)))
       status = move_evictions (&t, upto);
   }
   return status;
