@@ -247,6 +247,7 @@ struct rows {
   size_t count, bytes;
 };
 
+/* The log's order within a table: rows that were written together mostly lie together. */
 static int
 compare_sent (const void *a, const void *b)
 {
@@ -254,7 +255,18 @@ compare_sent (const void *a, const void *b)
 
   if (left->table != right->table)
     return left->table->id < right->table->id ? -1 : 1;
-  return key_compare (left->table, left->key, right->key);
+  return left < right ? -1 : left > right;
+}
+
+static int
+compare_changes (const void *a, const void *b)
+{
+  const struct mantis_change *left = *(const struct mantis_change *const *)a,
+                             *right = *(const struct mantis_change *const *)b;
+
+  if (left->table != right->table)
+    return left->table->id < right->table->id ? -1 : 1;
+  return key_compare (left->table, left->row, right->row);
 }
 
 /* The log goes on about this key behind the part that the batch takes: were it sent now, what is left there would
@@ -294,7 +306,7 @@ take_row (struct client *client, struct rows *rows, struct sent *sent, mantis_ro
   rows->order[rows->count++] = change;
 }
 
-/* Read the rows of the batch, in key order, until they are more than BYTES. */
+/* Read the rows of the batch until they are more than BYTES. */
 static enum mantis_status
 read_rows (struct client *client, struct batch *batch, struct rows *rows, size_t bytes,
            struct mantis_error *error)
@@ -340,6 +352,8 @@ encode_batch (struct client *client, struct batch *batch, const struct rows *row
 {
   const struct mantis_table *last = NULL;
 
+  /* In the order of keys, in which the server writes each page of an index once. */
+  qsort (rows->order, rows->count, sizeof *rows->order, compare_changes);
   mantis_buf_printf (&batch->body, "{\"number\":%lld,\"nonce\":\"%s\",\"whole\":%s,\"changes\":[",
                      (long long)client->flight.number, client->flight.nonce,
                      whole ? "true" : "false");
