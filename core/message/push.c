@@ -72,6 +72,7 @@ is_next (const struct batch *batch, const struct sender *sender, struct reply *r
 static enum mantis_status
 take_changes (struct push *push, const struct block_changes *decoded, struct mantis_error *error)
 {
+  mantis_arena_reset (push->arena);
   if (!(push->items = arena_array (push->arena, decoded->count, sizeof *push->items)))
     return mantis_fail (error, MANTIS_FULL, "the batch is larger than its limit");
   push->count = decoded->count;
@@ -91,29 +92,6 @@ work_on (struct push *push, struct mantis_error *error)
     status = push_apply (push, error);
   if (status == MANTIS_OK)
     status = push_record (push, error);
-  return status;
-}
-
-/* Decode first, then begin: a body that is wrong never touches the database.  Of a table that is not as the sender
- * knows it not even the keys can be told apart, so REPLY sends it back to hello with all of the batch. */
-static enum mantis_status
-begin_with (struct push *push, const struct batch *batch, struct reply *reply,
-            struct mantis_error *error)
-{
-  struct block_tables tables = {.find = find_synced, .context = push->store};
-  int64_t attached = push->store->attached;
-  struct block_changes decoded;
-  enum mantis_status status = blocks_decode (batch->changes, "$.changes", &tables, push->now,
-                                             push->node, push->arena, &decoded, error);
-
-  if (status == MANTIS_STALE)
-    reply_problem (reply, 409, "schema", error->text);
-  if (status == MANTIS_OK)
-    status = take_changes (push, &decoded, error);
-  if (status == MANTIS_OK)
-    status = store_begin (push->store, MANTIS_WRITE, error);
-  if (status == MANTIS_OK && attached != push->store->attached)
-    status = mantis_fail (error, MANTIS_BUSY, "the server's schema was changed just now");
   return status;
 }
 
@@ -158,24 +136,54 @@ answer_batch (struct push *push, const struct batch *batch, struct sender *sende
   return sender_save (push->store, sender, principal, 0, error);
 }
 
+/* One transaction.  *SETTLED: it is no new batch, and REPLY tells what became of it. */
+static enum mantis_status
+push_once (struct push *push, const struct batch *batch, const struct block_changes *decoded,
+           const struct mantis_request *request, const struct mantis_principal *principal,
+           struct reply *reply, bool *settled, struct mantis_error *error)
+{
+  struct store *store = push->store;
+  int64_t attached = store->attached;
+  struct sender sender = {.anonymous = true};
+  enum mantis_status status = take_changes (push, decoded, error);
+
+  if (status == MANTIS_OK)
+    status = store_begin (store, MANTIS_WRITE, error);
+  if (status == MANTIS_OK && attached != store->attached)
+    status = mantis_fail (error, MANTIS_BUSY, "the server's schema was changed just now");
+  if (status == MANTIS_OK)
+    status = sender_find (store, request, principal, push->arena, &sender, error);
+  if (status == MANTIS_OK && (*settled = !is_next (batch, &sender, reply)))
+    return MANTIS_OK;
+  if (status == MANTIS_OK)
+    status = answer_batch (push, batch, &sender, principal, reply, error);
+  return status == MANTIS_OK ? store_commit (store, error) : status;
+}
+
 void
 handle_push (struct server *server, struct store *store, const struct mantis_request *request,
              const struct mantis_principal *principal, struct reply *reply)
 {
-  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (server->limits.body_bytes);
+  CLEANUP_ARENA struct mantis_arena *message = mantis_arena_new (server->limits.body_bytes),
+                                    *arena = mantis_arena_new (server->limits.body_bytes);
   struct push push = {.store = store,
                       .arena = arena,
                       .now = mantis_now (),
                       .policy = server->policy,
                       .policy_context = server->policy_context};
   struct mantis_error error = {.status = MANTIS_FAILED, .text = "out of memory"};
-  CLEANUP_JSON json_t *body = json_read (request->body, request->length, &error);
+  CLEANUP_LISTS struct lists lists;
+  CLEANUP_JSON json_t *body = lists_read (request->body, request->length, &lists, &error);
+  struct block_tables tables = {.find = find_synced, .context = store};
+  struct block_changes decoded = {.count = 0};
   struct sender sender = {.anonymous = true};
   struct batch batch = {0};
-  enum mantis_status status = body && arena ? read_batch (body, &batch, &error) : error.status;
+  bool settled = false;
+  enum mantis_status status =
+      body && message && arena ? read_batch (body, &batch, &error) : error.status;
 
   if (status == MANTIS_OK && (status = store_begin (store, MANTIS_READ, &error)) == MANTIS_OK) {
-    status = sender_find (store, request, principal, arena, &sender,
+    status = sender_find (store, request, principal, message, &sender,
                           &error); /* a first look, for the name */
     store_rollback (store);
   }
@@ -186,16 +194,24 @@ handle_push (struct server *server, struct store *store, const struct mantis_req
   push.partial = batch.partial;
   push.node = sender.node;
   push.anonymous = sender.anonymous;
+  if (status == MANTIS_OK) /* a body that is wrong never touches the database */
+    status = blocks_decode (batch.changes, &lists, "$.changes", &tables, push.now, push.node,
+                            message, &decoded, &error);
   if (status == MANTIS_OK)
-    status = begin_with (&push, &batch, reply, &error);
+    status = lists_check (&lists, &error);
+  /* Of a table that is not as the sender knows it not even the keys can be told apart: back to hello. */
+  if (status == MANTIS_STALE)
+    reply_problem (reply, 409, "schema", error.text);
   if (status == MANTIS_OK)
-    status = sender_find (store, request, principal, arena, &sender, &error);
-  if (status == MANTIS_OK && !is_next (&batch, &sender, reply))
+    status = push_once (&push, &batch, &decoded, request, principal, reply, &settled, &error);
+  if (status == MANTIS_REFUSED) {
+    store_rollback (store);
+    mantis_buf_clear (&reply->body);
+    push.mode = APPLY_EACH;
+    status = push_once (&push, &batch, &decoded, request, principal, reply, &settled, &error);
+  }
+  if (settled)
     return;
-  if (status == MANTIS_OK)
-    status = answer_batch (&push, &batch, &sender, principal, reply, &error);
-  if (status == MANTIS_OK)
-    status = store_commit (store, &error);
   if (status != MANTIS_OK) {
     if (!reply->status)
       reply_error (reply, &error);

@@ -350,24 +350,25 @@ apply_with_refusals (struct work *work, struct mantis_error *error)
 }
 
 enum mantis_status
-apply_changes (struct store *store, struct apply_item *items, size_t count,
+apply_changes (struct store *store, enum apply_mode mode, struct apply_item *items, size_t count,
                struct mantis_arena *arena, struct mantis_error *error)
 {
   struct work work = {.store = store, .arena = arena};
-  enum mantis_status status;
+  bool each = mode == APPLY_EACH;
+  enum mantis_status status = MANTIS_OK;
 
   if (!put_in_order (&work, items, count))
     return mantis_fail (error, MANTIS_FULL, "the batch is larger than its limit");
   if (work.count == 0)
     return MANTIS_OK;
-  if ((status = store->ops->savepoint (store->session, error)) != MANTIS_OK)
+  if (each && (status = store->ops->savepoint (store->session, error)) != MANTIS_OK)
     return status;
   status = apply_all (&work, error);
   if (status == MANTIS_OK)
     for (size_t i = 0; i < work.count; i++)
       work.items[i]->done = true;
-  else if (status == MANTIS_REFUSED &&
+  else if (each && status == MANTIS_REFUSED &&
            (status = store->ops->rollback_to (store->session, error)) == MANTIS_OK)
     status = apply_with_refusals (&work, error);
-  return status == MANTIS_OK ? store->ops->release (store->session, error) : status;
+  return status == MANTIS_OK && each ? store->ops->release (store->session, error) : status;
 }

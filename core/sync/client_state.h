@@ -12,8 +12,7 @@
 #include "sync/feed.h"
 #include "sync/phase.h"
 #include "sync/queue.h"
-
-#include <jansson.h>
+#include "wire/lists.h"
 
 enum { NONCE_LENGTH = 16 };
 
@@ -146,7 +145,9 @@ enum mantis_status settle_too_large (struct client *client, const char *reason,
 /* ---- receive.c ------------------------------------------------------------------------------- */
 enum mantis_status pull_request (struct client *client, struct mantis_buf *buf, bool *waits,
                                  struct mantis_error *error);
-enum mantis_status receive (struct client *client, const json_t *page, struct mantis_error *error);
+/* LISTS: the page's rows. */
+enum mantis_status receive (struct client *client, const json_t *page, struct lists *lists,
+                            struct mantis_error *error);
 
 /* ---- backlog.c ------------------------------------------------------------------------------- */
 

@@ -244,12 +244,12 @@ answered_problem (struct client *client, struct slot *slot, const struct mantis_
 
 static enum mantis_status
 take_answer (struct client *client, enum client_slot which, struct slot *slot, json_t *json,
-             struct mantis_error *error)
+             struct lists *lists, struct mantis_error *error)
 {
   enum mantis_status status;
 
   if (which == CLIENT_PULL)
-    return receive (client, json, error);
+    return receive (client, json, lists, error);
   if (strcmp (slot->message, "hello") == 0)
     return hello_answer (client, json, error);
   if (strcmp (slot->message, "schema") == 0)
@@ -268,10 +268,11 @@ answered_well (struct client *client, enum client_slot which, struct slot *slot,
                const struct mantis_answer *answer)
 {
   struct mantis_error error = {.text = ""};
-  CLEANUP_JSON json_t *json = json_read (answer->body, answer->length, &error);
+  CLEANUP_LISTS struct lists lists;
+  CLEANUP_JSON json_t *json = lists_read (answer->body, answer->length, &lists, &error);
   bool greeting = which == CLIENT_TALK && strcmp (slot->message, "hello") == 0;
 
-  if (!json || take_answer (client, which, slot, json, &error) != MANTIS_OK) {
+  if (!json || take_answer (client, which, slot, json, &lists, &error) != MANTIS_OK) {
     if (!json)
       mantis_fail_in (&error, "an answer that is none");
     failed (client, 0, error.text); /* a push under way keeps its bytes */

@@ -8,7 +8,7 @@
 #define MANTIS_PUSH_H
 
 #include "plugin/plugin.h"
-#include "sync/store.h"
+#include "sync/apply.h"
 
 enum outcome {
   OUTCOME_APPLIED, /* it stands as sent */
@@ -48,6 +48,7 @@ struct push {
   bool anonymous;   /* the caller named no node: nothing counts as its own earlier change */
   int64_t now;      /* when the request was first received */
   bool partial;     /* more of the sender's backlog follows: what does not fit now may fit then */
+  enum apply_mode mode;
   policy_lookup policy;
   void *policy_context;
   struct pushed *items;
@@ -58,7 +59,7 @@ struct push {
 enum mantis_status push_detect (struct push *push, struct mantis_error *error);
 /* resolve.c: ask the policy about the conflicts. */
 enum mantis_status push_resolve (struct push *push, struct mantis_error *error);
-/* record.c: apply what stands, find what the database altered, keep what lost. */
+/* record.c: apply what stands, find what the database altered, keep what lost.  MANTIS_REFUSED: see APPLY_ALL. */
 enum mantis_status push_apply (struct push *push, struct mantis_error *error);
 enum mantis_status push_record (struct push *push, struct mantis_error *error);
 /* record.c: the answer, a JSON object, without its closing brace. */

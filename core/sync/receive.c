@@ -174,7 +174,7 @@ decode (struct page_in *page, const json_t *array, const char *path, struct bloc
 {
   struct block_tables tables = {.find = find_ours, .context = page->client};
 
-  return blocks_decode (array, path, &tables, 0, NULL, page->arena, out, error);
+  return blocks_decode (array, page->lists, path, &tables, 0, NULL, page->arena, out, error);
 }
 
 /* The row has an unsent edit, which what is skipped here is not in: that caps its base.  What a pending edit
@@ -308,7 +308,7 @@ apply_page (struct page_in *page, struct mantis_error *error)
 {
   struct client *client = page->client;
   enum mantis_status status =
-      apply_changes (client->store, page->items, page->count, page->arena, error);
+      apply_changes (client->store, page->mode, page->items, page->count, page->arena, error);
 
   for (size_t i = 0; i < page->count && status == MANTIS_OK; i++) {
     const struct mantis_change *change = page->items[i].change;
@@ -420,11 +420,46 @@ is_for_another (const struct client *client, int64_t number, const char *nonce)
          !(number == client->flight.number && strcmp (nonce, client->flight.nonce) == 0);
 }
 
-enum mantis_status
-receive (struct client *client, const json_t *json, struct mantis_error *error)
+/* The page in one transaction. */
+static enum mantis_status
+receive_once (struct page_in *page, const json_t *json, struct mantis_error *error)
+{
+  struct client *client = page->client;
+  enum mantis_status status = client_begin (client, MANTIS_WRITE, error);
+
+  if (status == MANTIS_OK)
+    status = take_page (page, json, error);
+  status = client_end (client, status, error);
+  map_free (&page->incoming);
+  if (status != MANTIS_OK)
+    return status;
+  pace_learn (client, &client->pull, page->count, client->store->took);
+  pace_rest (client, client->store->took);
+  return MANTIS_OK;
+}
+
+static enum mantis_status
+take_in (struct client *client, const json_t *json, struct lists *lists, struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
-  struct page_in page = {.client = client, .arena = arena};
+  struct page_in page = {.client = client, .lists = lists, .arena = arena};
+  enum mantis_status status;
+
+  if (!arena)
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  if ((status = receive_once (&page, json, error)) != MANTIS_REFUSED)
+    return status;
+  lists_again (lists);
+  mantis_arena_reset (arena);
+  page =
+      (struct page_in){.client = client, .lists = lists, .arena = arena, .mode = APPLY_EACH};
+  return receive_once (&page, json, error);
+}
+
+enum mantis_status
+receive (struct client *client, const json_t *json, struct lists *lists,
+         struct mantis_error *error)
+{
   enum mantis_status status = MANTIS_OK;
   bool complete = json_get_bool (json, "complete", true, &status, error);
   int64_t generation = json_get_integer (json, "generation", client->generation, &status, error);
@@ -433,8 +468,6 @@ receive (struct client *client, const json_t *json, struct mantis_error *error)
   int64_t number = json_get_integer (json, "number", 0, &status, error);
   const char *nonce = json_get_text (json, "nonce", "", &status, error);
 
-  if (!arena)
-    return mantis_fail (error, MANTIS_FAILED, "out of memory");
   /* Hello tells who we are now, and how the server's tables are: columns that we do not know pause theirs. */
   if (status == MANTIS_OK &&
       (generation != client->generation || is_for_another (client, number, nonce))) {
@@ -445,17 +478,8 @@ receive (struct client *client, const json_t *json, struct mantis_error *error)
     client->caught_up = false;
     return MANTIS_OK;
   }
-  if (status == MANTIS_OK && !is_empty (client, json)) {
-    status = client_begin (client, MANTIS_WRITE, error);
-    if (status == MANTIS_OK)
-      status = take_page (&page, json, error);
-    status = client_end (client, status, error);
-    if (status == MANTIS_OK) {
-      pace_learn (client, &client->pull, page.count, client->store->took);
-      pace_rest (client, client->store->took);
-    }
-    map_free (&page.incoming);
-  }
+  if (status == MANTIS_OK && !is_empty (client, json))
+    status = take_in (client, json, lists, error);
   if (status != MANTIS_OK)
     return status;
   client->phases.last_pull = mantis_now ();

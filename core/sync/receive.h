@@ -10,7 +10,9 @@
 
 struct page_in {
   struct client *client;
+  struct lists *lists; /* the message's rows */
   struct mantis_arena *arena;
+  enum apply_mode mode;
   struct apply_item *items; /* what is to be applied */
   size_t count, room;
   int64_t rev, head;         /* up to where it tells; of the snapshot that it was read in */

@@ -100,7 +100,8 @@ push_apply (struct push *push, struct mantis_error *error)
       items[count].change = &push->items[i].stored;
       pushed[count++] = &push->items[i];
     }
-  if ((status = apply_changes (push->store, items, count, push->arena, error)) != MANTIS_OK)
+  status = apply_changes (push->store, push->mode, items, count, push->arena, error);
+  if (status != MANTIS_OK)
     return status;
   for (size_t i = 0; i < count; i++)
     if (!items[i].done) {

@@ -228,7 +228,7 @@ static enum mantis_status
 apply_server_rows (struct settlement *s, struct mantis_error *error)
 {
   struct client *client = s->client;
-  enum mantis_status status = apply_changes (client->store, s->items, s->count, s->arena, error);
+  enum mantis_status status = apply_changes (client->store, APPLY_EACH, s->items, s->count, s->arena, error);
 
   for (size_t i = 0; i < s->count && status == MANTIS_OK; i++) {
     const struct mantis_change *change = s->items[i].change;

@@ -5,6 +5,7 @@
 #include "wire/block.h"
 #include "base/base.h"
 #include "wire/json.h"
+#include "wire/read.h"
 #include "wire/value.h"
 
 #include <stdio.h>
@@ -287,9 +288,33 @@ decode_meta (const json_t *json, struct block *block, struct mantis_error *error
   return MANTIS_OK;
 }
 
-/* The facts about a change: the block's, then the row's own in ROW from FROM on. */
+/* A fact of the row's own. */
 static enum mantis_status
-decode_facts (const json_t *row, size_t from, const struct block *block, int64_t now,
+decode_fact (struct reader *reader, const struct block *block, size_t i, int64_t *facts,
+             struct mantis_error *error)
+{
+  struct reader before = *reader;
+  struct mantis_value value = {.type = MANTIS_NULL};
+  int m = block->meta[i].meta;
+
+  if (read_past (reader, error) != MANTIS_OK)
+    return MANTIS_INVALID;
+  if (m < 0)
+    return MANTIS_OK;
+  if (!read_char (&before, '"') && !read_char (&before, '{') && !read_char (&before, '['))
+    read_value (&before, NULL, &value, error); /* it is none that needs memory */
+  if (value.type != MANTIS_INTEGER)
+    return mantis_fail (error, MANTIS_INVALID, "meta \"%s\": an integer belongs here",
+                        meta_names[m]);
+  facts[m] = value.as.integer;
+  if (block->meta[i].adds && __builtin_add_overflow (facts[m], block->shared[m], &facts[m]))
+    return mantis_fail (error, MANTIS_INVALID, "meta \"%s\": out of range", meta_names[m]);
+  return MANTIS_OK;
+}
+
+/* The facts about a change: the block's, then the row's own. */
+static enum mantis_status
+decode_facts (struct reader *reader, bool any, const struct block *block, int64_t now,
               struct mantis_change *change, struct mantis_error *error)
 {
   int64_t facts[META_COUNT];
@@ -300,16 +325,11 @@ decode_facts (const json_t *row, size_t from, const struct block *block, int64_t
   if (!block->has_base)
     facts[META_CREATED] = 1;
   for (size_t i = 0; i < block->meta_count; i++) {
-    const json_t *value = json_array_get (row, from + i);
-    int m = block->meta[i].meta;
-    if (m < 0)
-      continue;
-    if (!json_is_integer (value) && !json_is_boolean (value))
-      return mantis_fail (error, MANTIS_INVALID, "meta \"%s\": an integer belongs here",
-                          meta_names[m]);
-    facts[m] = json_is_integer (value) ? json_integer_value (value) : json_is_true (value);
-    if (block->meta[i].adds && __builtin_add_overflow (facts[m], block->shared[m], &facts[m]))
-      return mantis_fail (error, MANTIS_INVALID, "meta \"%s\": out of range", meta_names[m]);
+    if ((any || i) && !read_char (reader, ','))
+      return mantis_fail (error, MANTIS_INVALID, "more values belong here: meta \"%s\" is missing",
+                          block->meta[i].meta < 0 ? "?" : meta_names[block->meta[i].meta]);
+    if (decode_fact (reader, block, i, facts, error) != MANTIS_OK)
+      return MANTIS_INVALID;
   }
   for (int m = 0; m < META_COUNT; m++)
     if (facts[m] < 0 || facts[m] > INT64_MAX / 2)
@@ -323,52 +343,76 @@ decode_facts (const json_t *row, size_t from, const struct block *block, int64_t
 }
 
 static enum mantis_status
-decode_row (const json_t *row, const struct block *block, bool deleted, int64_t now,
+wrong_width (const struct block *block, size_t width, struct mantis_error *error)
+{
+  return mantis_fail (error, MANTIS_INVALID, "an array of %zu values belongs here",
+                      width + block->meta_count);
+}
+
+static enum mantis_status
+decode_row (struct reader *reader, const struct block *block, bool deleted, int64_t now,
             struct mantis_arena *arena, struct mantis_change *change, struct mantis_error *error)
 {
   const struct mantis_table *table = block->table;
   size_t width = deleted ? table->key_count : block->width;
   struct mantis_value *values = arena_array (arena, table->column_count, sizeof *values);
+  enum mantis_status status;
 
   if (!values)
     return mantis_fail (error, MANTIS_FULL, "the message is larger than its limit");
-  if (!json_is_array (row) || json_array_size (row) != width + block->meta_count)
-    return mantis_fail (error, MANTIS_INVALID, "an array of %zu values belongs here",
-                        width + block->meta_count);
+  if (!read_char (reader, '['))
+    return wrong_width (block, width, error);
   for (size_t i = 0; i < width; i++) {
     size_t at = deleted ? table->key[i] : block->columns[i];
-    if (value_decode (json_array_get (row, i), arena, &values[at], error) != MANTIS_OK)
+    if (i && !read_char (reader, ','))
+      return wrong_width (block, width, error);
+    status = read_value (reader, arena, &values[at], error);
+    if (status != MANTIS_OK)
       return mantis_fail_in (error, "[%zu], column \"%s\"", i, table->columns[at].name);
   }
   change->table = table;
   change->row = values;
   change->deleted = deleted;
-  return decode_facts (row, width, block, now, change, error);
+  if (decode_facts (reader, width > 0, block, now, change, error) != MANTIS_OK)
+    return MANTIS_INVALID;
+  return read_char (reader, ']') ? MANTIS_OK : wrong_width (block, width, error);
 }
 
+/* The rows of JSON's member NAME, "rows" or "deleted". */
 static enum mantis_status
-decode_rows (const json_t *json, const char *list, const struct block *block, int64_t now,
-             const char *origin, struct mantis_arena *arena, struct block_changes *out, size_t room,
-             struct mantis_error *error)
+decode_rows (const json_t *json, struct lists *lists, const char *name, const struct block *block,
+             int64_t now, const char *origin, struct mantis_arena *arena, struct block_changes *out,
+             size_t room, struct mantis_error *error)
 {
-  json_t *rows = json_object_get (json, list), *row;
-  bool deleted = strcmp (list, "deleted") == 0;
-  size_t i;
+  const json_t *member = json_object_get (json, name);
+  const struct list *list = member ? lists_take (lists, member) : NULL;
+  bool deleted = strcmp (name, "deleted") == 0;
+  struct reader reader;
 
-  if (json_array_size (rows) && !deleted && !block->width)
+  if (!member || json_is_null (member))
+    return MANTIS_OK;
+  if (!list)
+    return mantis_fail (error, MANTIS_INVALID, "%s: \"%s\" stands in the message twice",
+                        block->path, name);
+  reader = (struct reader){list->text + 1, list->text + list->length};
+  if (read_char (&reader, ']'))
+    return MANTIS_OK;
+  if (!deleted && !block->width)
     return mantis_fail (error, MANTIS_INVALID, "%s.columns: missing, but there are rows",
                         block->path);
-  json_array_foreach (rows, i, row)
-  {
+  for (size_t i = 0; out->count < room; i++) {
     struct mantis_change *change = &out->changes[out->count];
-    if (out->count == room)
-      break;
-    if (decode_row (row, block, deleted, now, arena, change, error) != MANTIS_OK)
-      return mantis_fail_in (error, "%s.%s[%zu]", block->path, list, i);
+    if (decode_row (&reader, block, deleted, now, arena, change, error) != MANTIS_OK)
+      return mantis_fail_in (error, "%s.%s[%zu]", block->path, name, i);
     change->origin = origin;
     out->count++;
-    json_array_set_new (rows, i, json_null ()); /* what is read is given back: a tree is large */
+    if (!read_char (&reader, ','))
+      break;
   }
+  if (!read_char (&reader, ']') || reader.at != reader.end)
+    return mantis_fail (error, MANTIS_INVALID,
+                        "%s.%s: the body is not JSON: a list of rows without end", block->path,
+                        name);
   return MANTIS_OK;
 }
 
@@ -406,23 +450,23 @@ decode_block (const json_t *json, struct block *block, const struct block_tables
 }
 
 static size_t
-count_rows (const json_t *array)
+count_rows (const json_t *array, const struct lists *lists)
 {
   size_t count = 0, i;
   const json_t *block;
 
   json_array_foreach (array, i, block) count +=
-      json_array_size (json_object_get (block, "rows")) +
-      json_array_size (json_object_get (block, "deleted"));
+      lists_count (lists, json_object_get (block, "rows")) +
+      lists_count (lists, json_object_get (block, "deleted"));
   return count;
 }
 
 enum mantis_status
-blocks_decode (const json_t *array, const char *path, const struct block_tables *tables,
-               int64_t now, const char *origin, struct mantis_arena *arena,
-               struct block_changes *out, struct mantis_error *error)
+blocks_decode (const json_t *array, struct lists *lists, const char *path,
+               const struct block_tables *tables, int64_t now, const char *origin,
+               struct mantis_arena *arena, struct block_changes *out, struct mantis_error *error)
 {
-  size_t room = count_rows (array), i;
+  size_t room = count_rows (array, lists), i;
   const json_t *json;
 
   *out = (struct block_changes){.changes = arena_array (arena, room, sizeof *out->changes)};
@@ -438,9 +482,9 @@ blocks_decode (const json_t *array, const char *path, const struct block_tables 
       return status;
     if (ignore)
       continue;
-    status = decode_rows (json, "rows", &block, now, origin, arena, out, room, error);
+    status = decode_rows (json, lists, "rows", &block, now, origin, arena, out, room, error);
     if (status == MANTIS_OK)
-      status = decode_rows (json, "deleted", &block, now, origin, arena, out, room, error);
+      status = decode_rows (json, lists, "deleted", &block, now, origin, arena, out, room, error);
     if (status != MANTIS_OK)
       return status;
   }

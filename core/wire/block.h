@@ -16,8 +16,7 @@
 #ifndef MANTIS_WIRE_BLOCK_H
 #define MANTIS_WIRE_BLOCK_H
 
-#include <jansson.h>
-#include <mantis/change.h>
+#include "wire/lists.h"
 
 enum block_content {
   BLOCK_PUSH = 1, /* updated_at, base, created, seen and the schema's fingerprint travel */
@@ -40,10 +39,10 @@ struct block_changes {
   size_t count;
 };
 
-/* Decode ARRAY (JSON path PATH, for errors).  A change without a time of its own gets NOW, all get ORIGIN.
- * The rows of ARRAY are used up: it cannot be decoded twice.
+/* Decode ARRAY (JSON path PATH, for errors), whose rows are in LISTS.  A change without a time of its own gets
+ * NOW, all get ORIGIN.
  * MANTIS_STALE: a block says which table it means, and that one is not, or not any more, like it. */
-enum mantis_status blocks_decode (const json_t *array, const char *path,
+enum mantis_status blocks_decode (const json_t *array, struct lists *lists, const char *path,
                                   const struct block_tables *tables, int64_t now,
                                   const char *origin, struct mantis_arena *arena,
                                   struct block_changes *out, struct mantis_error *error);

@@ -6,6 +6,7 @@
 
 #include <locale.h>
 #include <malloc.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,6 +79,24 @@ json_read (const char *body, size_t length, struct mantis_error *error)
     return NULL;
   }
   return json;
+}
+
+bool
+json_number (const char *text, size_t length, double *real)
+{
+  char small[64], *copy = length < sizeof small ? small : malloc (length + 1);
+  locale_t locale;
+
+  if (!copy)
+    return false;
+  memcpy (copy, text, length);
+  copy[length] = '\0';
+  locale = uselocale (plain_locale);
+  *real = strtod (copy, NULL);
+  uselocale (locale);
+  if (copy != small)
+    free (copy);
+  return isfinite (*real);
 }
 
 /* Member NAME if it is there and not null; one that FITS not is an error. */

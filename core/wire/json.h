@@ -35,6 +35,9 @@ const json_t *json_get_array (const json_t *object, const char *name, enum manti
 const json_t *json_get_object (const json_t *object, const char *name, enum mantis_status *status,
                                struct mantis_error *error);
 
+/* The number of JSON's form in TEXT, whatever the locale.  False: too large. */
+bool json_number (const char *text, size_t length, double *real);
+
 /* ,"NAME":"TEXT" to what is in BUF; nothing where TEXT is NULL or empty. */
 void json_add_text (struct mantis_buf *buf, const char *name, const char *text);
 

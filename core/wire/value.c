@@ -175,6 +175,28 @@ decode_base64 (const char *text, size_t length, struct mantis_arena *arena,
   return MANTIS_OK;
 }
 
+enum mantis_status
+value_untag (char tag, const char *text, size_t length, struct mantis_arena *arena,
+             struct mantis_value *value, struct mantis_error *error)
+{
+  switch (tag) {
+  case 'r':
+    value->type = MANTIS_REAL;
+    if (length == 3 && memcmp (text, "inf", 3) == 0)
+      value->as.real = INFINITY;
+    else if (length == 4 && memcmp (text, "-inf", 4) == 0)
+      value->as.real = -INFINITY;
+    else
+      break;
+    return MANTIS_OK;
+  case 'b':
+  case 't':
+    value->type = tag == 'b' ? MANTIS_BLOB : MANTIS_TEXT;
+    return decode_base64 (text, length, arena, value, error);
+  }
+  return mantis_fail (error, MANTIS_INVALID, "a tagged value of unknown form");
+}
+
 static enum mantis_status
 decode_tagged (const json_t *json, struct mantis_arena *arena, struct mantis_value *value,
                struct mantis_error *error)
@@ -182,27 +204,12 @@ decode_tagged (const json_t *json, struct mantis_arena *arena, struct mantis_val
   void *member = json_object_iter ((json_t *)json);
   const char *tag = member ? json_object_iter_key (member) : "";
   const json_t *content = member ? json_object_iter_value (member) : NULL;
-  const char *text = json_string_value (content);
 
-  if (json_object_size (json) != 1 || !text || strlen (tag) != 1)
+  if (json_object_size (json) != 1 || !json_is_string (content) || strlen (tag) != 1)
     return mantis_fail (error, MANTIS_INVALID,
                         "an object that is none of {\"b\"}, {\"t\"}, {\"r\"}");
-  switch (*tag) {
-  case 'r':
-    value->type = MANTIS_REAL;
-    if (strcmp (text, "inf") == 0)
-      value->as.real = INFINITY;
-    else if (strcmp (text, "-inf") == 0)
-      value->as.real = -INFINITY;
-    else
-      break;
-    return MANTIS_OK;
-  case 'b':
-  case 't':
-    value->type = *tag == 'b' ? MANTIS_BLOB : MANTIS_TEXT;
-    return decode_base64 (text, json_string_length (content), arena, value, error);
-  }
-  return mantis_fail (error, MANTIS_INVALID, "a tagged value of unknown form");
+  return value_untag (*tag, json_string_value (content), json_string_length (content), arena,
+                      value, error);
 }
 
 enum mantis_status

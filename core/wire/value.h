@@ -22,6 +22,11 @@ void value_encode (struct mantis_buf *buf, const struct mantis_value *value);
 enum mantis_status value_decode (const json_t *json, struct mantis_arena *arena,
                                  struct mantis_value *value, struct mantis_error *error);
 
+/* What the object {"TAG": "TEXT"} means. */
+enum mantis_status value_untag (char tag, const char *text, size_t length,
+                                struct mantis_arena *arena, struct mantis_value *value,
+                                struct mantis_error *error);
+
 /* BYTES, LENGTH of them, as UTF-8 without exception (RFC 3629)? */
 bool text_is_utf8 (const char *bytes, size_t length);
 
