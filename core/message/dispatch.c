@@ -110,7 +110,7 @@ sender_find (struct store *store, const struct mantis_request *request,
 }
 
 enum mantis_status
-sender_save (struct store *store, const struct sender *sender,
+sender_save (struct server *server, struct store *store, const struct sender *sender,
              const struct mantis_principal *principal, int64_t rev, struct mantis_error *error)
 {
   struct mantis_value row[NODE_COLUMNS] = {
@@ -121,8 +121,11 @@ sender_save (struct store *store, const struct sender *sender,
       [NODE_ANSWER] = value_text (sender->answer),
       [NODE_SEEN_AT] = value_integer (mantis_now ()),
   };
+  int64_t at;
 
   if (rev)
+    heard_note (&server->heard, sender->node, rev);
+  if (rev || heard_find (&server->heard, sender->node, &rev, &at))
     row[NODE_REV] = value_integer (rev);
   return store_put (store, &table_nodes, row, error);
 }

@@ -193,7 +193,7 @@ greet (struct server *server, struct store *store, const struct mantis_request *
     return status;
   fork = !sender.anonymous && is_fork (greeting, &sender);
   if (!sender.anonymous && !fork)
-    status = sender_save (store, &sender, principal, greeting->cursor.rev, error);
+    status = sender_save (server, store, &sender, principal, greeting->cursor.rev, error);
   mantis_buf_printf (
       buf,
       "{\"protocol\":%d,\"node\":\"%s\",\"verdict\":\"%s\",\"number\":%lld,\"clock\":%lld,"

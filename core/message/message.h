@@ -13,6 +13,7 @@
 
 #include <jansson.h>
 #include <mantis/transport.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 /* Sizes and times that a server keeps to, and tells its clients. */
@@ -27,6 +28,17 @@ struct counters { /* for metrics; since the start */
   atomic_llong requests, refused, pushes, pulls, conflicts, outcomes[OUTCOME_COUNT], rows_out;
 };
 
+/* The cursor and the time of each node's last pull; all zeros: none yet.  On any thread. */
+struct heard {
+  pthread_mutex_t lock;
+  struct heard_node {
+    uint64_t node; /* hash of its id, 0: an empty place */
+    int64_t rev, at;
+  } places[2048];
+};
+void heard_note (struct heard *heard, const char *node, int64_t rev);
+bool heard_find (struct heard *heard, const char *node, int64_t *rev, int64_t *at);
+
 struct server {
   policy_lookup policy;
   void *policy_context;
@@ -34,6 +46,7 @@ struct server {
   struct limits limits;
   int64_t started; /* milliseconds since 1970 */
   struct counters counters;
+  struct heard heard;
 };
 
 struct reply {
@@ -89,8 +102,10 @@ enum mantis_status sender_find (struct store *store, const struct mantis_request
                                 const struct mantis_principal *principal,
                                 struct mantis_arena *arena, struct sender *sender,
                                 struct mantis_error *error);
-/* Write the sender's row: its last batch and ANSWER, in a write transaction. */
-enum mantis_status sender_save (struct store *store, const struct sender *sender,
+/* Write the sender's row: its last batch, ANSWER and cursor (0: that of its last pull), in a write
+ * transaction. */
+enum mantis_status sender_save (struct server *server, struct store *store,
+                                const struct sender *sender,
                                 const struct mantis_principal *principal, int64_t rev,
                                 struct mantis_error *error);
 

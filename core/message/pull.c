@@ -281,6 +281,8 @@ read_page (struct pull *pull, const struct mantis_request *request,
     status = check_cursor (pull, reply, error);
   if (status != MANTIS_OK || reply->status)
     return status;
+  if (pull->has_cursor && pull->sender.known)
+    heard_note (&pull->server->heard, pull->sender.node, pull->cursor.rev);
   status = add_changes (pull, reply, &empty, &complete, error);
   if (status == MANTIS_OK)
     status = add_keys (pull, &reply->body, error);

@@ -107,8 +107,8 @@ count_outcomes (struct server *server, const struct push *push)
 
 /* In the transaction: what the changes come to, noted as the answer to this batch. */
 static enum mantis_status
-answer_batch (struct push *push, const struct batch *batch, struct sender *sender,
-              const struct mantis_principal *principal, struct reply *reply,
+answer_batch (struct server *server, struct push *push, const struct batch *batch,
+              struct sender *sender, const struct mantis_principal *principal, struct reply *reply,
               struct mantis_error *error)
 {
   enum mantis_status status = MANTIS_OK;
@@ -133,14 +133,15 @@ answer_batch (struct push *push, const struct batch *batch, struct sender *sende
   sender->number = batch->number;
   snprintf (sender->nonce, sizeof sender->nonce, "%s", batch->nonce);
   sender->answer = batch->abandon ? NULL : reply->body.bytes;
-  return sender_save (push->store, sender, principal, 0, error);
+  return sender_save (server, push->store, sender, principal, 0, error);
 }
 
 /* One transaction.  *SETTLED: it is no new batch, and REPLY tells what became of it. */
 static enum mantis_status
-push_once (struct push *push, const struct batch *batch, const struct block_changes *decoded,
-           const struct mantis_request *request, const struct mantis_principal *principal,
-           struct reply *reply, bool *settled, struct mantis_error *error)
+push_once (struct server *server, struct push *push, const struct batch *batch,
+           const struct block_changes *decoded, const struct mantis_request *request,
+           const struct mantis_principal *principal, struct reply *reply, bool *settled,
+           struct mantis_error *error)
 {
   struct store *store = push->store;
   int64_t attached = store->attached;
@@ -156,7 +157,7 @@ push_once (struct push *push, const struct batch *batch, const struct block_chan
   if (status == MANTIS_OK && (*settled = !is_next (batch, &sender, reply)))
     return MANTIS_OK;
   if (status == MANTIS_OK)
-    status = answer_batch (push, batch, &sender, principal, reply, error);
+    status = answer_batch (server, push, batch, &sender, principal, reply, error);
   return status == MANTIS_OK ? store_commit (store, error) : status;
 }
 
@@ -203,12 +204,14 @@ handle_push (struct server *server, struct store *store, const struct mantis_req
   if (status == MANTIS_STALE)
     reply_problem (reply, 409, "schema", error.text);
   if (status == MANTIS_OK)
-    status = push_once (&push, &batch, &decoded, request, principal, reply, &settled, &error);
+    status =
+        push_once (server, &push, &batch, &decoded, request, principal, reply, &settled, &error);
   if (status == MANTIS_REFUSED) {
     store_rollback (store);
     mantis_buf_clear (&reply->body);
     push.mode = APPLY_EACH;
-    status = push_once (&push, &batch, &decoded, request, principal, reply, &settled, &error);
+    status =
+        push_once (server, &push, &batch, &decoded, request, principal, reply, &settled, &error);
   }
   if (settled)
     return;

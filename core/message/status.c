@@ -26,8 +26,8 @@ add_tables (struct server *server, struct store *store, struct mantis_buf *buf)
 }
 
 static enum mantis_status
-add_nodes (struct store *store, int64_t head, struct mantis_arena *arena, struct mantis_buf *buf,
-           struct mantis_error *error)
+add_nodes (struct server *server, struct store *store, int64_t head, struct mantis_arena *arena,
+           struct mantis_buf *buf, struct mantis_error *error)
 {
   enum mantis_status status;
   const mantis_row *rows;
@@ -36,12 +36,16 @@ add_nodes (struct store *store, int64_t head, struct mantis_arena *arena, struct
   status = store_all (store, &table_nodes, arena, &rows, &count, error);
   mantis_buf_text (buf, ",\"nodes\":[");
   for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
-    mantis_buf_printf (buf, "%s{\"node\":\"%s\"", i ? "," : "", value_as_text (&rows[i][NODE_ID]));
+    const char *node = value_as_text (&rows[i][NODE_ID]);
+    int64_t rev = value_as_integer (&rows[i][NODE_REV]);
+    int64_t at = value_as_integer (&rows[i][NODE_SEEN_AT]), pulled_at = 0;
+    heard_find (&server->heard, node, &rev, &pulled_at);
+    mantis_buf_printf (buf, "%s{\"node\":\"%s\"", i ? "," : "", node);
     json_add_text (buf, "subject", value_as_text (&rows[i][NODE_SUBJECT]));
     mantis_buf_printf (buf, ",\"batches\":%lld,\"seen_at\":%lld,\"behind\":%lld}",
                        (long long)value_as_integer (&rows[i][NODE_NUMBER]),
-                       (long long)value_as_integer (&rows[i][NODE_SEEN_AT]),
-                       (long long)(head - value_as_integer (&rows[i][NODE_REV])));
+                       (long long)(pulled_at > at ? pulled_at : at),
+                       (long long)(rev < head ? head - rev : 0));
   }
   mantis_buf_char (buf, ']');
   return status;
@@ -69,7 +73,7 @@ handle_status (struct server *server, struct store *store, const struct mantis_r
       (long long)server->started, (long long)mantis_now ());
   if (status == MANTIS_OK) {
     add_tables (server, store, &reply->body);
-    status = add_nodes (store, head, arena, &reply->body, &error);
+    status = add_nodes (server, store, head, arena, &reply->body, &error);
   }
   mantis_buf_char (&reply->body, '}');
   if (status != MANTIS_OK)

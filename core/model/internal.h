@@ -91,7 +91,7 @@ enum {
   NODE_NUMBER,
   NODE_NONCE,
   NODE_ANSWER,
-  NODE_REV, /* cursor at its last pull */
+  NODE_REV, /* cursor at its last pull, when it last said hello or pushed */
   NODE_SEEN_AT,
   NODE_DISABLED,
   NODE_COLUMNS

@@ -15,6 +15,23 @@ settled office tablet
 wait_until tablet 'T["note"]["state"] == "live" and T["note"]["waiting"] == 0 and not T["note"].get("oldest")'
 wait_until tablet "T['note']['last_pull'] >= $began"
 
+# How far a client is that only reads, without another hello.
+behind ()
+{
+  wait_until office "[node['behind'] for node in S['nodes']] == [$1]"
+}
+sql office "INSERT INTO plan VALUES ('r1', ''), ('r2', ''), ('r3', '')"
+wait_for_row tablet "SELECT 1 FROM plan WHERE id = 'r3'"
+behind 0
+seen=$(sql office "SELECT rev FROM __sync_nodes")
+stop_mantisd tablet
+sql office "INSERT INTO plan VALUES ('r4', ''), ('r5', '')"
+behind 2
+[ "$(sql office "SELECT rev FROM __sync_nodes")" = "$seen" ] || fail "a pull has written to the database"
+start_mantisd tablet --mode client
+settled office tablet
+behind 0
+
 # A column that the server has first: that table waits, says which column, and holds up no other.
 sql office "ALTER TABLE note ADD COLUMN colour TEXT"
 wait_until tablet 'T["note"]["state"] == "paused" and "colour" in T["note"]["reason"] and T["plan"]["state"] == "live"'
