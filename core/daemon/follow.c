@@ -14,12 +14,15 @@ follow_settings (const struct mantis *node)
 {
   const struct config *live = node->live;
 
+  /* A pull that waits at the server is an exchange that has begun: it ends in time for the next. */
+  const int64_t wait = live->interval < LONGEST_WAIT ? live->interval : LONGEST_WAIT;
+
   return (struct dialer_settings){
       .client = {.remote_name = node->config->server_url,
                  .wish = node->config->policy ? node->config->policy->name : NULL,
                  .enabled = live->enabled,
                  .interval = live->interval,
-                 .wait = node->once ? 0 : LONGEST_WAIT,
+                 .wait = node->once ? 0 : wait,
                  .batch_rows = (size_t)live->batch_rows,
                  .batch_bytes = (size_t)live->batch_bytes,
                  .whole_rows = (size_t)live->whole_rows,

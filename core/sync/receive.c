@@ -130,7 +130,7 @@ pull_request (struct client *client, struct mantis_buf *buf, bool *waits,
     status = add_load (client, load, buf, error);
   *waits = !load && !held && client->caught_up && client->settings.wait > 0;
   if (*waits)
-    mantis_buf_printf (buf, ",\"wait\":%lld", (long long)client->settings.wait / 1000);
+    mantis_buf_printf (buf, ",\"wait\":%lld", ((long long)client->settings.wait + 999) / 1000);
   mantis_buf_char (buf, '}');
   status = client_end (client, status, error);
   if (status == MANTIS_OK && buf->failed)
