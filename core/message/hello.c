@@ -60,7 +60,7 @@ is_fork (const struct greeting *greeting, const struct sender *sender)
 {
   if (sender->number == greeting->number)
     return greeting->number > 0 && strcmp (sender->nonce, greeting->nonce) != 0;
-  return !(greeting->flying_number == sender->number &&
+  return !(greeting->flying_number > 0 && greeting->flying_number == sender->number &&
            strcmp (sender->nonce, greeting->flying_nonce) == 0);
 }
 

@@ -71,10 +71,25 @@ hello_request (struct client *client, struct mantis_buf *buf, struct mantis_erro
 
 /* ---- Who we are ------------------------------------------------------------------------------ */
 
-/* The server knows another story of this node: the file went back in time, or is a copy.  We go on as a new
- * node; our own lost rows then come back as anybody's. */
+/* What this node sent last was never heard of: the server is an older copy of itself, though it may know our cursor.
+ * Both meet as if for the first time, in the caller's transaction. */
 static enum mantis_status
-take_new_id (struct client *client, struct mantis_error *error)
+meet_older_server (struct client *client, struct mantis_error *error)
+{
+  enum mantis_status status = queue_fold (&client->queue, client->store, error);
+
+  if (status == MANTIS_OK)
+    status = queue_forget_revisions (&client->queue, client->store, client->phases.rev, error);
+  for (size_t i = 0; i < client->phases.count; i++)
+    phase_set (&client->phases.tables[i], PHASE_FIRST); /* whole up to the same revision */
+  client->pushed = 0;
+  return status == MANTIS_OK ? phases_save (&client->phases, client->store, error) : status;
+}
+
+/* The server knows another story of this node: the file went back in time, or is a copy.  We go on as a new
+ * node; our own lost rows then come back as anybody's.  KNOWN: the number of its last batch. */
+static enum mantis_status
+take_new_id (struct client *client, int64_t known, struct mantis_error *error)
 {
   struct store *store = client->store;
   char before[NODE_LENGTH + 1];
@@ -91,16 +106,25 @@ take_new_id (struct client *client, struct mantis_error *error)
     status = store_put_meta_text (store, "nonce", NULL, error);
   if (status == MANTIS_OK)
     status = store_put_meta_text (store, "in_flight", NULL, error);
+  if (status == MANTIS_OK && known < client->number)
+    status = meet_older_server (client, error);
   status = client_end (client, status, error);
   if (status != MANTIS_OK) {
     memcpy (store->node, before, sizeof before);
     return status;
   }
-  mantis_log (MANTIS_WARNING,
-              "the server knows a later history of node %s: this database is an older copy of "
-              "itself, or a copy "
-              "of another device's; it goes on as node %s, and nothing unsent is lost",
-              before, store->node);
+  if (known < client->number)
+    mantis_log (MANTIS_WARNING,
+                "the server does not know what node %s has sent (was it restored?): this database "
+                "goes on as node %s, "
+                "and offers it what it lacks",
+                before, store->node);
+  else
+    mantis_log (MANTIS_WARNING,
+                "the server knows a later history of node %s: this database is an older copy of "
+                "itself, or a copy of another device's; it goes on as node %s, and nothing unsent "
+                "is lost",
+                before, store->node);
   client->number = 0;
   client->nonce[0] = '\0';
   client->flight = (struct flight){0};
@@ -147,7 +171,7 @@ meet_server (struct client *client, const char *node, struct mantis_error *error
   if (*client->phases.remote) {
     mantis_log (MANTIS_WARNING, "%s is another server than before: all tables are compared with it",
                 client->settings.remote_name);
-    if ((status = queue_forget_bases (&client->queue, client->store, error)) != MANTIS_OK)
+    if ((status = queue_forget_revisions (&client->queue, client->store, 0, error)) != MANTIS_OK)
       return status;
   }
   if ((status = store_put_meta_text (client->store, "remote", node, error)) != MANTIS_OK)
@@ -175,7 +199,7 @@ judge_cursor (struct client *client, const char *state, const json_t *head,
     mantis_log (MANTIS_WARNING,
                 "the server's history is not the one we know (was it restored?): comparing all "
                 "tables, and offering it what it lacks");
-    status = queue_forget_bases (&client->queue, client->store, error);
+    status = queue_forget_revisions (&client->queue, client->store, 0, error);
     set_phases (client, PHASE_FIRST);
   }
   return status == MANTIS_OK ? set_cursor (client, head, error) : status;
@@ -183,9 +207,11 @@ judge_cursor (struct client *client, const char *state, const json_t *head,
 
 /* ---- Tables ---------------------------------------------------------------------------------- */
 
-static void
-judge_table (struct client *client, struct table_state *state, const json_t *about)
+static enum mantis_status
+judge_table (struct client *client, struct table_state *state, const json_t *about,
+             struct mantis_error *error)
 {
+  enum mantis_status status = MANTIS_OK;
   const char *theirs = json_string_value (json_object_get (about, "state"));
   const char *reason = json_string_value (json_object_get (about, "reason"));
   int64_t generation = json_integer_value (json_object_get (about, "generation"));
@@ -201,7 +227,7 @@ judge_table (struct client *client, struct table_state *state, const json_t *abo
       phase_set (state, PHASE_REPAIR);
     state->changed |= state->generation != generation;
     state->generation = generation;
-    return;
+    return status;
   }
   state->missing = false;
   if ((state->differs = theirs && strcmp (theirs, "paused") == 0)) {
@@ -218,11 +244,13 @@ judge_table (struct client *client, struct table_state *state, const json_t *abo
   /* Its changes are skipped from now on. */
   if (state->phase == PHASE_LIVE)
     phase_set (state, PHASE_REPAIR);
-  else if (state->phase ==
-           PHASE_SCAN) /* what differs later may be the server's doing as well as ours */
+  else if (state->phase == PHASE_SCAN) {
+    /* What differs later may be the server's doing as well as ours. */
     phase_set (state, PHASE_FIRST);
-  else if (state->loaded)
+    status = seen_forget (&client->queue, client->store, state->table, error);
+  } else if (state->loaded)
     phase_set (state, state->phase);
+  return status;
 }
 
 static bool
@@ -249,9 +277,10 @@ tell_wish (struct client *client, const char *table, const char *policy)
               client->settings.wish, table, policy);
 }
 
-static void
-judge_tables (struct client *client, const json_t *tables)
+static enum mantis_status
+judge_tables (struct client *client, const json_t *tables, struct mantis_error *error)
 {
+  enum mantis_status status = MANTIS_OK;
   const char *name;
   const json_t *about;
   bool offered = client->offers;
@@ -263,14 +292,15 @@ judge_tables (struct client *client, const json_t *tables)
     struct table_state *state = phase_named (&client->phases, name);
     const char *theirs = json_string_value (json_object_get (about, "state"));
     tell_wish (client, name, json_string_value (json_object_get (about, "policy")));
-    if (state)
-      judge_table (client, state, about);
-    else if (theirs && strcmp (theirs, "missing") == 0 && !store_table (client->store, name) &&
-             is_wanted (client, name))
+    if (state && status == MANTIS_OK)
+      status = judge_table (client, state, about, error);
+    else if (!state && theirs && strcmp (theirs, "missing") == 0 &&
+             !store_table (client->store, name) && is_wanted (client, name))
       client->wants_schema = true;
     if (state && state->missing && client->creates && !offered)
       client->offers = true;
   }
+  return status;
 }
 
 static void
@@ -316,8 +346,8 @@ hello_answer (struct client *client, const json_t *answer, struct mantis_error *
     status = mantis_fail (error, MANTIS_INVALID, "$.node: not a node id: is this a Mantis server?");
   if (status != MANTIS_OK)
     return status;
-  if (strcmp (verdict, "fork") == 0)
-    return take_new_id (client, error); /* and say hello again */
+  if (strcmp (verdict, "fork") == 0) /* and say hello again */
+    return take_new_id (client, json_integer_value (json_object_get (answer, "number")), error);
   measure_clock (client, answer);
   take_limits (client, answer);
   status = client_begin (client, MANTIS_WRITE, error);
@@ -329,10 +359,10 @@ hello_answer (struct client *client, const json_t *answer, struct mantis_error *
     status = meet_server (client, node, error);
   if (status == MANTIS_OK)
     status = judge_cursor (client, cursor, head, error);
-  if (status == MANTIS_OK) {
-    judge_tables (client, tables);
+  if (status == MANTIS_OK)
+    status = judge_tables (client, tables, error);
+  if (status == MANTIS_OK)
     status = phases_save (&client->phases, client->store, error);
-  }
   status = client_end (client, status, error);
   if (status == MANTIS_OK)
     client->woken = client->told;

@@ -123,29 +123,52 @@ queue_note_base (struct queue *queue, struct store *store, int64_t rev, struct m
   return store_put (store, &table_bases, row, error);
 }
 
-enum mantis_status
-queue_forget_bases (struct queue *queue, struct store *store, struct mantis_error *error)
+/* In one of the small tables, where COLUMN is above KNOWN: that is then MOST, below 0: the row goes. */
+static enum mantis_status
+forget_above (struct store *store, const struct mantis_table *table, size_t column, int64_t known,
+              int64_t most, struct mantis_error *error)
 {
-  CLEANUP_WALK struct walk walk = walk_of (store, &table_pending);
+  CLEANUP_WALK struct walk walk = walk_of (store, table);
   enum mantis_status status = MANTIS_OK;
-  mantis_row pending;
+  struct mantis_value row[PENDING_COLUMNS];
+  mantis_row found;
+
+  while (status == MANTIS_OK && (status = walk_next (&walk, &found, error)) == MANTIS_OK && found) {
+    if (value_as_integer (&found[column]) <= known)
+      continue;
+    memcpy (row, found, table->column_count * sizeof *row);
+    row[column] = value_integer (most);
+    status = most < 0 ? store_delete (store, table, found, error)
+                      : store_put (store, table, row, error);
+  }
+  return status;
+}
+
+enum mantis_status
+queue_forget_revisions (struct queue *queue, struct store *store, int64_t known,
+                        struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
 
   for (size_t i = 0; i < queue->base_count && status == MANTIS_OK; i++) {
     struct mantis_value row[BASE_COLUMNS] = {
-        [BASE_SEQ] = value_integer (queue->bases[i].seq), [BASE_REV] = value_integer (0)};
-    queue->bases[i].rev = 0;
+        [BASE_SEQ] = value_integer (queue->bases[i].seq), [BASE_REV] = value_integer (known)};
+    if (queue->bases[i].rev <= known)
+      continue;
+    queue->bases[i].rev = known;
     status = store_put (store, &table_bases, row, error);
   }
   if (status == MANTIS_OK)
-    status = queue_note_base (queue, store, 0, error);
-  while (status == MANTIS_OK && (status = walk_next (&walk, &pending, error)) == MANTIS_OK
-         && pending) {
-    struct mantis_value row[PENDING_COLUMNS];
-    memcpy (row, pending, sizeof row);
-    row[PENDING_BASE] = value_integer (0);
-    status = store_put (store, &table_pending, row, error);
-  }
-  return status;
+    status = queue_note_base (queue, store, known, error);
+  if (status == MANTIS_OK)
+    status = forget_above (store, &table_pending, PENDING_BASE, known, known, error);
+  if (status == MANTIS_OK)
+    status = forget_above (store, &table_seen, SEEN_REV, 0, -1, error);
+  if (status == MANTIS_OK)
+    status = forget_above (store, &table_held, HELD_FIRST_REV, known, -1, error);
+  if (status == MANTIS_OK)
+    status = forget_above (store, &table_held, HELD_LAST_REV, known, known, error);
+  return status == MANTIS_OK ? queue_load (queue, store, error) : status;
 }
 
 /* ---- Load ------------------------------------------------------------------------------------ */
@@ -487,6 +510,27 @@ seen_put (struct queue *queue, struct store *store, const struct mantis_table *t
   if (status == MANTIS_OK)
     status = store_put (store, &table_seen, row, error);
   return status == MANTIS_OK ? set_in (&queue->seen, table, key, rev, error) : status;
+}
+
+enum mantis_status
+seen_forget (struct queue *queue, struct store *store, const struct mantis_table *table,
+             struct mantis_error *error)
+{
+  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
+  CLEANUP_WALK struct walk walk = walk_of (store, &table_seen);
+  enum mantis_status status = MANTIS_OK;
+  mantis_row row, key;
+
+  if (!arena)
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  while (status == MANTIS_OK && queue->seen.count &&
+         (status = walk_next (&walk, &row, error)) == MANTIS_OK && row) {
+    mantis_arena_reset (arena);
+    if (strcmp (value_as_text (&row[SEEN_TBL]), table->name) == 0 &&
+        key_parse (value_as_text (&row[SEEN_KEY]), table, arena, &key, NULL) == MANTIS_OK)
+      status = remove_key (&queue->seen, store, &table_seen, table, key, error);
+  }
+  return status;
 }
 
 enum mantis_status

@@ -44,9 +44,10 @@ int64_t queue_base (const struct queue *queue, int64_t seq, int64_t cursor);
 /* In a write transaction: the cursor moves on from REV; what is in the log was made under it or before. */
 enum mantis_status queue_note_base (struct queue *queue, struct store *store, int64_t rev,
                                     struct mantis_error *error);
-/* All unsettled changes were made on nothing that the server knows. */
-enum mantis_status queue_forget_bases (struct queue *queue, struct store *store,
-                                       struct mantis_error *error);
+/* The server's history is ours only up to revision KNOWN (0: not at all): no change was made on a newer one, none is
+ * held, and what came from it can no longer be told from what is ours. */
+enum mantis_status queue_forget_revisions (struct queue *queue, struct store *store, int64_t known,
+                                           struct mantis_error *error);
 /* In a write transaction: entries up to SEQ are settled. */
 enum mantis_status queue_settle (struct queue *queue, struct store *store, int64_t seq,
                                  struct mantis_error *error);
@@ -109,6 +110,9 @@ enum mantis_status held_remove (struct queue *queue, struct store *store,
 enum mantis_status seen_put (struct queue *queue, struct store *store,
                              const struct mantis_table *table, mantis_row key, int64_t rev,
                              struct mantis_error *error);
+/* What came from the server of TABLE can no longer be told from what was written unseen. */
+enum mantis_status seen_forget (struct queue *queue, struct store *store,
+                                const struct mantis_table *table, struct mantis_error *error);
 /* The cursor has come to REV: what was seen of clean rows up to there is no news. */
 enum mantis_status seen_prune (struct queue *queue, struct store *store, int64_t rev,
                                struct mantis_error *error);

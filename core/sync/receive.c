@@ -476,6 +476,9 @@ receive (struct client *client, const json_t *json, struct lists *lists,
   }
   if (status == MANTIS_OK && stale) {
     client->caught_up = false;
+    /* Asked for after that answer: then it is the server that went back. */
+    if (client->slots[CLIENT_PULL].sent_at > client->slots[CLIENT_TALK].answered_at)
+      client->greeted = false;
     return MANTIS_OK;
   }
   if (status == MANTIS_OK && !is_empty (client, json))

@@ -140,7 +140,8 @@ serve (struct parcel *parcel)
   act_as (server);
   if (!server->up || break_request (parcel))
     return;
-  message_handle (&world->server, &server->store, &request, &principal, &reply);
+  message_handle (&world->server, has (WITH_SERVERS) && odds (2) ? &server->second : &server->store,
+                  &request, &principal, &reply);
   parcel->status = reply.status;
   parcel->retry_after = reply.retry_after;
   parcel->answer = strndup (reply.body.bytes ? reply.body.bytes : "", reply.body.length);

@@ -17,6 +17,7 @@ struct standing { /* KEY had the value V on the server from then on */
   char v[32]; /* "": no row */
   int64_t event;
   bool altered; /* by the server's triggers or cascades: the same v, another row */
+  bool undone;  /* the server's file went back to before it */
 };
 
 static int64_t
@@ -101,6 +102,7 @@ add_version (struct node *node, int table, const char *key, const struct row *be
                               .parent = parent,
                               .step = world->step,
                               .event = ++world->event,
+                              .anew = world->restored,
                               .blind = is_blind (node, table, key, before)};
   snprintf (version->v, sizeof version->v, "%s", after ? after->v : "");
   trace ("    %s %s: %s -> %s", world->tables[table]->name, key, before ? before->v : "none",
@@ -188,13 +190,59 @@ note_server (void)
   world->server_image = now;
 }
 
+/* Does any file hold VERSION? */
+static bool
+is_held (const struct version *version)
+{
+  bool held = false;
+
+  for (int i = 0; i < world->node_count && !held; i++) {
+    struct image now = {0};
+    const struct row *row;
+    image_read (world->nodes[i].app, &now);
+    row = image_find (&now, version->table, version->key);
+    held = row && strcmp (row->v, version->v) == 0;
+    image_free (&now);
+  }
+  return held;
+}
+
+static bool
+was_undone (const struct version *version)
+{
+  for (int i = 0; i < world->standing_count; i++)
+    if (world->standing[i].undone && world->standing[i].table == version->table &&
+        strcmp (world->standing[i].key, version->key) == 0)
+      return true;
+  return false;
+}
+
+/* [11] is not kept: what no file holds any more is gone, and which of two rows is later is forgotten.  What a
+ * device still holds is not lost. */
+void
+note_server_restored (int64_t event)
+{
+  for (int i = 0; i < world->standing_count; i++)
+    world->standing[i].undone |= world->standing[i].event > event;
+  for (int i = 0; i < world->version_count; i++) {
+    struct version *version = &world->versions[i];
+    if (version->event <= event && !was_undone (version))
+      continue;
+    version->loose = true;
+    version->gone |= !*version->v || !is_held (version);
+  }
+  world->restored = true;
+  world->server_mark = 0;
+  note_server ();
+}
+
 /* The last place in the history where KEY had V; -1: never. */
 static int
 last_standing (int table, const char *key, const char *v)
 {
   for (int i = world->standing_count - 1; i >= 0; i--)
     if (world->standing[i].table == table && strcmp (world->standing[i].v, v) == 0 &&
-        strcmp (world->standing[i].key, key) == 0)
+        strcmp (world->standing[i].key, key) == 0 && !world->standing[i].undone)
       return i;
   return -1;
 }
@@ -347,7 +395,8 @@ was_absent (const struct version *version)
 
   for (int i = 0; i < world->standing_count; i++) {
     const struct standing *standing = &world->standing[i];
-    if (standing->table != version->table || strcmp (standing->key, version->key) != 0)
+    if (standing->table != version->table || strcmp (standing->key, version->key) != 0 ||
+        standing->undone)
       continue;
     if (standing->event > version->event && absent)
       return true;
@@ -430,8 +479,8 @@ judge_history (const char *conflicts)
     for (int n = i + 1; n < world->standing_count && !new; n++)
       if (world->standing[n].table == old->table && strcmp (world->standing[n].key, old->key) == 0)
         new = &world->standing[n];
-    if (!*old->v || !new || !*new->v || strcmp (old->v, new->v) == 0 ||
-        is_loose (old->table, old->key))
+    if (!*old->v || !new || !*new->v || strcmp (old->v, new->v) == 0 || old->undone ||
+        new->undone || is_loose (old->table, old->key))
       continue;
     older = find_version (old->table, old->key, old->v);
     newer = find_version (new->table, new->key, new->v);
@@ -459,7 +508,7 @@ judge_versions (void)
             *version->v ? version->v : "the deletion", version->node);
     if (final && stands < 0)
       fail ("%s %s: %s on the server is of nobody", name, version->key, final->v);
-    if (stands >= 0 && !version->gone && is_ancestor (stands, i, false) &&
+    if (stands >= 0 && !version->gone && !version->anew && is_ancestor (stands, i, false) &&
         !is_loose (version->table, version->key) &&
         !was_altered (version->table, version->key, final->v) && !was_rejected (conflicts.bytes, i))
       fail ("%s %s: %s of node %d was beaten by %s, which it was made on", name, version->key,

@@ -21,7 +21,7 @@
 #include <string.h>
 
 const struct plan plans[] = {
-    {"all", 0, ALL_FEATURES},
+    {"all", 0, ALL_FEATURES & ~(unsigned)WITH_RESTORE},
     {"plain", 0, 0},
     {"keys", WITH_KEYS, WITH_FAMILY | WITH_VALUES},
     {"unique", WITH_UNIQUE, WITH_KEYS | WITH_PARTS},
@@ -37,6 +37,8 @@ const struct plan plans[] = {
     {"clocks", WITH_CLOCKS, WITH_PARTS},
     {"disk", WITH_DISK, WITH_PARTS | WITH_FAMILY | WITH_FIRST},
     {"first", WITH_FIRST, WITH_PARTS | WITH_UNIQUE},
+    {"restored", WITH_RESTORE, WITH_PARTS | WITH_FIRST | WITH_CLOCKS | WITH_UNIQUE},
+    {"servers", WITH_SERVERS, ALL_FEATURES & ~(unsigned)WITH_RESTORE},
     {NULL, 0, 0},
 };
 
@@ -112,6 +114,10 @@ something_special (struct node *node)
     rebuild_table (node, table);
   else if (has (WITH_SCAN) && node->up && odds (3))
     client_scan (node->client, NULL, &error);
+  else if (has (WITH_RESTORE) && world->nodes[0].copied && odds (2))
+    restore_node (&world->nodes[0]);
+  else if (has (WITH_RESTORE) && odds (2))
+    copy_node (&world->nodes[0]);
   else if (has (WITH_COPIES) && odds (3))
     fork_node (node);
   else if (has (WITH_COPIES) && node->copied && odds (2))
@@ -257,9 +263,10 @@ run (uint64_t seed, const struct plan *plan, int steps, bool verbose, struct tot
     totals->failures++;
     if (verbose)
       show_world ();
-    printf ("seed %llu: %s\n  repeat: tests/sim/sim%s%s --plan %s --steps %d --seed %llu --verbose\n",
-            (unsigned long long)seed, world->failure, *broken_rule () ? " --break " : "",
-            broken_rule (), plan->name, steps, (unsigned long long)seed);
+    printf (
+        "seed %llu: %s\n  repeat: tests/sim/sim%s%s --plan %s --steps %d --seed %llu --verbose\n",
+        (unsigned long long)seed, world->failure, *broken_rule () ? " --break " : "",
+        broken_rule (), plan->name, steps, (unsigned long long)seed);
     fflush (stdout);
   }
   world_free ();
@@ -282,9 +289,12 @@ int
 main (int argc, char **argv)
 {
   static const struct option options[] = {
-      {"seeds", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'},
-      {"steps", required_argument, NULL, 't'}, {"plan", required_argument, NULL, 'p'},
-      {"verbose", no_argument, NULL, 'v'},     {"break", required_argument, NULL, 'b'},
+      {"seeds", required_argument, NULL, 'n'},
+      {"seed", required_argument, NULL, 's'},
+      {"steps", required_argument, NULL, 't'},
+      {"plan", required_argument, NULL, 'p'},
+      {"verbose", no_argument, NULL, 'v'},
+      {"break", required_argument, NULL, 'b'},
       {NULL, 0, NULL, 0},
   };
   const struct plan *plan = plans;

@@ -43,7 +43,9 @@ enum feature {
   WITH_DISK = 1 << 11,    /* files that fail in the middle of a transaction */
   WITH_FIRST = 1 << 12,   /* rows on both sides at the first contact */
   WITH_KEYS = 1 << 13,    /* keys change */
-  ALL_FEATURES = (1 << 14) - 1
+  WITH_RESTORE = 1 << 14, /* the server's file replaced by an older copy */
+  WITH_SERVERS = 1 << 15, /* two server processes on one file */
+  ALL_FEATURES = (1 << 16) - 1
 };
 
 struct plan {
@@ -110,6 +112,7 @@ struct version {
   bool blind;    /* written before Mantis came: the parent is not known to have been the server's */
   bool altered;  /* by a cascade or trigger of some client: the same v, another row */
   bool gone;     /* was only in a file that is no more: no promise */
+  bool anew;     /* since the server went back: what it was made on may be forgotten */
   bool loose;    /* was unsent in a file that was copied then: it may count as written later */
 };
 
@@ -136,6 +139,7 @@ struct node {
   char path[128];
   void *self; /* of the storage plugin */
   struct store store;
+  struct store second; /* of the server: another process */
   bool up;
   bool met; /* Mantis has been here: what was written before was made on nothing that it knows */
   struct client *client;
@@ -147,7 +151,7 @@ struct node {
   bool waits[CLIENT_SLOTS]; /* a request of this slot is under way */
   bool offline;
   bool copied; /* PATH.copy holds an older state */
-  int64_t copied_at;
+  int64_t copied_at, copied_event;
   bool made_tables;     /* by the application, else Mantis makes them */
   struct image initial; /* what was there before Mantis came */
   struct image seen;    /* what the application read last */
@@ -171,6 +175,7 @@ struct world {
   struct parcel flying[MOST_FLYING], old[MOST_OLD];
   int flying_count, old_count;
   bool healed;
+  bool restored; /* the server went back */
   long pushed_rows, pulled_rows, pushes;
   struct version *versions;
   int version_count, version_room;
@@ -252,6 +257,8 @@ void note_received (struct node *node); /* after a client took an answer */
 /* The file of NODE is now as AUTHOR's was at step SINCE; LOST: what AUTHOR wrote since then is no
  * more. */
 void note_restored (struct node *node, const struct node *author, int64_t since, bool lost);
+/* The server's file is now as it was at EVENT. */
+void note_server_restored (int64_t event);
 void watch_bank (struct node *node);
 /* Nothing waits anywhere, as client_status() says. */
 bool all_quiet (void);

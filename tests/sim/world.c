@@ -122,6 +122,12 @@ start_node (struct node *node)
     trace ("  node %d does not start: %s", node->index, error.text);
     return;
   }
+  if (node->index == 0 && has (WITH_SERVERS) &&
+      store_open (&node->second, storage_of (node), node->self, role, NULL, &error) != MANTIS_OK) {
+    trace ("  the second server does not start: %s", error.text);
+    store_close (&node->store);
+    return;
+  }
   if (node->index &&
       client_new (&world->settings, &node->store, &node->client, &error) != MANTIS_OK) {
     trace ("  client %d does not start: %s", node->index, error.text);
@@ -144,6 +150,8 @@ stop_node (struct node *node)
   node->client = NULL;
   if (node->up)
     store_close (&node->store);
+  if (node->up && node->index == 0 && has (WITH_SERVERS))
+    store_close (&node->second);
   node->up = false;
 }
 
@@ -206,6 +214,7 @@ copy_node (struct node *node)
   copy_file (node->app, name);
   node->copied = true;
   node->copied_at = world->step;
+  node->copied_event = world->event;
   trace ("  the file of node %d is copied", node->index);
 }
 
@@ -224,7 +233,10 @@ restore_node (struct node *node)
   open_app (node);
   node->copied = false;
   trace ("  the file of node %d is replaced by an older copy", node->index);
-  note_restored (node, node, node->copied_at, true);
+  if (node->index)
+    note_restored (node, node, node->copied_at, true);
+  else
+    note_server_restored (node->copied_event);
 }
 
 static struct node *
@@ -475,7 +487,8 @@ world_new (uint64_t seed, const struct plan *plan, bool verbose)
   for (unsigned feature = 1; feature <= ALL_FEATURES; feature <<= 1)
     if ((plan->maybe & feature) && odds (3))
       world->features |= feature;
-  if (has (WITH_COPIES) || has (WITH_PARTS) || has (WITH_FIRST) || has (WITH_SCAN))
+  if (has (WITH_COPIES) || has (WITH_PARTS) || has (WITH_FIRST) || has (WITH_SCAN) ||
+      has (WITH_RESTORE))
     world->features &= ~(unsigned)WITH_BANK; /* what these do breaks sums rightly */
   trace ("features %#x", world->features);
   snprintf (world->folder, sizeof world->folder, "%s/mantis-sim-XXXXXX", place);

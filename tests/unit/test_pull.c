@@ -476,6 +476,7 @@ state_of (const char *table)
 START_TEST (both_sides_compare_their_last_batch)
 {
   ck_assert_str_eq (verdict (""), "ok");
+  ck_assert_str_eq (verdict ("'number':1,'nonce':'n1'"), "fork"); /* never heard of */
   push (&node_a, 1, "{'table':'t','columns':['id'],'rows':[[2]]}");
   ck_assert_str_eq (verdict ("'number':1,'nonce':'n1'"), "ok");
   ck_assert_str_eq (verdict ("'number':0,'in_flight':{'number':1,'nonce':'n1'}"), "ok");

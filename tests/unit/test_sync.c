@@ -377,6 +377,70 @@ START_TEST (what_meant_another_shape_goes_once_the_shapes_agree)
 }
 END_TEST
 
+/* ---- A server that was restored ---- */
+
+static void
+back_up (void)
+{
+  node_copy (SERVER, B);
+  node_start (SERVER);
+}
+
+static void
+restore (void)
+{
+  node_copy (B, SERVER);
+  node_start (SERVER);
+}
+
+/* Its log ends where the device's does: the cursor shows nothing. */
+START_TEST (what_a_restored_server_lacks_is_offered_again)
+{
+  start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
+  back_up ();
+  sql (A, "INSERT INTO note VALUES ('n', 'two')");
+  exchange (A, TALK);
+  is (SERVER, "two", NOTE ("n"));
+  restore ();
+  cycle (A);
+  is (SERVER, "two", NOTE ("n"));
+  is (A, "one", NOTE ("k"));
+}
+END_TEST
+
+START_TEST (what_came_from_a_server_before_it_was_restored_is_kept)
+{
+  start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
+  back_up ();
+  sql (SERVER, "UPDATE note SET v = 'two'");
+  sql (A, "UPDATE note SET v = 'mine'");
+  backdate (A);
+  exchange (A, TALK);
+  is (A, "two", NOTE ("k"));
+  restore ();
+  cycle (A);
+  is (SERVER, "one", NOTE ("k"));
+  is (A, "one", NOTE ("k"));
+  is (A, "1", "SELECT count(*) FROM __sync_conflicts WHERE loser LIKE '%two%'");
+}
+END_TEST
+
+/* The next edit is made on nothing that the server knows; one of before the backup is. */
+START_TEST (edits_on_what_a_restored_server_still_has_win)
+{
+  start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
+  back_up ();
+  sql (A, "INSERT INTO note VALUES ('n', 'two')");
+  exchange (A, TALK);
+  restore ();
+  sql (A, "UPDATE note SET v = 'later' WHERE id = 'k'");
+  backdate (A);
+  cycle (A);
+  is (SERVER, "later", NOTE ("k"));
+  is (SERVER, "two", NOTE ("n"));
+}
+END_TEST
+
 /* ---- First contact ---- */
 
 /* Rows a to f on the server, pages of one row, of which A has taken the first. */
@@ -517,6 +581,27 @@ START_TEST (a_table_that_loses_its_triggers_before_it_is_live_meets_the_server_a
 }
 END_TEST
 
+/* Paused before it was compared: what the server made of it meanwhile passed by.  That k came from the server once
+ * says nothing of what it holds now. */
+START_TEST (a_scan_that_is_paused_overwrites_nothing)
+{
+  start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
+  sql (SERVER, "UPDATE note SET v = 'theirs'");
+  sql (A, "UPDATE note SET v = 'mine'");
+  backdate (A);
+  exchange (A, TALK);
+  is (A, "theirs", NOTE ("k"));
+  sql_unseen (A, "UPDATE note SET v = 'unseen'");
+  scan (A);
+  sql (A, "ALTER TABLE note ADD COLUMN x");
+  cycle (A);
+  sql (SERVER, "ALTER TABLE note ADD COLUMN x");
+  cycle (A);
+  is (A, "theirs", NOTE ("k"));
+  is (A, "1", "SELECT count(*) FROM __sync_conflicts WHERE loser LIKE '%unseen%'");
+}
+END_TEST
+
 START_TEST (a_table_that_was_left_out_for_a_while_deletes_nothing)
 {
   start_with_k (NOTES SEATS, "INSERT INTO note VALUES ('k', 'one')");
@@ -604,6 +689,9 @@ sync_suite (void)
   tcase_add_test (tests, a_clock_that_was_set_back_delays_no_held_row);
   tcase_add_test (tests, what_meant_another_shape_goes_once_the_shapes_agree);
   tcase_add_test (tests, what_is_too_large_for_the_server_waits);
+  tcase_add_test (tests, what_a_restored_server_lacks_is_offered_again);
+  tcase_add_test (tests, what_came_from_a_server_before_it_was_restored_is_kept);
+  tcase_add_test (tests, edits_on_what_a_restored_server_still_has_win);
   tcase_add_test (tests, rows_that_were_here_first_wait_for_their_page);
   tcase_add_test (tests, what_the_load_found_to_be_ours_is_sent_at_once);
   tcase_add_test (tests, a_row_of_the_feed_that_went_while_its_load_was_paused_is_none_of_ours);
@@ -611,6 +699,7 @@ sync_suite (void)
   tcase_add_test (tests, a_scan_does_not_pass_over_what_is_under_way);
   tcase_add_test (tests, a_scan_takes_no_row_that_could_not_be_stored_for_one_of_ours);
   tcase_add_test (tests, a_table_that_loses_its_triggers_before_it_is_live_meets_the_server_anew);
+  tcase_add_test (tests, a_scan_that_is_paused_overwrites_nothing);
   tcase_add_test (tests, a_table_that_was_left_out_for_a_while_deletes_nothing);
   tcase_add_loop_test (tests, a_clock_that_is_off_by_less_than_two_seconds_counts_as_right, 0, 6);
   tcase_add_test (tests, a_hello_of_before_the_schema_changed_counts_for_nothing);
