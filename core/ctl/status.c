@@ -66,6 +66,25 @@ print_stuck (const json_t *stuck)
   grid_print (&grid);
 }
 
+/* Why a table waits, and what may wait in it without being counted. */
+static void
+add_reason (struct grid *grid, const json_t *table)
+{
+  const json_t *rows = at (table, "uncompared");
+  const char *reason = json_string_value (at (table, "reason"));
+  char text[500];
+
+  if (!rows) {
+    grid_json (grid, at (table, "reason"));
+    return;
+  }
+  snprintf (text, sizeof text, "%.300s%s%lld row%s%s not compared with the server yet",
+            reason ? reason : "", reason ? "; " : "", (long long)json_integer_value (rows),
+            json_integer_value (rows) == 1 ? "" : "s",
+            json_is_true (at (table, "uncompared_more")) ? " or more" : "");
+  grid_add (grid, text);
+}
+
 static void
 print_client (const json_t *whole, const json_t *status)
 {
@@ -104,7 +123,7 @@ print_client (const json_t *whole, const json_t *status)
     grid_time (&tables, at (table, "oldest"));
     grid_time (&tables, at (table, "last_push"));
     grid_time (&tables, at (table, "last_pull"));
-    grid_json (&tables, at (table, "reason"));
+    add_reason (&tables, table);
   }
   grid_print (&tables);
   print_stuck (at (status, "stuck"));

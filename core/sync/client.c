@@ -255,17 +255,26 @@ count_pending (struct client *client, struct waiting *waiting, struct mantis_err
   return status;
 }
 
-static void
-add_table (struct mantis_buf *buf, const struct table_state *state, const struct waiting *waiting)
+static enum mantis_status
+add_table (struct client *client, const struct table_state *state, const struct waiting *waiting,
+           struct mantis_buf *buf, struct mantis_error *error)
 {
+  struct unmet unmet;
+  enum mantis_status status = unmet_count (client, state, &unmet, error);
+
   mantis_buf_text (buf, "{\"table\":");
   mantis_buf_json (buf, state->table->name, strlen (state->table->name));
   json_add_text (buf, "state", state->paused ? "paused" : phase_name (state->phase));
   json_add_text (buf, "reason", state->paused);
   mantis_buf_printf (
-      buf, ",\"waiting\":%zu,\"oldest\":%lld,\"rev\":%lld,\"last_push\":%lld,\"last_pull\":%lld}",
+      buf, ",\"waiting\":%zu,\"oldest\":%lld,\"rev\":%lld,\"last_push\":%lld,\"last_pull\":%lld",
       waiting->rows, (long long)waiting->oldest, (long long)state->rev, (long long)state->last_push,
       (long long)state->last_pull);
+  if (unmet.rows)
+    mantis_buf_printf (buf, ",\"uncompared\":%zu,\"uncompared_more\":%s", unmet.rows,
+                       unmet.more ? "true" : "false");
+  mantis_buf_char (buf, '}');
+  return status;
 }
 
 static void
@@ -324,7 +333,7 @@ client_status (struct client *client, struct mantis_buf *buf, struct mantis_erro
   mantis_buf_text (buf, ",\"tables\":[");
   for (size_t i = 0; i < phases->count && status == MANTIS_OK; i++) {
     mantis_buf_text (buf, i ? "," : "");
-    add_table (buf, &phases->tables[i], &waiting[i]);
+    status = add_table (client, &phases->tables[i], &waiting[i], buf, error);
   }
   if (status == MANTIS_OK)
     add_refused (client, buf);

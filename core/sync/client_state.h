@@ -99,9 +99,10 @@ struct client {
   int64_t retry_at;             /* no request before this moment (monotonic milliseconds) */
   int failures;                 /* in a row */
   int64_t next_cycle;           /* look again then, whatever was noticed (monotonic milliseconds) */
-  int64_t rest_until;           /* no pull before: the application wants its turn (monotonic milliseconds) */
-  int64_t log_end, written_at;  /* of the log when last looked at, and when the application moved it */
-  int64_t warned_at;            /* entries that waited when that was told last; 0: not since they were few */
+  int64_t rest_until; /* no pull before: the application wants its turn (monotonic milliseconds) */
+  int64_t log_end,
+      written_at;    /* of the log when last looked at, and when the application moved it */
+  int64_t warned_at; /* entries that waited when that was told last; 0: not since they were few */
   char *trouble;
 };
 
@@ -160,6 +161,14 @@ enum mantis_status backlog_add (struct client *client, struct mantis_buf *buf,
 /* For the status, in a transaction: ,"stuck":[...], rows that need a person, by table and reason. */
 enum mantis_status stuck_add (struct client *client, struct mantis_buf *buf,
                               struct mantis_error *error);
+
+/* Rows of a table that has not met the server's, and that nobody has edited since; MORE: at least so many. */
+struct unmet {
+  size_t rows;
+  bool more;
+};
+enum mantis_status unmet_count (struct client *client, const struct table_state *state,
+                                struct unmet *unmet, struct mantis_error *error);
 
 /* ---- greet.c --------------------------------------------------------------------------------- */
 enum mantis_status hello_request (struct client *client, struct mantis_buf *buf,
