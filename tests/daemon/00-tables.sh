@@ -87,3 +87,11 @@ python3 ask.py "$top/docs/tables.md" || fail "docs/tables.md"
 [ "$(sql office "SELECT __rev, __updated_at = (SELECT value FROM __sync_meta WHERE name = 'floor_time') FROM __sync_row_notes WHERE id = 'old'")" = "1|1" ] ||
   fail "a row from before Mantis does not show the floor"
 [ "$(sql office "SELECT count(*) FROM __sync_row_pairs")" = 1 ] || fail "a composite key in its view"
+
+# What REPLACE removed for another row's sake stands in the view on, as the page says; joined with the table it does not.
+sql office "CREATE TABLE code (id TEXT PRIMARY KEY, code INTEGER UNIQUE)"
+wait_for_row office "SELECT 1 FROM sqlite_master WHERE name = '__sync_row_code'"
+sql office "INSERT INTO code VALUES ('gone', 1), ('there', 2)"
+sql office "REPLACE INTO code VALUES ('new', 1)"
+[ "$(sql office "SELECT group_concat(id) FROM (SELECT id FROM __sync_row_code ORDER BY id)")" = gone,new,there ] || fail "the view: $(sql office "SELECT * FROM __sync_row_code")"
+[ "$(sql office "SELECT group_concat(id) FROM (SELECT id FROM code JOIN __sync_row_code USING (id) ORDER BY id)")" = new,there ] || fail "joined with its table"
