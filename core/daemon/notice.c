@@ -52,6 +52,8 @@ position_read (struct store *store, struct position *position, struct mantis_err
   if (status == MANTIS_OK)
     status = store->ops->log_head (store->session, &position->head, error);
   position->generation = store->generation;
+  if (status == MANTIS_OK)
+    return store_end (store, error);
   store_rollback (store);
   return status;
 }

@@ -74,7 +74,10 @@ place_find (const struct config *config, const struct instance *storage, struct 
   *place = (struct place){.database = database ? database : storage->name};
   if (!name)
     return mantis_fail (error, MANTIS_FAILED, "no memory left");
-  place->lock = beside (config, name, "lock", !file);
+  /* A database that is no file may have several servers, on one machine too: each has its own socket. */
+  place->lock = !file && config->control_socket
+                    ? beside (config, config->control_socket, "lock", false)
+                    : beside (config, name, "lock", !file);
   hashed = !file || strlen (name) + sizeof ".control" > sizeof ((struct sockaddr_un *)0)->sun_path;
   place->control = config->control_socket ? strdup (config->control_socket)
                                           : beside (config, name, "control", hashed);
@@ -106,9 +109,11 @@ taken (const struct place *place, int fd, struct mantis_error *error)
 
   owner[length > 0 ? length : 0] = '\0';
   owner[strspn (owner, "0123456789")] = '\0';
-  return mantis_fail (error, MANTIS_BUSY,
-                      "%s is in use by another mantisd%s%s; stop that one, or use another database",
-                      place->database, *owner ? ", process " : "", owner);
+  return mantis_fail (
+      error, MANTIS_BUSY,
+      "%s is in use by another mantisd%s%s; stop that one, or use another database%s",
+      place->database, *owner ? ", process " : "", owner,
+      place->database[0] == '/' ? "" : " or another \"control_socket\"");
 }
 
 enum mantis_status

@@ -308,6 +308,8 @@ handle_pull (struct server *server, struct store *store, const struct mantis_req
     status = store_begin (store, MANTIS_READ, &error);
   if (status == MANTIS_OK)
     status = read_page (&pull, request, principal, reply, &error);
+  if (status == MANTIS_OK)
+    status = store_end (store, &error);
   if (status != MANTIS_OK) {
     reply_error (reply, &error);
     return;

@@ -18,6 +18,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { MOST_TRIES = 5 };
+
 struct batch {
   int64_t number; /* 0: none */
   const char *nonce;
@@ -136,11 +138,12 @@ answer_batch (struct server *server, struct push *push, const struct batch *batc
   return sender_save (server, push->store, sender, principal, 0, error);
 }
 
-/* One transaction.  *SETTLED: it is no new batch, and REPLY tells what became of it. */
+/* One transaction.  *SETTLED: it is no new batch, and REPLY tells what became of it.  *AGAIN: it got as far as to
+ * the rows; MANTIS_BUSY then is another program that wrote some of them meanwhile, or a deadlock with one. */
 static enum mantis_status
 push_once (struct server *server, struct push *push, const struct batch *batch,
            const struct block_changes *decoded, const struct mantis_request *request,
-           const struct mantis_principal *principal, struct reply *reply, bool *settled,
+           const struct mantis_principal *principal, struct reply *reply, bool *settled, bool *again,
            struct mantis_error *error)
 {
   struct store *store = push->store;
@@ -152,6 +155,7 @@ push_once (struct server *server, struct push *push, const struct batch *batch,
     status = store_begin (store, MANTIS_WRITE, error);
   if (status == MANTIS_OK && attached != store->attached)
     status = mantis_fail (error, MANTIS_BUSY, "the server's schema was changed just now");
+  *again = status == MANTIS_OK;
   if (status == MANTIS_OK)
     status = sender_find (store, request, principal, push->arena, &sender, error);
   if (status == MANTIS_OK && (*settled = !is_next (batch, &sender, reply)))
@@ -159,6 +163,31 @@ push_once (struct server *server, struct push *push, const struct batch *batch,
   if (status == MANTIS_OK)
     status = answer_batch (server, push, batch, &sender, principal, reply, error);
   return status == MANTIS_OK ? store_commit (store, error) : status;
+}
+
+/* As often as the database asks for it; and once more, row by row, when one of them is refused. */
+static enum mantis_status
+push_through (struct server *server, struct push *push, const struct batch *batch,
+              const struct block_changes *decoded, const struct mantis_request *request,
+              const struct mantis_principal *principal, struct reply *reply, bool *settled,
+              struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+  bool again = true;
+
+  for (int tries = 0; again && tries < MOST_TRIES; tries++) {
+    mantis_buf_clear (&reply->body);
+    status = push_once (server, push, batch, decoded, request, principal, reply, settled, &again,
+                        error);
+    if (status == MANTIS_OK)
+      return MANTIS_OK;
+    store_rollback (push->store);
+    if (status == MANTIS_REFUSED && push->mode != APPLY_EACH)
+      push->mode = APPLY_EACH;
+    else
+      again &= status == MANTIS_BUSY;
+  }
+  return status;
 }
 
 void
@@ -204,15 +233,8 @@ handle_push (struct server *server, struct store *store, const struct mantis_req
   if (status == MANTIS_STALE)
     reply_problem (reply, 409, "schema", error.text);
   if (status == MANTIS_OK)
-    status =
-        push_once (server, &push, &batch, &decoded, request, principal, reply, &settled, &error);
-  if (status == MANTIS_REFUSED) {
-    store_rollback (store);
-    mantis_buf_clear (&reply->body);
-    push.mode = APPLY_EACH;
-    status =
-        push_once (server, &push, &batch, &decoded, request, principal, reply, &settled, &error);
-  }
+    status = push_through (server, &push, &batch, &decoded, request, principal, reply, &settled,
+                           &error);
   if (settled)
     return;
   if (status != MANTIS_OK) {

@@ -331,6 +331,18 @@ store_commit (struct store *store, struct mantis_error *error)
   return status;
 }
 
+enum mantis_status
+store_end (struct store *store, struct mantis_error *error)
+{
+  enum mantis_status status = store->ops->commit (store->session, error);
+
+  if (status == MANTIS_OK)
+    store->in_transaction = false;
+  else
+    store_rollback (store);
+  return status;
+}
+
 void
 store_rollback (struct store *store)
 {

@@ -39,6 +39,9 @@ void store_close (struct store *store);
 enum mantis_status store_begin (struct store *store, enum mantis_mode mode,
                                 struct mantis_error *error);
 enum mantis_status store_commit (struct store *store, struct mantis_error *error);
+/* The end of a read transaction that has told somebody about the log: a storage may have given numbers in it,
+ * and they stand from here on. */
+enum mantis_status store_end (struct store *store, struct mantis_error *error);
 void store_rollback (struct store *store); /* does nothing outside a transaction */
 
 /* The table NAME, watched or not; NULL when there is none. */

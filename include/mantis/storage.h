@@ -31,8 +31,13 @@ struct mantis_session; /* a storage's */
 enum mantis_role { MANTIS_CLIENT = 1, MANTIS_SERVER = 2 };
 
 enum mantis_mode {
-  MANTIS_READ, /* one snapshot: all reads until commit() see one moment */
-  MANTIS_WRITE /* other writers are kept out from here on (SQLite: BEGIN IMMEDIATE) */
+  MANTIS_READ, /* one snapshot: all reads until commit() see one moment.  Where numbers of the log are given
+                  after the commits (other programs write while the database is open to all), those that
+                  this transaction sees for the first time are given in it, and stand when commit() has
+                  succeeded */
+  MANTIS_WRITE /* Mantis's other writers are kept out from here on.  So are other programs (SQLite: BEGIN
+                  IMMEDIATE), or commit() says MANTIS_BUSY when one of them has written a row that this
+                  transaction wrote, between its version being read and its being written */
 };
 
 /* How attach() found a table. */
@@ -82,7 +87,7 @@ struct mantis_storage {
   enum mantis_status (*begin) (struct mantis_session *session, enum mantis_mode mode,
                                struct mantis_error *error);
   /* On a server durable before it returns.  MANTIS_REFUSED: a deferred constraint does not hold; the
-   * transaction is still open. */
+   * transaction is still open.  MANTIS_BUSY: roll back, and do all of it again on the rows as they are. */
   enum mantis_status (*commit) (struct mantis_session *session, struct mantis_error *error);
   void (*rollback) (struct mantis_session *session);
 
@@ -100,7 +105,8 @@ struct mantis_storage {
 
   /* ---- Schema ---- */
 
-  /* In a write transaction: read the schema, watch the tables that match one of PATTERNS (names, or with
+  /* In a write transaction, which an engine whose schema is not transactional may commit and begin anew:
+   * each step has to bear being done twice.  Read the schema, watch the tables that match one of PATTERNS (names, or with
    * '*' and '?'; NULL: all), put back what is missing of the capture, stop watching the others.  Tables
    * of Mantis (__sync_*) and the engine's own never match.  *SCHEMA belongs to the session and lives until
    * its close(): earlier ones stay valid.  A table that cannot be synced is listed with a refusal. */

@@ -22,6 +22,6 @@ struct engine {
   char *(*ask) (const char *sql);
 };
 
-extern const struct engine engine_sqlite;
+extern const struct engine engine_sqlite, engine_mysql;
 
 #endif

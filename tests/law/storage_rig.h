@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct engine *const engine = &engine_sqlite;
+#ifndef LAW_ENGINE
+#define LAW_ENGINE engine_sqlite
+#endif
+static const struct engine *const engine = &LAW_ENGINE;
 static const struct mantis_storage *storage;
 static void *self;
 static struct mantis_session *session;

@@ -275,7 +275,8 @@ hash_on (uint64_t hash, const void *bytes, size_t length)
 }
 
 /* FNV-1a, 64 bits, over each ordinary column in the order of names (bytes): name, a zero byte,
- * class, NOT NULL and key position as a byte each.  Any storage gives the same for the same. */
+ * class, NOT NULL and key position as a byte each.  A key column counts as NOT NULL, said or not.
+ * Any storage gives the same for the same. */
 static enum mantis_status
 read_fingerprint (struct reading *r)
 {
@@ -291,7 +292,8 @@ read_fingerprint (struct reading *r)
       sorted[count++] = &table->columns[i];
   qsort (sorted, count, sizeof *sorted, by_name);
   for (size_t i = 0; i < count; i++) {
-    const unsigned char kind[] = {(unsigned char)sorted[i]->type_class, sorted[i]->not_null,
+    const unsigned char kind[] = {(unsigned char)sorted[i]->type_class,
+                                  sorted[i]->not_null || sorted[i]->key_position > 0,
                                   (unsigned char)sorted[i]->key_position};
     hash = hash_on (hash, sorted[i]->name, strlen (sorted[i]->name) + 1);
     hash = hash_on (hash, kind, sizeof kind);

@@ -241,6 +241,7 @@ static enum mantis_status
 commit (struct mantis_session *session, struct mantis_error *error)
 {
   AUTO_RESET sqlite3_stmt *end_it = NULL;
+  bool read = !session->writing;
   enum mantis_status status = need_transaction (session, false, error);
 
   if (status || (status = statement (session, "COMMIT", false, &end_it, error)))
@@ -249,6 +250,8 @@ commit (struct mantis_session *session, struct mantis_error *error)
     return sql_failed (session, error, "commit");
   session->in_transaction = session->writing = session->attached_now = false;
   session->savepoints = 0;
+  if (read)
+    forget_read (session);
   return MANTIS_OK;
 }
 

@@ -1,0 +1,427 @@
+/* attach.c - watch tables: is each captured, and still shaped as it was?
+ *
+ * __sync_tables remembers what was watched:
+ *   id           the number that entries of the log carry
+ *   name         of the table
+ *   key          its key columns
+ *   fingerprint  of its columns
+ *   created      when the engine made or rebuilt it: TRUNCATE and swaps of tables show here
+ *   state        watched, unwatched (by configuration), gone (dropped, or renamed)
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "mysql.h"
+
+#include <mysqld_error.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A row of __sync_tables. */
+struct remembered {
+  int64_t id;
+  const char *name, *key, *fingerprint, *created, *state;
+  bool found; /* matched by a table of now */
+};
+
+/* A trigger of ours as it stands. */
+struct standing {
+  const char *name, *table, *body, *event; /* "AFTER INSERT" */
+  bool wanted;
+};
+
+struct attaching {
+  struct mantis_session *session;
+  struct known_schema *schema;
+  struct mantis_arena *arena; /* of the schema */
+  struct remembered *remembered;
+  size_t remembered_count;
+  struct standing *standing;
+  size_t standing_count;
+  int64_t newest_id;
+  struct mantis_error *error;
+};
+
+/* ---- What there was ---- */
+
+static enum mantis_status
+load_remembered (struct attaching *a)
+{
+  AUTO_RESULT struct result result;
+  enum mantis_status status =
+      ask (a->session,
+           "SELECT id, name, `key`, fingerprint, created, state FROM __sync_tables ORDER BY id",
+           &result, a->error);
+  size_t most = !status && result.rows ? (size_t)mysql_num_rows (result.rows) : 0;
+
+  if (status)
+    return status;
+  if (!(a->remembered = mantis_arena_alloc (a->arena, (most + 1) * sizeof *a->remembered)))
+    return no_memory (a->error);
+  while (next_row (&result)) {
+    struct remembered *old = &a->remembered[a->remembered_count++];
+    const char **texts[] = {&old->name, &old->key, &old->fingerprint, &old->created, &old->state};
+    old->id = a->newest_id = integer_at (&result, 0);
+    for (int t = 0; t < (int)COUNT_OF (texts); t++) {
+      const char *text = text_at (&result, t + 1, a->arena);
+      *texts[t] = text ? text : "";
+    }
+  }
+  return mantis_arena_exhausted (a->arena) ? no_memory (a->error) : MANTIS_OK;
+}
+
+static enum mantis_status
+load_standing (struct attaching *a)
+{
+  AUTO_RESULT struct result result;
+  enum mantis_status status =
+      ask (a->session,
+           "SELECT trigger_name, event_object_table, action_statement,"
+           " concat(action_timing, ' ', event_manipulation)"
+           " FROM information_schema.triggers WHERE trigger_schema = DATABASE()"
+           " AND trigger_name LIKE '\\_\\_sync\\_%'",
+           &result, a->error);
+  size_t most = !status && result.rows ? (size_t)mysql_num_rows (result.rows) : 0;
+
+  if (status)
+    return status;
+  if (!(a->standing = mantis_arena_alloc (a->arena, (most + 1) * sizeof *a->standing)))
+    return no_memory (a->error);
+  while (next_row (&result))
+    a->standing[a->standing_count++] = (struct standing){.name = text_at (&result, 0, a->arena),
+                                                         .table = text_at (&result, 1, a->arena),
+                                                         .body = text_at (&result, 2, a->arena),
+                                                         .event = text_at (&result, 3, a->arena)};
+  return mantis_arena_exhausted (a->arena) ? no_memory (a->error) : MANTIS_OK;
+}
+
+static const char *
+key_text (struct attaching *a, const struct mantis_table *table)
+{
+  AUTO_BUF struct mantis_buf key = MANTIS_BUF_INIT;
+
+  for (size_t i = 0; i < table->key_count; i++) {
+    mantis_buf_text (&key, i ? "," : "");
+    add_name (&key, table->columns[table->key[i]].name);
+  }
+  return key.failed ? NULL : mantis_arena_copy (a->arena, key.bytes, key.length);
+}
+
+/* What was remembered under NAME; what has gone is another table's story. */
+static struct remembered *
+recall (struct attaching *a, const char *name)
+{
+  for (size_t i = 0; i < a->remembered_count; i++)
+    if (strcmp (a->remembered[i].name, name) == 0 && strcmp (a->remembered[i].state, "gone") != 0)
+      return &a->remembered[i];
+  return NULL;
+}
+
+/* Does a trigger of ID stand on another table than NAME?  Then its table was renamed. */
+static bool
+was_renamed (const struct attaching *a, int64_t id, const char *name)
+{
+  char prefix[40];
+
+  snprintf (prefix, sizeof prefix, "__sync_%lld_", (long long)id);
+  for (size_t i = 0; i < a->standing_count; i++)
+    if (strncmp (a->standing[i].name, prefix, strlen (prefix)) == 0 &&
+        strcmp (a->standing[i].table, name) != 0)
+      return true;
+  return false;
+}
+
+static struct standing *
+find_standing (struct attaching *a, const char *name)
+{
+  for (size_t i = 0; i < a->standing_count; i++)
+    if (strcmp (a->standing[i].name, name) == 0)
+      return &a->standing[i];
+  return NULL;
+}
+
+/* ---- Writing it down ---- */
+
+static enum mantis_status
+remember (struct attaching *a, const struct mantis_table *table, const struct facts *facts,
+          const char *key)
+{
+  AUTO_BUF struct mantis_buf sql = MANTIS_BUF_INIT;
+  const char *const texts[] = {table->name, key, table->fingerprint,
+                               facts->created ? facts->created : ""};
+
+  mantis_buf_printf (&sql,
+                     "REPLACE INTO __sync_tables (state, id, name, `key`, fingerprint, created)"
+                     " VALUES ('watched', %lld",
+                     (long long)table->id);
+  for (size_t i = 0; i < COUNT_OF (texts); i++) {
+    mantis_buf_text (&sql, ", ");
+    add_string (a->session, &sql, texts[i]);
+  }
+  mantis_buf_text (&sql, ")");
+  return query (a->session, &sql, NULL, a->error);
+}
+
+static enum mantis_status
+set_state (struct attaching *a, struct remembered *old, const char *state)
+{
+  old->state = state;
+  return runf (a->session, a->error, "UPDATE __sync_tables SET state = '%s' WHERE id = %lld", state,
+               (long long)old->id);
+}
+
+/* ---- Triggers ---- */
+
+static enum mantis_status
+drop_trigger (struct attaching *a, const char *name)
+{
+  AUTO_BUF struct mantis_buf sql = MANTIS_BUF_INIT;
+
+  mantis_buf_text (&sql, "DROP TRIGGER IF EXISTS ");
+  add_name (&sql, name);
+  return query (a->session, &sql, NULL, a->error);
+}
+
+static enum mantis_status
+make_trigger (struct attaching *a, const struct trigger *trigger)
+{
+  AUTO_BUF struct mantis_buf sql = MANTIS_BUF_INIT;
+  enum mantis_status status;
+
+  mantis_buf_text (&sql, "CREATE TRIGGER ");
+  add_name (&sql, trigger->name);
+  mantis_buf_printf (&sql, " %s ON ", trigger->event);
+  add_name (&sql, trigger->table);
+  mantis_buf_printf (&sql, " FOR EACH ROW %s", trigger->body);
+  status = query (a->session, &sql, NULL, a->error);
+  if (status && last_code (a->session) == ER_BINLOG_CREATE_ROUTINE_NEED_SUPER)
+    return mantis_fail (a->error, MANTIS_INVALID,
+                        "%s: the binary log is on, and user %s may not make triggers: SET GLOBAL"
+                        " log_bin_trust_function_creators = 1",
+                        a->session->storage->name, a->session->storage->user);
+  return status ? mantis_fail_in (a->error, "table \"%s\"", trigger->table) : MANTIS_OK;
+}
+
+/* Make the triggers of table AT that are not as they should be.  *LOST: there were some. */
+static enum mantis_status
+put_triggers (struct attaching *a, size_t at, bool *lost)
+{
+  struct trigger triggers[MOST_TRIGGERS];
+  size_t count;
+  enum mantis_status status =
+      capture_triggers (a->session, a->schema, at, a->arena, triggers, &count, a->error);
+
+  for (size_t i = 0; i < count && !status; i++) {
+    struct standing *standing = find_standing (a, triggers[i].name);
+    if (standing)
+      standing->wanted = true;
+    if (standing && strcmp (standing->body, triggers[i].body) == 0 &&
+        strcmp (standing->table, triggers[i].table) == 0 &&
+        strcmp (standing->event, triggers[i].event) == 0)
+      continue;
+    /* A body that follows the columns is made anew with them: for a moment there is none. */
+    *lost |= !standing || strcmp (standing->table, triggers[i].table) != 0;
+    if (standing)
+      status = drop_trigger (a, triggers[i].name);
+    if (!status)
+      status = make_trigger (a, &triggers[i]);
+  }
+  return status;
+}
+
+static enum mantis_status
+drop_unwanted (struct attaching *a)
+{
+  enum mantis_status status = MANTIS_OK;
+
+  for (size_t i = 0; i < a->standing_count && !status; i++)
+    if (!a->standing[i].wanted)
+      status = drop_trigger (a, a->standing[i].name);
+  return status;
+}
+
+/* ---- One table ---- */
+
+/* K23. */
+static void
+warn_of_shared_numbers (const struct mantis_table *table)
+{
+  if (table->autoincrement)
+    mantis_log (
+        MANTIS_WARNING,
+        "table \"%s\": its AUTO_INCREMENT key is counted by each side alone: devices that add rows"
+        " offline give one number to several rows, and all but one of these are set aside as"
+        " conflicts.  Use a UUID as key, or give each device a range of numbers",
+        table->name);
+}
+
+/* Which id has the table, and what happened to it? */
+static enum mantis_status
+identify (struct attaching *a, size_t at, const char *key, struct remembered **old,
+          enum mantis_watch *watch)
+{
+  struct mantis_table *table = &known_at (a->schema, at)->table;
+  enum mantis_status status = MANTIS_OK;
+
+  *old = recall (a, table->name);
+  *watch = *old ? MANTIS_WATCHED : MANTIS_NEW;
+  if (*old && (strcmp ((*old)->key, key) != 0 || was_renamed (a, (*old)->id, table->name))) {
+    status = set_state (a, *old, "gone");
+    *old = NULL; /* entries under its id speak of other keys, or of another table */
+    *watch = MANTIS_REWATCHED;
+  }
+  table->id = *old ? (*old)->id : ++a->newest_id;
+  if (*old)
+    (*old)->found = true;
+  return status;
+}
+
+/* The engine made it anew, and no ALTER TABLE explains that. */
+static bool
+was_replaced (const struct remembered *old, const struct mantis_table *table,
+              const struct facts *facts)
+{
+  return strcmp (old->created, facts->created ? facts->created : "") != 0 &&
+         strcmp (old->fingerprint, table->fingerprint) == 0;
+}
+
+static enum mantis_status
+watch_table (struct attaching *a, size_t at, struct remembered *old, const char *key,
+             enum mantis_watch watch)
+{
+  const struct known_table *known = known_at (a->schema, at);
+  const struct mantis_table *table = &known->table;
+  bool lost = false, same;
+  enum mantis_status status = put_triggers (a, at, &lost);
+
+  if (status)
+    return status;
+  if (old &&
+      (lost || strcmp (old->state, "watched") != 0 || was_replaced (old, table, &known->facts)))
+    watch = MANTIS_REWATCHED;
+  a->schema->attached[at].watch = watch;
+  if (watch == MANTIS_NEW)
+    warn_of_shared_numbers (table);
+  same = old && watch == MANTIS_WATCHED && strcmp (old->fingerprint, table->fingerprint) == 0 &&
+         strcmp (old->created, known->facts.created ? known->facts.created : "") == 0;
+  return same ? MANTIS_OK : remember (a, table, &known->facts, key);
+}
+
+/* ---- All of them ---- */
+
+/* Ids first: cascades lead from table to table. */
+static enum mantis_status
+watch_tables (struct attaching *a)
+{
+  size_t count = a->schema->shown.count;
+  struct remembered **old = mantis_arena_alloc (a->arena, (count + 1) * sizeof (void *));
+  const char **keys = mantis_arena_alloc (a->arena, (count + 1) * sizeof *keys);
+  enum mantis_watch *watch = mantis_arena_alloc (a->arena, (count + 1) * sizeof *watch);
+  enum mantis_status status = MANTIS_OK;
+
+  if (!old || !keys || !watch)
+    return no_memory (a->error);
+  for (size_t i = 0; i < count && !status; i++) {
+    if (a->schema->attached[i].table->refusal)
+      continue;
+    if (!(keys[i] = key_text (a, a->schema->attached[i].table)))
+      return no_memory (a->error);
+    status = identify (a, i, keys[i], &old[i], &watch[i]);
+  }
+  for (size_t i = 0; i < count && !status; i++)
+    if (!a->schema->attached[i].table->refusal)
+      status = watch_table (a, i, old[i], keys[i], watch[i]);
+  return status;
+}
+
+static enum mantis_status
+note_missing (struct attaching *a)
+{
+  enum mantis_status status = MANTIS_OK;
+
+  for (size_t i = 0; i < a->remembered_count && !status; i++) {
+    struct remembered *old = &a->remembered[i];
+    AUTO_BUF struct mantis_buf sql = MANTIS_BUF_INIT;
+    int64_t there = 0;
+    if (old->found || strcmp (old->state, "gone") == 0)
+      continue;
+    mantis_buf_text (&sql, "SELECT count(*) FROM information_schema.tables WHERE table_schema ="
+                           " DATABASE() AND table_name = ");
+    add_string (a->session, &sql, old->name);
+    if (sql.failed)
+      return no_memory (a->error);
+    if (!(status = ask_integer (a->session, sql.bytes, 0, &there, a->error)))
+      status = set_state (a, old, there ? "unwatched" : "gone");
+  }
+  return status;
+}
+
+/* What changes the schema commits: a lock of the session keeps another attach() out. */
+static enum mantis_status
+lock_schema (struct mantis_session *session, bool lock, struct mantis_error *error)
+{
+  int64_t got = 1;
+  enum mantis_status status =
+      lock ? ask_integer (session, "SELECT GET_LOCK(concat('mantis/', left(DATABASE(), 50)), 60)",
+                          0, &got, error)
+           : ask_integer (session, "SELECT RELEASE_LOCK(concat('mantis/', left(DATABASE(), 50)))",
+                          1, &got, error);
+
+  if (!status && !got)
+    return mantis_fail (error, MANTIS_BUSY, "%s: another mantisd is attaching to it",
+                        session->storage->name);
+  return status;
+}
+
+static enum mantis_status
+attach_all (struct attaching *a, const char *const *patterns)
+{
+  size_t keys = 1;
+  enum mantis_status status;
+
+  if ((status = read_signature (a->session, &a->session->signature, a->error)) ||
+      (status = describe_tables (a->session, patterns, a->schema, a->error)))
+    return status;
+  for (size_t i = 0; i < a->schema->shown.count; i++) {
+    const struct mantis_table *table = a->schema->attached[i].table;
+    if (!table->refusal && table->key_count > keys)
+      keys = table->key_count;
+  }
+  if ((status = make_log (a->session, keys, a->error)) || (status = load_remembered (a)) ||
+      (status = load_standing (a)) || (status = watch_tables (a)) || (status = drop_unwanted (a)))
+    return status;
+  return note_missing (a);
+}
+
+enum mantis_status
+storage_attach (struct mantis_session *session, const char *const *patterns,
+                const struct mantis_schema **schema, struct mantis_error *error)
+{
+  struct known_schema *made;
+  struct attaching a = {.session = session, .error = error};
+  enum mantis_status status = need_transaction (session, true, error);
+
+  if (status)
+    return status;
+  if (!(a.arena = mantis_arena_new (0)) || !(made = mantis_arena_alloc (a.arena, sizeof *made))) {
+    mantis_arena_free (a.arena);
+    return no_memory (error);
+  }
+  made->shown.size = sizeof made->shown;
+  made->arena = a.arena;
+  made->older = session->schema;
+  a.schema = session->schema = made; /* it lives until close(), whatever comes */
+  if ((status = runf (session, error, "UPDATE __sync_counter SET seq = %lld WHERE id = 1; COMMIT",
+                      (long long)session->seq)) || /* what begin() numbered */
+      (status = lock_schema (session, true, error)))
+    return status;
+  status = attach_all (&a, patterns);
+  if (!session->gone && lock_schema (session, false, status ? NULL : error) && !status)
+    status = MANTIS_BUSY;
+  if (status || (status = lock_again (session, error)))
+    return status;
+  session->attached = true;
+  session->checked_at = mantis_monotonic ();
+  *schema = &made->shown;
+  return MANTIS_OK;
+}
