@@ -65,7 +65,7 @@ def fingerprint(table):
     for column in sorted(table["columns"], key=lambda c: c["name"].encode()):
         if "generated" in column:
             continue
-        text = column["name"].encode() + bytes([0, affinity(column.get("type", "")), column.get("not_null", False), column.get("key", 0)])
+        text = column["name"].encode() + bytes([0, affinity(column.get("type", "")), column.get("not_null", False) or column.get("key", 0) > 0, column.get("key", 0)])
         for byte in text:
             total = (total ^ byte) * 1099511628211 % 2**64
     return f"{total:016x}"
