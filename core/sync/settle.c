@@ -172,6 +172,16 @@ take_server_row (struct settlement *s, const struct exception *exception,
   return status;
 }
 
+/* Its table lost its capture, and was not compared since: what the row holds may have been written after it was
+ * sent. */
+static bool
+went_unwatched (struct settlement *s, const struct sent *sent)
+{
+  const struct table_state *state = phase_of (&s->client->phases, sent->table);
+
+  return state && (state->phase == PHASE_SCAN || state->phase == PHASE_FIRST);
+}
+
 static enum mantis_status
 settle_exception (struct settlement *s, const struct exception *exception,
                   struct mantis_error *error)
@@ -188,7 +198,7 @@ settle_exception (struct settlement *s, const struct exception *exception,
     /* The edit was made on what we sent, and that stood; what the database derived from it comes before. */
     return status == MANTIS_OK && quiet ? base_on (s, sent, exception->rev, error) : status;
   }
-  if (!quiet)
+  if (!quiet || went_unwatched (s, sent))
     status = keep_loser (s, exception, error);
   return status == MANTIS_OK ? take_server_row (s, exception, error) : status;
 }

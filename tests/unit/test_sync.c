@@ -542,6 +542,25 @@ START_TEST (a_scan_does_not_pass_over_what_is_under_way)
 }
 END_TEST
 
+START_TEST (an_answer_does_not_overwrite_what_was_written_unseen)
+{
+  rig_start ("CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, v TEXT, n INTEGER)");
+  sql (SERVER, "CREATE TRIGGER number AFTER INSERT ON note BEGIN "
+               "UPDATE note SET n = 7 WHERE id = NEW.id; END");
+  node_start (A);
+  cycle (A);
+  sql (A, "INSERT INTO note VALUES ('k', 'one', 1)");
+  request (A, TALK);
+  sql_unseen (A, "UPDATE note SET v = 'unseen'");
+  scan (A);
+  serve (A, TALK);
+  answer (A, TALK);
+  cycle (A);
+  is (A, "one", NOTE ("k"));
+  is (A, "1", "SELECT count(*) FROM __sync_conflicts WHERE loser LIKE '%unseen%'");
+}
+END_TEST
+
 /* It differs from the server's at an equal cursor, and yet nobody wrote it here. */
 START_TEST (a_scan_takes_no_row_that_could_not_be_stored_for_one_of_ours)
 {
@@ -697,6 +716,7 @@ sync_suite (void)
   tcase_add_test (tests, a_row_of_the_feed_that_went_while_its_load_was_paused_is_none_of_ours);
   tcase_add_test (tests, a_load_that_was_paused_begins_anew);
   tcase_add_test (tests, a_scan_does_not_pass_over_what_is_under_way);
+  tcase_add_test (tests, an_answer_does_not_overwrite_what_was_written_unseen);
   tcase_add_test (tests, a_scan_takes_no_row_that_could_not_be_stored_for_one_of_ours);
   tcase_add_test (tests, a_table_that_loses_its_triggers_before_it_is_live_meets_the_server_anew);
   tcase_add_test (tests, a_scan_that_is_paused_overwrites_nothing);
