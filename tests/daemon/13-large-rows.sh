@@ -88,3 +88,10 @@ start_mantisd office --mode server
 wait_for_row office "SELECT 1 FROM doc WHERE id = 'huge' AND length(CAST(body AS BLOB)) = 2000001"
 settled office tablet
 wait_until tablet 'S["stuck"] == []'
+
+# ---- Larger than any message -----------------------------------------------------------------------------
+# Written on the server: nobody can fetch it, and who is to get it says of which table it is.
+sql office "INSERT INTO doc VALUES ('monster', zeroblob(70000000)), ('behind it', 'small')"
+wait_until tablet 'S["trouble"] and "\"doc\"" in S["trouble"] and "larger than a message" in S["trouble"]'
+sql office "DELETE FROM doc WHERE id = 'monster'"
+settled office tablet

@@ -49,6 +49,14 @@ read_row (sqlite3_stmt *rows, const struct mantis_table *table, struct mantis_ar
   return mantis_arena_exhausted (arena) ? NULL : row;
 }
 
+static enum mantis_status
+too_large (const struct mantis_table *table, struct mantis_error *error)
+{
+  return mantis_fail (error, MANTIS_FULL,
+                      "table \"%s\": a row is larger than a message may be, or there is no memory",
+                      table->name);
+}
+
 enum mantis_status
 rows_read (struct mantis_session *session, const struct mantis_table *table, const mantis_row *rows,
            size_t count, struct mantis_arena *arena, mantis_row *found, struct mantis_error *error)
@@ -71,7 +79,7 @@ rows_read (struct mantis_session *session, const struct mantis_table *table, con
     bind_key (get, 1, table, rows[i]);
     code = sqlite3_step (get);
     if (code == SQLITE_ROW && !(found[i] = read_row (get, table, arena, &bytes)))
-      return no_memory (error);
+      return too_large (table, error);
     if (code != SQLITE_ROW && code != SQLITE_DONE)
       return sql_failed (session, error, "read rows");
     sqlite3_reset (get);
@@ -163,7 +171,7 @@ read_page (struct mantis_session *session, sqlite3_stmt *get, const struct manti
     if (*count && (*count >= limit || used >= bytes))
       return MANTIS_OK;
     if (!grow (rows, *count, &room, arena) || !(row = read_row (get, table, arena, &used)))
-      return no_memory (error);
+      return too_large (table, error);
     ((mantis_row *)*rows)[(*count)++] = row;
   }
   *end = code == SQLITE_DONE;
