@@ -39,7 +39,7 @@ struct line {
 
 /* What a turn is given. */
 struct news {
-  bool noticed, hurry, set, may_send;
+  bool noticed, hurry, set, may_send, talking;
   bool deliver[CLIENT_SLOTS], ask[CLIENT_SLOTS];
   struct client_settings settings;
 };
@@ -62,7 +62,7 @@ struct dialer {
   struct task task;
   struct news given;
   int64_t due;
-  bool idle, impatient, open;
+  bool idle, impatient, looks_ahead, open;
   char trouble[sizeof ((struct mantis_error *)0)->text];
   /* Of the client's thread: */
   struct client *client;
@@ -162,11 +162,14 @@ turn_client (struct dialer *dialer)
   for (int i = 0; i < CLIENT_SLOTS; i++)
     if (given->may_send && given->ask[i])
       ask_client (dialer, i);
+  if (given->talking)
+    client_look_ahead (client);
   trouble = client_trouble (client);
   snprintf (dialer->trouble, sizeof dialer->trouble, "%s", trouble ? trouble : "");
   dialer->due = given->may_send ? client_due (client) : -1;
   dialer->idle = client_idle (client);
   dialer->impatient = client_impatient (client);
+  dialer->looks_ahead = client_looks_ahead (client);
 }
 
 static void
@@ -187,7 +190,7 @@ turn_work (struct task *task, size_t worker)
     return;
   }
   dialer->due = REOPEN_MS;
-  dialer->idle = dialer->impatient = false;
+  dialer->idle = dialer->impatient = dialer->looks_ahead = false;
   snprintf (dialer->trouble, sizeof dialer->trouble, "%s", error.text);
 }
 
@@ -283,6 +286,7 @@ begin_turn (struct dialer *dialer)
     news->deliver[i] = dialer->lines[i].state == LINE_ANSWERED;
     news->ask[i] = dialer->lines[i].state != LINE_BUSY;
   }
+  news->talking = dialer->lines[CLIENT_TALK].state == LINE_BUSY;
   news->settings = dialer->set.client;
   dialer->given = *news;
   *news = (struct news){.noticed = false};
@@ -397,7 +401,7 @@ turn_done (struct call *call)
     interrupt_pull (dialer);
   tell_waiters (dialer);
   loop_timer (dialer->due_timer, due);
-  if (dialer->again)
+  if (dialer->again || (dialer->looks_ahead && dialer->lines[CLIENT_TALK].state == LINE_BUSY))
     begin_turn (dialer);
 }
 

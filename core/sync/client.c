@@ -53,6 +53,7 @@ load_state (struct client *client, struct mantis_error *error)
   /* A batch in memory may speak of tables as they were; its keys are found again when its answer comes. */
   batch_free (client->batch);
   client->batch = NULL;
+  drop_ahead (client);
   client->loaded = status == MANTIS_OK;
   return status;
 }
@@ -147,6 +148,7 @@ client_free (struct client *client)
   if (!client)
     return;
   batch_free (client->batch);
+  drop_ahead (client);
   phases_free (&client->phases);
   queue_free (&client->queue);
   map_free (&client->keyless);

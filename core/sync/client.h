@@ -57,6 +57,11 @@ void client_next (struct client *client, enum client_slot slot, struct client_re
 void client_answered (struct client *client, enum client_slot slot,
                       const struct mantis_answer *answer);
 
+/* While a part of a large backlog is under way there is time to prepare the next one.  client_looks_ahead(): that is
+ * of use now. */
+bool client_looks_ahead (const struct client *client);
+void client_look_ahead (struct client *client);
+
 /* The database may have been written to, or somebody asked for a cycle. */
 void client_noticed (struct client *client);
 /* Look how much waits, and tell when that is much; whether anything may be sent or not. */

@@ -35,8 +35,12 @@ struct batch {
   struct mantis_arena *arena; /* of sent */
   struct sent *sent;
   size_t count, room;
-  struct map index;  /* key -> place in sent, plus 1 */
-  int64_t to_seq, q; /* the log up to to_seq, read in a snapshot whose log ended at q */
+  struct map index; /* key -> place in sent, plus 1 */
+  int64_t from, to_seq,
+      q;            /* the log behind from up to to_seq, read in a snapshot whose log ended at q */
+  int64_t attached; /* the schema (store->attached) that it speaks of */
+  bool whole;       /* nothing of the backlog is left behind it */
+  bool looked;      /* behind it, for the next one */
   struct mantis_buf body, revisions; /* of the message; the slot takes them */
   size_t changes;                    /* that travel */
 };
@@ -72,6 +76,7 @@ struct client {
   char nonce[NONCE_LENGTH + 1];
   struct flight flight;
   struct batch *batch;
+  struct batch *ahead; /* the next one, collected while BATCH is under way; see collect_ahead() */
   struct pace pull, push;
   int64_t
       pushed; /* head of the server's log once the last batch was applied: older pages are stale */
@@ -125,15 +130,34 @@ void pace_rest (struct client *client, int64_t took);
 /* A transaction of ROWS rows kept writers out for TOOK milliseconds. */
 void pace_learn (struct client *client, struct pace *pace, size_t rows, int64_t took);
 
+/* ---- batch.c --------------------------------------------------------------------------------- */
+struct batch *batch_new (void); /* NULL: no memory */
+void batch_free (struct batch *batch);
+/* The place of KEY in the batch, NULL: it has none. */
+struct sent *batch_find (struct batch *batch, const struct mantis_table *table, mantis_row key);
+/* The same, made if need be.  NULL: no memory. */
+struct sent *batch_key (struct batch *batch, const struct mantis_table *table, mantis_row key,
+                        bool *added);
+/* The keys of the log's entries behind batch->from, up to UPTO, until there are LIMIT keys.  *WHOLE: that was all. */
+enum mantis_status batch_take_log (struct client *client, struct batch *batch, int64_t upto,
+                                   size_t limit, bool *whole, struct mantis_error *error);
+/* The keys of __sync_pending that are due, and what is known there of those that the batch has.  *WHOLE becomes
+ * false when some stay behind. */
+enum mantis_status batch_take_pending (struct client *client, struct batch *batch, size_t limit,
+                                       bool *whole, struct mantis_error *error);
+
 /* ---- collect.c ------------------------------------------------------------------------------- */
 
 /* Gather what waits into client->batch, note it as under way and encode it.  With nothing to send,
  * client->batch stays NULL. */
 enum mantis_status collect (struct client *client, struct mantis_error *error);
+/* While a part of a large backlog is under way: gather and encode the next one, into client->ahead.  It says what it
+ * would say once the first is settled, if that brings no exception and nothing becomes pending meanwhile; where it
+ * might not, it is dropped. */
+enum mantis_status collect_ahead (struct client *client, struct mantis_error *error);
+void drop_ahead (struct client *client);
 /* After a restart: the keys of the batch under way, without rows. */
 enum mantis_status collect_again (struct client *client, struct mantis_error *error);
-void batch_free (struct batch *batch);
-struct sent *batch_find (struct batch *batch, const struct mantis_table *table, mantis_row key);
 
 /* ---- settle.c -------------------------------------------------------------------------------- */
 

@@ -18,225 +18,8 @@
 #include <string.h>
 
 enum {
-  LOG_CHUNK = 4096,
   READ_CHUNK = 16, /* rows in memory before their size is looked at: each may have megabytes */
-  PENDING_CHUNK = 5000,
-  STUCK_TRIES = 3, /* after so many, nobody waits for a pending change any more */
-  SOON = 4000      /* milliseconds */
 };
-
-void
-batch_free (struct batch *batch)
-{
-  if (!batch)
-    return;
-  mantis_arena_free (batch->arena);
-  free (batch->sent);
-  map_free (&batch->index);
-  mantis_buf_free (&batch->body);
-  mantis_buf_free (&batch->revisions);
-  free (batch);
-}
-
-static struct batch *
-batch_new (void)
-{
-  struct batch *batch = calloc (1, sizeof *batch);
-
-  if (batch && !(batch->arena = mantis_arena_new (0))) {
-    free (batch);
-    return NULL;
-  }
-  return batch;
-}
-
-struct sent *
-batch_find (struct batch *batch, const struct mantis_table *table, mantis_row key)
-{
-  int64_t *place = map_at (&batch->index, key_hash (table, key), false);
-
-  return place ? &batch->sent[*place - 1] : NULL;
-}
-
-/* The place of KEY in the batch, made if need be.  NULL: no memory. */
-static struct sent *
-batch_key (struct batch *batch, const struct mantis_table *table, mantis_row key, bool *added)
-{
-  uint64_t hash = key_hash (table, key);
-  int64_t *place = map_at (&batch->index, hash, true);
-  struct mantis_value *copy;
-
-  if (!place)
-    return NULL;
-  *added = *place == 0;
-  if (!*added)
-    return &batch->sent[*place - 1];
-  if (batch->count == batch->room) {
-    size_t room = batch->room ? batch->room * 2 : 64;
-    struct sent *sent = realloc (batch->sent, room * sizeof *sent);
-    if (!sent)
-      return NULL;
-    batch->sent = sent;
-    batch->room = room;
-  }
-  if (!(copy = arena_array (batch->arena, table->column_count, sizeof *copy)))
-    return NULL;
-  for (size_t i = 0; i < table->key_count; i++) {
-    struct mantis_value *value = &copy[table->key[i]];
-    *value = key[table->key[i]];
-    if ((value->type == MANTIS_TEXT || value->type == MANTIS_BLOB) &&
-        !(value->as.bytes = mantis_arena_copy (batch->arena, value->as.bytes, value->length)))
-      return NULL;
-  }
-  *place = (int64_t)++batch->count;
-  batch->sent[batch->count - 1] =
-      (struct sent){.table = table, .key = copy, .hash = hash, .evicted = true};
-  return &batch->sent[batch->count - 1];
-}
-
-/* ---- Keys from the log ----------------------------------------------------------------------- */
-
-static enum mantis_status
-take_entry (struct client *client, struct batch *batch, const struct mantis_entry *entry,
-            struct mantis_arena *arena, struct mantis_error *error)
-{
-  mantis_row key = key_row (entry->table, entry->key, arena);
-  struct sent *sent;
-  bool added;
-
-  if (!key)
-    return mantis_fail (error, MANTIS_FAILED, "out of memory");
-  /* An entry that an earlier, later-reading batch has told about already. */
-  if (!map_at (&client->queue.newest, key_hash (entry->table, key), false))
-    return MANTIS_OK;
-  if (!(sent = batch_key (batch, entry->table, key, &added)))
-    return mantis_fail (error, MANTIS_FAILED, "out of memory");
-  if (added) {
-    sent->first_seq = entry->seq;
-    sent->created = entry->operation == MANTIS_INSERT;
-    sent->base = queue_base (&client->queue, entry->seq, client->phases.rev);
-  }
-  sent->last_seq = entry->seq;
-  sent->time = entry->time - client->clock_ahead;
-  sent->evicted &= entry->operation == MANTIS_EVICT;
-  sent->written |= entry->operation == MANTIS_INSERT || entry->operation == MANTIS_UPDATE;
-  return MANTIS_OK;
-}
-
-/* The keys of the log's entries after the settled ones, up to UPTO, until there are LIMIT keys.  *WHOLE: that
- * was all. */
-static enum mantis_status
-take_log (struct client *client, struct batch *batch, int64_t upto, size_t limit, bool *whole,
-          struct mantis_error *error)
-{
-  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
-  enum mantis_status status =
-      arena ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "out of memory");
-  size_t count = LOG_CHUNK;
-
-  batch->to_seq = client->queue.acked;
-  while (status == MANTIS_OK && count == LOG_CHUNK && batch->count < limit) {
-    struct mantis_entry *entries;
-    mantis_arena_reset (arena);
-    status = client->store->ops->log_read (client->store->session, batch->to_seq, upto, LOG_CHUNK,
-                                           arena, &entries, &count, error);
-    for (size_t i = 0; i < count && status == MANTIS_OK && batch->count < limit; i++) {
-      batch->to_seq = entries[i].seq;
-      if (entries[i].table)
-        status = take_entry (client, batch, &entries[i], arena, error);
-    }
-  }
-  *whole = batch->to_seq >= upto;
-  if (count < LOG_CHUNK && batch->count < limit)
-    *whole = true;
-  return status;
-}
-
-/* ---- Keys that wait in __sync_pending -------------------------------------------------------- */
-
-/* *WHOLE becomes false when the row stays behind for now, but is still to be expected. */
-static enum mantis_status
-take_due (struct client *client, struct batch *batch, mantis_row row, int64_t now, bool room,
-          bool *whole, struct mantis_error *error)
-{
-  int64_t next_try = value_as_integer (&row[PENDING_NEXT_TRY]);
-  int64_t tries = value_as_integer (&row[PENDING_TRIES]), delay = retry_delay (tries);
-  const struct table_state *state =
-      phase_named (&client->phases, value_as_text (&row[PENDING_TBL]));
-  struct sent *sent;
-  mantis_row key;
-  bool added;
-
-  if (!state || !phase_pushes (state))
-    return MANTIS_OK;
-  if (key_parse (value_as_text (&row[PENDING_KEY]), state->table, batch->arena, &key, NULL) !=
-      MANTIS_OK)
-    return MANTIS_OK;
-  if (batch_find (batch, state->table, key))
-    return MANTIS_OK;
-  if (map_at (&client->queue.newest, key_hash (state->table, key), false)) {
-    *whole = false; /* it goes with what the log says of it */
-    return MANTIS_OK;
-  }
-  if (!room || !is_due (next_try, now, delay)) {
-    if (tries < STUCK_TRIES && is_due (next_try, now + SOON, delay))
-      *whole = false;
-    return MANTIS_OK;
-  }
-  if (!(sent = batch_key (batch, state->table, key, &added)))
-    return mantis_fail (error, MANTIS_FAILED, "out of memory");
-  sent->time = value_as_integer (&row[PENDING_TIME]);
-  sent->base = value_as_integer (&row[PENDING_BASE]);
-  sent->created = value_as_integer (&row[PENDING_CREATED]) != 0;
-  sent->evicted = false;
-  return MANTIS_OK;
-}
-
-/* A key of the log that waits there too is older than the log says. */
-static enum mantis_status
-join_pending (struct client *client, struct batch *batch, struct mantis_error *error)
-{
-  enum mantis_status status = MANTIS_OK;
-
-  for (size_t i = 0; i < batch->count && client->queue.pending.count && status == MANTIS_OK; i++) {
-    struct sent *sent = &batch->sent[i];
-    struct pending pending;
-    bool found;
-    status = pending_get (&client->queue, client->store, sent->table, sent->key, batch->arena,
-                          &pending, &found, error);
-    if (status != MANTIS_OK || !found)
-      continue;
-    sent->base = pending.base;
-    sent->created = pending.created;
-    sent->evicted = false;
-  }
-  return status;
-}
-
-static bool
-any_pushes (const struct phases *phases)
-{
-  for (size_t i = 0; i < phases->count; i++)
-    if (phase_pushes (&phases->tables[i]))
-      return true;
-  return false;
-}
-
-static enum mantis_status
-take_pending (struct client *client, struct batch *batch, size_t limit, bool *whole,
-              struct mantis_error *error)
-{
-  CLEANUP_WALK struct walk walk = walk_of (client->store, &table_pending);
-  enum mantis_status status = join_pending (client, batch, error);
-  mantis_row row;
-
-  if (client->queue.pending.count == 0 || !any_pushes (&client->phases))
-    return status;
-  while (status == MANTIS_OK && (*whole || batch->count < limit)
-         && (status = walk_next (&walk, &row, error)) == MANTIS_OK && row)
-    status = take_due (client, batch, row, mantis_now (), batch->count < limit, whole, error);
-  return status;
-}
 
 /* ---- Rows ------------------------------------------------------------------------------------ */
 
@@ -348,23 +131,32 @@ read_rows (struct client *client, struct batch *batch, struct rows *rows, size_t
 }
 
 static void
-encode_batch (struct client *client, struct batch *batch, const struct rows *rows, bool whole)
+encode_batch (struct client *client, struct batch *batch, const struct rows *rows)
 {
   const struct mantis_table *last = NULL;
 
   /* In the order of keys, in which the server writes each page of an index once. */
   qsort (rows->order, rows->count, sizeof *rows->order, compare_changes);
-  mantis_buf_printf (&batch->body, "{\"number\":%lld,\"nonce\":\"%s\",\"whole\":%s,\"changes\":[",
-                     (long long)client->flight.number, client->flight.nonce,
-                     whole ? "true" : "false");
+  mantis_buf_text (&batch->body, "{\"changes\":[");
   blocks_encode (&batch->body, rows->order, rows->count, BLOCK_PUSH);
-  mantis_buf_text (&batch->body, "]}");
   batch->changes = rows->count;
   for (size_t i = 0; i < rows->count; i++)
     if (rows->order[i]->table != last) {
       last = rows->order[i]->table;
       add_revision (&batch->revisions, phase_of (&client->phases, last));
     }
+}
+
+/* The batch becomes the one that is under way. */
+static enum mantis_status
+seal_batch (struct client *client, struct batch *batch, struct mantis_error *error)
+{
+  mantis_buf_printf (&batch->body, "],\"number\":%lld,\"nonce\":\"%s\",\"whole\":%s}",
+                     (long long)client->flight.number, client->flight.nonce,
+                     batch->whole ? "true" : "false");
+  client->batch = batch;
+  client->partly |= !batch->whole;
+  return batch->body.failed ? mantis_fail (error, MANTIS_FAILED, "out of memory") : MANTIS_OK;
 }
 
 /* ---- The batch ------------------------------------------------------------------------------- */
@@ -379,9 +171,9 @@ fitting (const struct rows *rows, size_t bytes)
   return count ? count : 1;
 }
 
-/* In a read transaction: the largest batch that fits. */
+/* In a read transaction: the largest batch that fits, of the log behind FROM. */
 static enum mantis_status
-gather (struct client *client, struct batch **out, struct rows *rows, bool *whole,
+gather (struct client *client, int64_t from, struct batch **out, struct rows *rows,
         struct mantis_error *error)
 {
   size_t limit = client->row_limit ? client->row_limit : client->push.whole;
@@ -395,10 +187,12 @@ gather (struct client *client, struct batch **out, struct rows *rows, bool *whol
       return mantis_fail (error, MANTIS_FAILED, "out of memory");
     mantis_arena_reset (rows->arena);
     rows->count = rows->bytes = 0;
+    batch->from = from;
     batch->q = client->queue.read_to;
-    status = take_log (client, batch, batch->q, limit, whole, error);
+    batch->attached = client->store->attached;
+    status = batch_take_log (client, batch, batch->q, limit, &batch->whole, error);
     if (status == MANTIS_OK)
-      status = take_pending (client, batch, limit, whole, error);
+      status = batch_take_pending (client, batch, limit, &batch->whole, error);
     if (status == MANTIS_OK)
       status = read_rows (client, batch, rows, bytes, error);
     if (status != MANTIS_OK || rows->bytes <= bytes || rows->count <= 1)
@@ -573,6 +367,73 @@ wake_pending (struct client *client, struct mantis_error *error)
   return client_end (client, status, error);
 }
 
+void
+drop_ahead (struct client *client)
+{
+  batch_free (client->ahead);
+  client->ahead = NULL;
+}
+
+/* Is what was collected ahead still what would be collected now? */
+static bool
+ahead_is_next (const struct client *client)
+{
+  return client->ahead && client->ahead->from == client->queue.acked &&
+         client->ahead->attached == client->store->attached && !client->queue.pending.count;
+}
+
+static enum mantis_status
+send_ahead (struct client *client, struct mantis_error *error)
+{
+  struct batch *batch = client->ahead;
+  enum mantis_status status;
+
+  client->ahead = NULL;
+  if ((status = note (client, batch, true, error)) != MANTIS_OK) {
+    batch_free (batch);
+    return status;
+  }
+  return seal_batch (client, batch, error);
+}
+
+bool
+client_looks_ahead (const struct client *client)
+{
+  const struct slot *talk = &client->slots[CLIENT_TALK];
+  const struct batch *batch = client->batch;
+
+  return talk->busy && client->greeted && client->flight.number && batch && !batch->looked &&
+         !batch->whole && !client->row_limit && !client->queue.pending.count &&
+         client->queue.read_to - batch->to_seq >= (int64_t)client->push.whole;
+}
+
+enum mantis_status
+collect_ahead (struct client *client, struct mantis_error *error)
+{
+  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
+  struct rows rows = {.arena = arena};
+  struct batch *batch = NULL;
+  enum mantis_status status = arena ? client_begin (client, MANTIS_READ, error)
+                                    : mantis_fail (error, MANTIS_FAILED, "out of memory");
+  bool goes = false;
+
+  if (status == MANTIS_OK)
+    status = queue_fold (&client->queue, client->store, error);
+  if (status == MANTIS_OK && client->batch) { /* its tables may have been read anew */
+    client->batch->looked = true;
+    status = gather (client, client->batch->to_seq, &batch, &rows, error);
+    goes = status == MANTIS_OK && rows.count > 0 && rows.count == batch->count;
+  }
+  status = client_end (client, status, error);
+  if (status == MANTIS_OK && goes) {
+    encode_batch (client, batch, &rows);
+    client->ahead = batch;
+    return status;
+  }
+  batch_free (batch);
+  return status;
+}
+
 enum mantis_status
 collect (struct client *client, struct mantis_error *error)
 {
@@ -581,8 +442,10 @@ collect (struct client *client, struct mantis_error *error)
   struct batch *batch = NULL;
   enum mantis_status status =
       arena ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "out of memory");
-  bool whole = true;
 
+  if (ahead_is_next (client))
+    return send_ahead (client, error);
+  drop_ahead (client);
   if (status == MANTIS_OK && client->wakes && client->queue.pending.count)
     status = wake_pending (client, error);
   client->wakes &= status != MANTIS_OK;
@@ -591,17 +454,13 @@ collect (struct client *client, struct mantis_error *error)
   if (status == MANTIS_OK)
     status = queue_fold (&client->queue, client->store, error);
   if (status == MANTIS_OK && something_waits (client))
-    status = gather (client, &batch, &rows, &whole, error);
+    status = gather (client, client->queue.acked, &batch, &rows, error);
   status = client_end (client, status, error);
   if (status == MANTIS_OK && batch && (rows.count || batch->to_seq > client->queue.acked))
     status = note (client, batch, rows.count > 0, error);
   if (status == MANTIS_OK && batch && rows.count) {
-    encode_batch (client, batch, &rows, whole);
-    if (batch->body.failed)
-      status = mantis_fail (error, MANTIS_FAILED, "out of memory");
-    client->batch = batch;
-    client->partly |= !whole;
-    return status;
+    encode_batch (client, batch, &rows);
+    return seal_batch (client, batch, error);
   }
   if (status == MANTIS_OK && batch)
     forget_settled (client, batch);
@@ -653,8 +512,9 @@ collect_again (struct client *client, struct mantis_error *error)
 
   if (!batch)
     return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  batch->from = client->queue.acked;
   batch->q = client->flight.q;
-  status = take_log (client, batch, client->flight.to_seq, SIZE_MAX, &whole, error);
+  status = batch_take_log (client, batch, client->flight.to_seq, SIZE_MAX, &whole, error);
   batch->to_seq = client->flight.to_seq;
   if (status == MANTIS_OK && client->queue.pending.count)
     status = find_marked (client, batch, error);

@@ -131,6 +131,7 @@ next_talk (struct client *client, struct slot *slot, struct mantis_error *error)
     client->noticed = true; /* after hello it is asked for by its number */
   empty_slot (slot);
   if (!client->greeted) {
+    drop_ahead (client);
     if ((status = hello_request (client, &slot->body, error)) == MANTIS_OK)
       slot->message = "hello";
   } else if (client->flight.number) {
@@ -220,6 +221,7 @@ too_large (struct client *client, struct slot *slot, const char *text)
     client->row_limit = changes > 2 ? changes / 2 : 1;
   batch_free (client->batch);
   client->batch = NULL;
+  drop_ahead (client);
 }
 
 static void
@@ -256,7 +258,7 @@ take_answer (struct client *client, enum client_slot which, struct slot *slot, j
     return schema_answer (client, json, error);
   if ((status = settle (client, json, error)) == MANTIS_OK) {
     client->may_pull = true;
-    client->noticed = true; /* there may be more */
+    client->noticed = true;                             /* there may be more */
     if (!json_is_true (json_object_get (json, "void"))) /* that was a batch which did get through */
       client->row_limit = 0;
   }
@@ -300,6 +302,17 @@ client_answered (struct client *client, enum client_slot which, const struct man
     failed (client, 0, answer->error ? answer->error : "no answer");
   else
     answered_problem (client, slot, answer);
+}
+
+/* ---- Meanwhile ------------------------------------------------------------------------------- */
+
+void
+client_look_ahead (struct client *client)
+{
+  struct mantis_error error;
+
+  if (client_looks_ahead (client) && collect_ahead (client, &error) != MANTIS_OK)
+    mantis_log (MANTIS_DEBUG, "%s", error.text); /* it will be tried again in its turn */
 }
 
 /* ---- From outside ---------------------------------------------------------------------------- */

@@ -130,6 +130,7 @@ take_new_id (struct client *client, int64_t known, struct mantis_error *error)
   client->flight = (struct flight){0};
   batch_free (client->batch);
   client->batch = NULL;
+  drop_ahead (client);
   return MANTIS_OK;
 }
 

@@ -330,6 +330,8 @@ settle (struct client *client, const json_t *answer, struct mantis_error *error)
   status = client_end (client, status, error);
   if (status != MANTIS_OK)
     return status;
+  if (burned || json_array_size (json_object_get (answer, "exceptions")))
+    drop_ahead (client); /* a base may be another now */
   if (!burned) {
     forget_sent (client);
     pace_learn (client, &client->push, client->batch->count,

@@ -104,6 +104,8 @@ client_talks (struct node *node)
   act_as (node);
   if (odds (3))
     client_noticed (node->client);
+  if (node->waits[CLIENT_TALK] && odds (2))
+    client_look_ahead (node->client);
   if (!odds (3))
     send_slot (node, CLIENT_TALK);
   if (!odds (3))

@@ -410,7 +410,7 @@ choose_settings (void)
       .interval = 5000,
       .batch_rows = parts ? 1 + chance (7) : 5000,
       .batch_bytes = 1 << 20,
-      .whole_rows = parts ? 5 + chance (45) : 20000,
+      .whole_rows = parts ? 3 + chance (30) : 20000,
       .whole_bytes = 8 << 20,
       .warn_entries = INT64_MAX,
   };

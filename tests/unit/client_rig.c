@@ -351,6 +351,15 @@ answered (int node, int slot)
 }
 
 bool
+look_ahead (int node)
+{
+  bool looks = client_looks_ahead (nodes[node].client);
+
+  client_look_ahead (nodes[node].client);
+  return looks;
+}
+
+bool
 exchange (int node, int slot)
 {
   if (!request (node, slot))

@@ -41,6 +41,9 @@ void refuse (int node, int slot, int status); /* somebody before the server answ
 /* What was answered, as text. */
 const char *answered (int node, int slot);
 
+/* Prepare the next batch while one is under way; false: that is of no use now. */
+bool look_ahead (int node);
+
 /* All three at once; false: there was nothing to send. */
 bool exchange (int node, int slot);
 /* The node's cycles until it has nothing to say; fails where that does not end. */

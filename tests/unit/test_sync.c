@@ -683,6 +683,88 @@ START_TEST (a_hello_of_before_the_schema_changed_counts_for_nothing)
 }
 END_TEST
 
+/* ---- The next part is collected while one is under way ---- */
+
+/* Six rows wait, two travel at a time, and the first part is on its way. */
+static void
+start_with_parts (void)
+{
+  start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
+  node_stop (A);
+  rig_settings.whole_rows = 2;
+  node_start (A);
+  sql (A, "UPDATE note SET v = 'edited' WHERE id = 'k'");
+  sql (A, "INSERT INTO note VALUES ('a', '1'), ('b', '1'), ('c', '1'), ('d', '1'), ('e', '1')");
+  exchange (A, TALK); /* hello */
+  ck_assert_ptr_nonnull (strstr (request (A, TALK), "edited"));
+  ck_assert (look_ahead (A));
+  ck_assert (!look_ahead (A));
+}
+
+START_TEST (the_next_part_is_ready_when_it_is_asked_for)
+{
+  start_with_parts ();
+  sql (A, "UPDATE note SET v = 'late' WHERE id = 'b'"); /* the second part was read before */
+  serve (A, TALK);
+  answer (A, TALK);
+  ck_assert_ptr_nonnull (strstr (request (A, TALK), "\"b\",\"1\""));
+  serve (A, TALK);
+  answer (A, TALK);
+  is (SERVER, "1", NOTE ("b"));
+  cycle (A);
+  is (SERVER, "late", NOTE ("b"));
+  is (SERVER, "6", "SELECT count(*) FROM note");
+  is (SERVER, "0", "SELECT count(*) FROM __sync_conflicts");
+}
+END_TEST
+
+START_TEST (an_exception_makes_it_worthless)
+{
+  start_with_parts ();
+  sql (SERVER, "UPDATE note SET v = 'theirs, later' WHERE id = 'k'");
+  sql (
+      SERVER,
+      "UPDATE __sync_log SET time = time + 3600000 WHERE seq = (SELECT max (seq) FROM __sync_log)");
+  sql (A, "UPDATE note SET v = 'late' WHERE id = 'b'");
+  serve (A, TALK);
+  answer (A, TALK);
+  ck_assert_ptr_null (strstr (request (A, TALK), "\"b\",\"1\""));
+  serve (A, TALK);
+  answer (A, TALK);
+  cycle (A);
+  is (SERVER, "theirs, later", NOTE ("k"));
+  is (A, "theirs, later", NOTE ("k"));
+  is (SERVER, "6", "SELECT count(*) FROM note");
+}
+END_TEST
+
+START_TEST (a_lost_batch_takes_it_along)
+{
+  start_with_parts ();
+  lose (A, TALK);
+  node_stop (A);
+  node_start (A);
+  cycle (A);
+  is (SERVER, "edited", NOTE ("k"));
+  is (SERVER, "6", "SELECT count(*) FROM note");
+}
+END_TEST
+
+/* A row of the part that is ready comes from the server meanwhile: it is held, and the edit is a conflict. */
+START_TEST (what_it_holds_is_not_overwritten)
+{
+  start_with_parts ();
+  sql (SERVER, "INSERT INTO note VALUES ('b', 'theirs')");
+  exchange (A, PULL);
+  is (A, "1", NOTE ("b"));
+  serve (A, TALK);
+  answer (A, TALK);
+  cycle (A);
+  is (SERVER, "1", "SELECT count(*) FROM __sync_conflicts WHERE key = '[\"b\"]'");
+  is (SERVER, "6", "SELECT count(*) FROM note");
+}
+END_TEST
+
 static Suite *
 sync_suite (void)
 {
@@ -723,6 +805,10 @@ sync_suite (void)
   tcase_add_test (tests, a_table_that_was_left_out_for_a_while_deletes_nothing);
   tcase_add_loop_test (tests, a_clock_that_is_off_by_less_than_two_seconds_counts_as_right, 0, 6);
   tcase_add_test (tests, a_hello_of_before_the_schema_changed_counts_for_nothing);
+  tcase_add_test (tests, the_next_part_is_ready_when_it_is_asked_for);
+  tcase_add_test (tests, an_exception_makes_it_worthless);
+  tcase_add_test (tests, a_lost_batch_takes_it_along);
+  tcase_add_test (tests, what_it_holds_is_not_overwritten);
   suite_add_tcase (suite, tests);
   return suite;
 }
