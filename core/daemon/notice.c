@@ -16,8 +16,9 @@
 #include <unistd.h>
 
 enum {
-  IDLE_MS = 1000, /* looks without being told, for what the descriptor cannot see */
-  BLIND_MS = 50,  /* the same where there is no descriptor */
+  IDLE_MS = 1000,   /* looks without being told, for what the descriptor cannot see */
+  BLIND_MS = 8,     /* the same where there is no descriptor */
+  BLIND_SHARE = 20, /* and one part in so many of the time is spent on that, at most */
   EXPECT_US =
       300 * 1000, /* the descriptor speaks before the commit can be seen: before its fsync */
   FIRST_PAUSE_US = 50,
@@ -177,6 +178,17 @@ pause_after (int64_t since)
   return since < FIRST_PAUSE_US ? FIRST_PAUSE_US : since > LAST_PAUSE_US ? LAST_PAUSE_US : since;
 }
 
+/* The same, while nothing tells of a commit. */
+static int64_t
+idle_pause (const struct notice *notice, int64_t cost)
+{
+  int64_t blind = BLIND_MS * 1000;
+
+  if (notice->watch >= 0 || cost * BLIND_SHARE > IDLE_MS * 1000)
+    return IDLE_MS * 1000;
+  return cost * BLIND_SHARE > blind ? cost * BLIND_SHARE : blind;
+}
+
 /* While somebody writes, the descriptor speaks for every page: it is then read at each look, not waited for. */
 static void *
 watch (void *context)
@@ -185,13 +197,14 @@ watch (void *context)
   struct pollfd fds[2] = {{.fd = notice->stop, .events = POLLIN},
                           {.fd = notice->watch, .events = POLLIN}}; /* -1 is passed over */
   int64_t first = 0, latest = -EXPECT_US - 1; /* when the descriptor began to speak, spoke last */
+  int64_t began, cost = 0; /* of the last look that found nothing, in microseconds */
+  bool changed;
 
   pthread_setname_np (pthread_self (), "notice");
   for (;;) {
     int64_t now = mantis_monotonic ();
     bool expecting = now - latest <= EXPECT_US;
-    int64_t pause = expecting ? pause_after (now - first)
-                              : (notice->watch < 0 ? BLIND_MS : IDLE_MS) * (int64_t)1000;
+    int64_t pause = expecting ? pause_after (now - first) : idle_pause (notice, cost);
     const struct timespec wait = {.tv_sec = pause / 1000000, .tv_nsec = pause % 1000000 * 1000};
     if (ppoll (fds, expecting ? 1 : 2, &wait, NULL) < 0)
       fds[0].revents = 0;
@@ -202,7 +215,10 @@ watch (void *context)
       if (!expecting)
         first = latest;
     }
-    if (look (notice)) { /* whatever is written meanwhile is one look */
+    began = mantis_monotonic ();
+    changed = look (notice);
+    cost = changed ? 0 : mantis_monotonic () - began; /* where one was found there may be more */
+    if (changed) { /* whatever is written meanwhile is one look */
       first = mantis_monotonic ();
       nanosleep (&(struct timespec){.tv_nsec = SEEN_PAUSE_US * 1000}, NULL);
     }

@@ -6,7 +6,7 @@
 #   mariadb_do FOLDER [ARGUMENT...]    the mariadb client as root of that instance
 #
 # mariadbd refuses to run as root: it runs as mysql then, or as nobody.  It dies with the shell that
-# started it, whatever happens to that one (PR_SET_PDEATHSIG).
+# started it, whatever happens to that one (PR_SET_PDEATHSIG), unless $mariadb_stays is yes.
 #
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
@@ -33,13 +33,14 @@ mariadb_user ()
 # Run COMMAND as that user, tied to this shell's life.
 mariadb_as ()
 {
-  local user
+  local user arguments=(--pdeathsig KILL)
 
+  [ "${mariadb_stays-no}" = no ] || arguments=(--pdeathsig keep)
   user=$(mariadb_user)
   if [ "$(id -u)" = 0 ]; then
-    exec setpriv --reuid "$user" --regid "$(id -g "$user")" --clear-groups --pdeathsig KILL "$@"
+    exec setpriv --reuid "$user" --regid "$(id -g "$user")" --clear-groups "${arguments[@]}" "$@"
   else
-    exec setpriv --pdeathsig KILL "$@"
+    exec setpriv "${arguments[@]}" "$@"
   fi
 }
 
