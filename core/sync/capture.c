@@ -154,14 +154,19 @@ note_generation (struct store *store, const struct mantis_attached *attached, ma
       [STATE_FINGERPRINT] = value_text (table->fingerprint),
       [STATE_PHASE] = value_text (phase_name (PHASE_LIVE)),
   };
-  enum mantis_status status;
+  int64_t unwatched = before ? value_as_integer (&before[STATE_REV]) : 0;
+  enum mantis_status status = MANTIS_OK;
 
   if (attached->watch == MANTIS_NOT_WATCHED || (known && attached->watch == MANTIS_WATCHED))
     return MANTIS_OK;
+  if (attached->watch == MANTIS_REWATCHED)
+    status = store->ops->log_head (store->session, &unwatched, error);
+  row[STATE_REV] = value_integer (unwatched);
   store->generation++;
   row[STATE_GENERATION] = value_integer (
       attached->watch == MANTIS_REWATCHED || generation == 0 ? store->generation : generation);
-  status = store_put (store, &table_state, row, error);
+  if (status == MANTIS_OK)
+    status = store_put (store, &table_state, row, error);
   if (status == MANTIS_OK)
     status = store_put_meta_integer (store, "generation", store->generation, error);
   return status;

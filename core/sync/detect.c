@@ -46,6 +46,20 @@ fast_forwards (const struct push *push, const struct pushed *item)
   return !push->anonymous && version->origin && strcmp (version->origin, push->node) == 0;
 }
 
+/* The newest revision at which rows of TABLE may have been written unseen since they got theirs; 0: none. */
+static enum mantis_status
+unwatched_until (const struct push *push, const struct mantis_table *table, int64_t *until,
+                 struct mantis_error *error)
+{
+  struct mantis_value key[STATE_COLUMNS] = {
+      [STATE_REMOTE] = value_text (""), [STATE_TBL] = value_text (table->name)};
+  mantis_row row;
+  enum mantis_status status = store_get (push->store, &table_state, key, push->arena, &row, error);
+
+  *until = status == MANTIS_OK && row ? value_as_integer (&row[STATE_REV]) : 0;
+  return status;
+}
+
 /* The row was looked at: what does that make of the change? */
 static void
 compare (struct pushed *item)
@@ -55,6 +69,11 @@ compare (struct pushed *item)
 
   if (change->deleted ? gone : !gone && rows_agree (change->table, change->row, item->current)) {
     item->outcome = OUTCOME_SAME;
+    return;
+  }
+  if (item->unwatched) { /* it wins, and the row as it was is kept: guarantee 6 */
+    item->reason = "the table's triggers were lost: this may have been written unseen";
+    item->decided_by = "mantis";
     return;
   }
   /* A new row, where nothing is remembered of its key, meets nobody.  A row that is not new and is gone
@@ -113,18 +132,24 @@ detect_run (struct push *push, size_t from, size_t *count, struct mantis_error *
   mantis_row *rows = arena_array (push->arena, length, sizeof *rows);
   bool *unclear = arena_array (push->arena, length, sizeof *unclear);
   struct mantis_version *versions = arena_array (push->arena, length, sizeof *versions);
+  const struct mantis_table *table = push->items[from].change.table;
   enum mantis_status status;
+  int64_t until;
 
   if (!rows || !unclear || !versions)
     return mantis_fail (error, MANTIS_FULL, "the batch is larger than its limit");
   for (size_t i = 0; i < length; i++)
     rows[i] = push->items[from + i].change.row;
-  status = push->store->ops->versions (push->store->session, push->items[from].change.table, rows,
-                                       *count, push->arena, versions, error);
+  status = push->store->ops->versions (push->store->session, table, rows, *count, push->arena,
+                                       versions, error);
+  if (status == MANTIS_OK)
+    status = unwatched_until (push, table, &until, error);
   for (size_t i = 0; i < *count && status == MANTIS_OK; i++) {
     struct pushed *item = &push->items[from + i];
     item->version = versions[i];
     unclear[i] = !fast_forwards (push, item);
+    item->unwatched = !unclear[i] && item->change.base <= until && item->version.rev <= until;
+    unclear[i] |= item->unwatched;
   }
   if (status == MANTIS_OK)
     status = look (push, from, *count, unclear, error);

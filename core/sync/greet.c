@@ -208,6 +208,22 @@ judge_cursor (struct client *client, const char *state, const json_t *head,
 
 /* ---- Tables ---------------------------------------------------------------------------------- */
 
+/* What the server made of the table came to nobody's notice, or comes by: what was compared is to be compared again. */
+static enum mantis_status
+start_over (struct client *client, struct table_state *state, struct mantis_error *error)
+{
+  if (state->phase == PHASE_SCAN) {
+    /* What differs may be the server's doing as well as ours. */
+    phase_set (state, PHASE_FIRST);
+    return seen_forget (&client->queue, client->store, state->table, error);
+  }
+  if (state->phase == PHASE_LIVE)
+    phase_set (state, PHASE_REPAIR);
+  else if (state->loaded)
+    phase_set (state, state->phase);
+  return MANTIS_OK;
+}
+
 static enum mantis_status
 judge_table (struct client *client, struct table_state *state, const json_t *about,
              struct mantis_error *error)
@@ -224,8 +240,8 @@ judge_table (struct client *client, struct table_state *state, const json_t *abo
                                  : "the server has it now");
     state->missing = state->differs = false;
     phase_pause (state, NULL);
-    if (state->generation && state->generation != generation && state->phase == PHASE_LIVE)
-      phase_set (state, PHASE_REPAIR);
+    if (state->generation && state->generation != generation)
+      status = start_over (client, state, error);
     state->changed |= state->generation != generation;
     state->generation = generation;
     return status;
@@ -242,16 +258,7 @@ judge_table (struct client *client, struct table_state *state, const json_t *abo
     state->missing = !reason;
     phase_pause (state, reason ? reason : "the server has no such table");
   }
-  /* Its changes are skipped from now on. */
-  if (state->phase == PHASE_LIVE)
-    phase_set (state, PHASE_REPAIR);
-  else if (state->phase == PHASE_SCAN) {
-    /* What differs later may be the server's doing as well as ours. */
-    phase_set (state, PHASE_FIRST);
-    status = seen_forget (&client->queue, client->store, state->table, error);
-  } else if (state->loaded)
-    phase_set (state, state->phase);
-  return status;
+  return start_over (client, state, error); /* its changes are skipped from now on */
 }
 
 static bool

@@ -151,7 +151,7 @@ keep (struct push *push, const struct pushed *item, struct mantis_error *error)
       .key = change->row,
       .outcome = won ? "beaten" : outcome_name (item->outcome),
       .reason = item->reason,
-      .node = won ? item->version.origin : push->node,
+      .node = !won ? push->node : item->unwatched ? NULL : item->version.origin,
       .loser = won ? item->current : pushed,
       .loser_time = won ? item->version.updated_at : change->updated_at,
       .winner = won ? pushed : item->current,
@@ -165,6 +165,13 @@ keep (struct push *push, const struct pushed *item, struct mantis_error *error)
   return conflict_keep (push->store, &conflict, error);
 }
 
+/* Does what stood there go for ITEM, and may its author not have known it? */
+static bool
+beats (const struct pushed *item)
+{
+  return item->conflict || (item->unwatched && item->current);
+}
+
 enum mantis_status
 push_record (struct push *push, struct mantis_error *error)
 {
@@ -174,11 +181,11 @@ push_record (struct push *push, struct mantis_error *error)
     struct pushed *item = &push->items[i];
     switch (item->outcome) {
     case OUTCOME_APPLIED:
-      if (item->conflict)
+      if (beats (item))
         status = keep (push, item, error);
       break;
     case OUTCOME_MERGED:
-      if (item->conflict) /* what the database altered by itself is no conflict */
+      if (beats (item)) /* what the database altered by itself is no conflict */
         status = keep (push, item, error);
       if (item->altered) /* it won: its author has lost nothing */
         item->decided_by = NULL;

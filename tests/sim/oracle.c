@@ -65,15 +65,13 @@ is_blind (const struct node *node, int table, const char *key, const struct row 
   const struct row *first = node->met ? image_find (&node->initial, table, key) : before;
   char sql[160];
 
-  if (node->index == 0)
-    return false;
   snprintf (sql, sizeof sql,
             "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = '%s' AND "
             "name GLOB '__sync_*'",
             world->tables[table]->name);
   if (has (WITH_SCAN) && ask (node->app, sql) == 0)
     return true;
-  return before && first && strcmp (first->v, before->v) == 0;
+  return node->index && before && first && strcmp (first->v, before->v) == 0;
 }
 
 static void

@@ -111,7 +111,7 @@ something_special (struct node *node)
   } else if (has (WITH_SCHEMA) && odds (3))
     add_column (odds (3) ? &world->nodes[0] : node, table);
   else if (has (WITH_SCAN) && odds (3))
-    rebuild_table (node, table);
+    rebuild_table (odds (4) ? &world->nodes[0] : node, table);
   else if (has (WITH_SCAN) && node->up && odds (3))
     client_scan (node->client, NULL, &error);
   else if (has (WITH_RESTORE) && world->nodes[0].copied && odds (2))

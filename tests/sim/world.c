@@ -339,7 +339,10 @@ rebuild_table (struct node *node, int table)
     }
     sqlite3_free (sql);
   }
-  forget_origin (node, table);
+  if (node->index)
+    forget_origin (node, table);
+  else
+    note_server ();
   run_sql (node->app, "PRAGMA foreign_keys = %s", world->seed % 3 ? "ON" : "OFF");
 }
 

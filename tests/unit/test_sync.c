@@ -621,6 +621,35 @@ START_TEST (a_scan_that_is_paused_overwrites_nothing)
 }
 END_TEST
 
+START_TEST (a_load_begins_anew_when_the_server_lost_its_triggers)
+{
+  start_loading ();
+  node_start (A);
+  exchange (A, TALK);
+  exchange (A, TALK);
+  exchange (A, PULL);
+  is (A, "s", NOTE ("a"));
+  rebuild_notes (SERVER, "UPDATE note SET v = 'unseen' WHERE id = 'a'");
+  cycle (A);
+  is (A, "unseen", NOTE ("a"));
+}
+END_TEST
+
+START_TEST (what_was_written_unseen_on_the_server_is_kept)
+{
+  start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
+  sql (A, "UPDATE note SET v = 'mine'");
+  rebuild_notes (SERVER, "UPDATE note SET v = 'unseen'");
+  exchange (A, TALK);
+  is (SERVER, "mine", NOTE ("k"));
+  is (SERVER, "1", "SELECT count(*) FROM __sync_conflicts WHERE loser LIKE '%unseen%'");
+  cycle (A);
+  sql (A, "UPDATE note SET v = 'more'");
+  cycle (A); /* made on what the server has now */
+  is (SERVER, "1", "SELECT count(*) FROM __sync_conflicts");
+}
+END_TEST
+
 START_TEST (a_table_that_was_left_out_for_a_while_deletes_nothing)
 {
   start_with_k (NOTES SEATS, "INSERT INTO note VALUES ('k', 'one')");
@@ -802,6 +831,8 @@ sync_suite (void)
   tcase_add_test (tests, a_scan_takes_no_row_that_could_not_be_stored_for_one_of_ours);
   tcase_add_test (tests, a_table_that_loses_its_triggers_before_it_is_live_meets_the_server_anew);
   tcase_add_test (tests, a_scan_that_is_paused_overwrites_nothing);
+  tcase_add_test (tests, a_load_begins_anew_when_the_server_lost_its_triggers);
+  tcase_add_test (tests, what_was_written_unseen_on_the_server_is_kept);
   tcase_add_test (tests, a_table_that_was_left_out_for_a_while_deletes_nothing);
   tcase_add_loop_test (tests, a_clock_that_is_off_by_less_than_two_seconds_counts_as_right, 0, 6);
   tcase_add_test (tests, a_hello_of_before_the_schema_changed_counts_for_nothing);
