@@ -12,23 +12,6 @@
 
 #include <stdlib.h>
 
-static struct mantis_arena *arena;
-static struct mantis_buf buf;
-static struct mantis_error error;
-
-static void
-set_up (void)
-{
-  arena = mantis_arena_new (0);
-}
-
-static void
-tear_down (void)
-{
-  mantis_arena_free (arena);
-  mantis_buf_free (&buf);
-}
-
 /* ---- Tables ---- */
 
 static const struct mantis_column

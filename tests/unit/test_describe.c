@@ -8,23 +8,6 @@
 
 #include <stdlib.h>
 
-static struct mantis_arena *arena;
-static struct mantis_buf buf;
-static struct mantis_error error;
-
-static void
-set_up (void)
-{
-  arena = mantis_arena_new (0);
-}
-
-static void
-tear_down (void)
-{
-  mantis_arena_free (arena);
-  mantis_buf_free (&buf);
-}
-
 static enum mantis_status
 decode (const char *json_text, const struct mantis_table **table)
 {

@@ -9,21 +9,6 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 
-static struct mantis_arena *arena;
-static struct mantis_error error;
-
-static void
-set_up (void)
-{
-  arena = mantis_arena_new (0);
-}
-
-static void
-tear_down (void)
-{
-  mantis_arena_free (arena);
-}
-
 /* The key is (b, a): not in the order of the columns. */
 static const struct mantis_column columns[] = {{.name = "a", .declared = "", .key_position = 2},
                                                {.name = "x", .declared = ""},

@@ -11,21 +11,6 @@
 
 #include <stdlib.h>
 
-static struct mantis_arena *arena;
-static struct mantis_error error;
-
-static void
-set_up (void)
-{
-  arena = mantis_arena_new (0);
-}
-
-static void
-tear_down (void)
-{
-  mantis_arena_free (arena);
-}
-
 /* ---- Values ---- */
 
 static bool

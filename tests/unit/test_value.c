@@ -11,23 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct mantis_arena *arena;
-static struct mantis_buf buf;
-static struct mantis_error error;
-
-static void
-set_up (void)
-{
-  arena = mantis_arena_new (0);
-}
-
-static void
-tear_down (void)
-{
-  mantis_arena_free (arena);
-  mantis_buf_free (&buf);
-}
-
 /* Without ck_assert(), which takes microseconds: this is asked a million times. */
 static enum mantis_status
 decode (const char *form, struct mantis_value *value)

@@ -1,4 +1,4 @@
-/* wire_rig.h - what the tests of core/wire share: values, tables, chance.
+/* wire_rig.h - what the tests of core/wire share: memory, values, tables, chance.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -10,6 +10,24 @@
 #include <check.h>
 #include <math.h>
 #include <string.h>
+
+/* Each check begins with an arena of its own. */
+static struct mantis_arena *arena;
+static struct mantis_buf buf;
+static struct mantis_error error;
+
+static void
+set_up (void)
+{
+  arena = mantis_arena_new (0);
+}
+
+static void
+tear_down (void)
+{
+  mantis_arena_free (arena);
+  mantis_buf_free (&buf);
+}
 
 static inline uint64_t
 draw (void) /* xorshift64*, https://arxiv.org/abs/1402.6246 */
