@@ -63,27 +63,12 @@ stop_mantisd tablet
 stop_mantisd office
 
 # ---- SIGTERM, again and again ----------------------------------------------------------------------------
-stream ()
-{
-  local i=0
-
-  until [ -e enough ]; do
-    i=$((i + 1))
-    sql "$1" "BEGIN IMMEDIATE;
-      WITH RECURSIVE k(k) AS (VALUES (1) UNION ALL SELECT k + 1 FROM k WHERE k < 1 + $i * 7 % 50)
-        INSERT INTO note SELECT '$1-$i-' || k, hex(randomblob(20)) FROM k;
-      UPDATE tally SET n = n + 1 + $i * 7 % 50 WHERE who = '$1';
-      UPDATE note SET body = body || '!' WHERE id = '$1-' || ($i - 1) || '-1';
-      COMMIT" || echo "$1: write $i failed" >> failures
-    sleep 0.02
-  done
-}
 sql tablet "UPDATE tally SET n = 0 WHERE who = 'tablet'"
 for name in office tablet till; do
   start_mantisd $name --mode "$(mode_of $name)"
 done
 for name in office tablet till; do
-  stream $name &
+  keep_writing $name 0.02 &
 done
 for ((round = 0; round < 20; round++)); do
   case $((round % 4)) in

@@ -11,26 +11,10 @@ start_mantisd tablet --mode client
 wait_for_sync till office
 wait_for_sync tablet office
 
-# write NAME: rows with running numbers, in transactions of different sizes, until the file "enough" is there.
-write ()
-{
-  local i=0
-
-  sql "$1" "INSERT INTO tally VALUES ('$1', 0)"
-  until [ -e enough ]; do
-    i=$((i + 1))
-    sql "$1" "BEGIN IMMEDIATE;
-      WITH RECURSIVE k(k) AS (VALUES (1) UNION ALL SELECT k + 1 FROM k WHERE k < 1 + $i * 7 % 50)
-        INSERT INTO note SELECT '$1-$i-' || k, hex(randomblob(20)) FROM k;
-      UPDATE tally SET n = n + 1 + $i * 7 % 50 WHERE who = '$1';
-      UPDATE note SET body = body || '!' WHERE id = '$1-' || ($i - 1) || '-1';
-      COMMIT" || echo "$1: write $i failed" >> failures
-    sleep 0.01
-  done
-}
 writers=()
 for name in office till tablet; do
-  write $name &
+  sql $name "INSERT INTO tally VALUES ('$name', 0)"
+  keep_writing $name 0.01 &
   writers+=($!)
 done
 RANDOM=4711

@@ -333,6 +333,24 @@ sql ()
   sqlite3 -bail -cmd '.timeout 20000' "$1.db" "$2"
 }
 
+# keep_writing NAME PAUSE: rows of the table note with running numbers, in transactions of different sizes, their number
+# in NAME's row of the table tally, until the file "enough" is there.  What fails stands in the file "failures".
+keep_writing ()
+{
+  local i=0
+
+  until [ -e enough ]; do
+    i=$((i + 1))
+    sql "$1" "BEGIN IMMEDIATE;
+      WITH RECURSIVE k(k) AS (VALUES (1) UNION ALL SELECT k + 1 FROM k WHERE k < 1 + $i * 7 % 50)
+        INSERT INTO note SELECT '$1-$i-' || k, hex(randomblob(20)) FROM k;
+      UPDATE tally SET n = n + 1 + $i * 7 % 50 WHERE who = '$1';
+      UPDATE note SET body = body || '!' WHERE id = '$1-' || ($i - 1) || '-1';
+      COMMIT" || echo "$1: write $i failed" >> failures
+    sleep "$2"
+  done
+}
+
 # The application's tables.
 tables ()
 {
