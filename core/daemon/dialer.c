@@ -68,6 +68,7 @@ struct dialer {
   struct client *client;
   struct client_settings settings;
   uint64_t number; /* of the client */
+  bool folding;    /* its log */
 };
 
 static void begin_turn (struct dialer *dialer);
@@ -153,10 +154,10 @@ turn_client (struct dialer *dialer)
   for (int i = 0; i < CLIENT_SLOTS; i++)
     if (given->deliver[i] && dialer->lines[i].asker == dialer->number)
       client_answered (client, i, &dialer->lines[i].answer);
-  if (given->noticed) {
+  if (given->noticed)
     client_noticed (client);
-    client_watch (client);
-  }
+  if (given->noticed || dialer->folding)
+    dialer->folding = client_watch (client);
   if (given->hurry)
     client_hurry (client);
   for (int i = 0; i < CLIENT_SLOTS; i++)
@@ -167,6 +168,8 @@ turn_client (struct dialer *dialer)
   trouble = client_trouble (client);
   snprintf (dialer->trouble, sizeof dialer->trouble, "%s", trouble ? trouble : "");
   dialer->due = given->may_send ? client_due (client) : -1;
+  if (dialer->folding && (dialer->due < 0 || dialer->due > SOON_MS))
+    dialer->due = SOON_MS;
   dialer->idle = client_idle (client);
   dialer->impatient = client_impatient (client);
   dialer->looks_ahead = client_looks_ahead (client);

@@ -6,7 +6,10 @@
 
 #include <string.h>
 
-enum { LONGEST_WAIT = 25000 }; /* milliseconds that a pull may wait at the server */
+enum {
+  LONGEST_WAIT = 25000, /* milliseconds that a pull may wait at the server */
+  FOLD_ENTRIES = 50000  /* of the log, from which on repeated writes of a row are folded */
+};
 
 /* Texts are those of the start: what they come from does not change while we run. */
 struct dialer_settings
@@ -27,7 +30,8 @@ follow_settings (const struct mantis *node)
                  .batch_bytes = (size_t)live->batch_bytes,
                  .whole_rows = (size_t)live->whole_rows,
                  .whole_bytes = (size_t)live->whole_bytes,
-                 .warn_entries = live->warn_entries},
+                 .warn_entries = live->warn_entries,
+                 .fold_entries = FOLD_ENTRIES},
       .token_file = live->token_file};
 }
 

@@ -55,6 +55,7 @@ load_state (struct client *client, struct mantis_error *error)
   client->batch = NULL;
   drop_ahead (client);
   client->loaded = status == MANTIS_OK;
+  backlog_forget (client);
   return status;
 }
 
@@ -156,6 +157,7 @@ client_free (struct client *client)
     mantis_buf_free (&client->slots[i].body);
     mantis_buf_free (&client->slots[i].revisions);
   }
+  backlog_forget (client);
   free (client->trouble);
   free (client->asked_table);
   free (client->asked_after);

@@ -24,6 +24,7 @@ struct client_settings {
   size_t batch_rows, batch_bytes; /* of a part of a backlog or load */
   size_t whole_rows, whole_bytes; /* a changeset up to this size is never cut */
   int64_t warn_entries;           /* of the log that wait: from so many on it is told */
+  int64_t fold_entries;           /* from so many on, what is told twice leaves it; 0: never */
 };
 
 enum client_slot { CLIENT_TALK, CLIENT_PULL, CLIENT_SLOTS };
@@ -64,8 +65,9 @@ void client_look_ahead (struct client *client);
 
 /* The database may have been written to, or somebody asked for a cycle. */
 void client_noticed (struct client *client);
-/* Look how much waits, and tell when that is much; whether anything may be sent or not. */
-void client_watch (struct client *client);
+/* Look how much waits, whether anything may be sent or not: tell when that is much, and make it less.  True:
+ * there is more to do, soon. */
+bool client_watch (struct client *client);
 /* Begin a cycle now: forget the backoff. */
 void client_hurry (struct client *client);
 /* Compare TABLE (NULL: all) with the server and queue what no trigger saw. */

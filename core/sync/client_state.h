@@ -107,6 +107,9 @@ struct client {
   int64_t rest_until; /* no pull before: the application wants its turn (monotonic milliseconds) */
   int64_t log_end,
       written_at;    /* of the log when last looked at, and when the application moved it */
+  int64_t folded;    /* entries that were left when the log was folded last */
+  int64_t *spare;    /* numbers of entries that are to leave the log */
+  size_t spare_count, spare_done;
   int64_t warned_at; /* entries that waited when that was told last; 0: not since they were few */
   char *trouble;
 };
@@ -176,6 +179,7 @@ enum mantis_status receive (struct client *client, const json_t *page, struct li
 
 /* ---- backlog.c ------------------------------------------------------------------------------- */
 
+void backlog_forget (struct client *client); /* what is to leave the log */
 /* For the status, in a transaction: ,"entries":N of the log that wait, and ,"warning" where they are many. */
 enum mantis_status backlog_add (struct client *client, struct mantis_buf *buf,
                                 struct mantis_error *error);

@@ -20,6 +20,7 @@ note_entries (struct queue *queue, const struct mantis_entry *entries, size_t co
   for (size_t i = 0; i < count; i++) {
     mantis_row key;
     int64_t *newest;
+    queue->gaps += entries[i].seq - queue->read_to - 1;
     queue->read_to = entries[i].seq;
     if (!entries[i].table)
       continue;
@@ -74,6 +75,8 @@ queue_settle (struct queue *queue, struct store *store, int64_t seq, struct mant
   if (status == MANTIS_OK) {
     queue->base_count = kept;
     queue->acked = seq;
+    if (seq >= queue->read_to)
+      queue->gaps = 0;
   }
   return status;
 }

@@ -19,6 +19,7 @@ struct queue_base {
 struct queue {
   int64_t acked;            /* entries up to here are settled */
   int64_t read_to;          /* entries up to here are in newest */
+  int64_t gaps;             /* numbers between the two that no entry has, as far as is known */
   struct map newest;        /* key -> seq of its newest unsettled entry */
   struct map pending;       /* keys in __sync_pending */
   struct map held;          /* keys in __sync_held -> first_rev */

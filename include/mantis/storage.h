@@ -183,6 +183,20 @@ struct mantis_storage {
    * replaced or removed under us. */
   enum mantis_status (*look) (struct mantis_session *session, bool *changed,
                               struct mantis_error *error);
+
+  /* ---- A log that waits long ----
+   *
+   * Both on a client, and both may be NULL: then the log keeps an entry for each write until it is sent. */
+
+  /* Entries with AFTER < seq <= UPTO that tell nothing: of those of one row there, all but the first, the
+   * first that is no MANTIS_EVICT, and the newest.  LIMIT at most, by seq.  May take a while: ask in a read
+   * transaction. */
+  enum mantis_status (*log_spare) (struct mantis_session *session, int64_t after, int64_t upto,
+                                   size_t limit, struct mantis_arena *arena, int64_t **seqs,
+                                   size_t *count, struct mantis_error *error);
+  /* In a write transaction: remove these. */
+  enum mantis_status (*log_drop) (struct mantis_session *session, const int64_t *seqs,
+                                  size_t count, struct mantis_error *error);
 };
 
 #define MANTIS_STORAGE_PLUGIN(name, ops, ...)                                                      \

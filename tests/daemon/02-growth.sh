@@ -1,7 +1,7 @@
 #!/bin/bash
 # 02: Mantis's own data stay small beside the data: a key for each row, an entry for a write, and on a device none once
 # it has been sent, however often the same rows are updated (O11); a log that has become large because
-# nothing could be sent says so in good time (C8).
+# nothing could be sent says so in good time, and is folded (C8).
 # SPDX-License-Identifier: LGPL-2.1-or-later
 . "${0%/*}/functions.sh"
 
@@ -45,7 +45,7 @@ round ()
   settled office tablet
 }
 
-for ((n = 1; n <= 5; n++)); do
+for ((n = 1; n <= 4; n++)); do
   round $n
   [ "$(count tablet __sync_log)" = 1 ] || fail "the tablet's log is not emptied: $(count tablet __sync_log) entries"
   for table in __sync_pending __sync_held __sync_seen __sync_conflicts; do
@@ -54,7 +54,7 @@ for ((n = 1; n <= 5; n++)); do
   [ "$(count tablet __sync_bases)" -le 1 ] || fail "__sync_bases: $(sql tablet "SELECT * FROM __sync_bases")"
   [ $n != 2 ] || early=$(size tablet) log=$(count office __sync_log) file=$(size office)
 done
-echo "tablet: $early bytes after two rounds, $(size tablet) after five"
+echo "tablet: $early bytes after two rounds, $(size tablet) after four"
 [ "$(size tablet)" -le $((early + 20000)) ] || fail "the tablet's file grew from $early to $(size tablet) bytes"
 # On a server entries stay; one is small.
 entry=$((($(size office) - file) / ($(count office __sync_log) - log)))
@@ -64,7 +64,7 @@ id=$(sql tablet "SELECT id FROM __sync_tables WHERE name = 'note'")
 [ "$(count tablet "__sync_versions_$id")" = 5000 ] || fail "versions of $(count tablet "__sync_versions_$id") rows"
 
 # ---- Conflicts: one row for each, on both sides ----------------------------------------------------------
-for n in 1 2 3; do
+for n in 1 2; do
   stop_mantisd tablet
   sql tablet "UPDATE note SET body = 'tablet $n' WHERE id = 1"
   sleep 0.01
@@ -72,7 +72,7 @@ for n in 1 2 3; do
   start_mantisd tablet --mode client
   settled office tablet
 done
-[ "$(kept office) $(kept tablet)" = "3 3" ] || fail "conflicts kept: $(kept office) on the server, $(kept tablet) on the tablet"
+[ "$(kept office) $(kept tablet)" = "2 2" ] || fail "conflicts kept: $(kept office) on the server, $(kept tablet) on the tablet"
 
 # ---- A log that cannot be sent ---------------------------------------------------------------------------
 says tablet 'S["entries"] == 0 and "warning" not in S' || fail "warned of nothing: $(cat tablet.status)"
@@ -96,8 +96,25 @@ wait_until tablet 'S["entries"] == 2700'
 has_message tablet 'wait in __sync_log' 2 && fail "told again before it has doubled"
 sql tablet "UPDATE note SET n = -4 WHERE id <= 900"
 wait_for_message tablet '3600 entries wait in __sync_log'
+# Rows that are written to again and again: three entries each are enough, however often that is.
+python3 - << 'END'
+import sqlite3
+db = sqlite3.connect("tablet.db", timeout=20, isolation_level=None)
+db.execute("BEGIN IMMEDIATE") # or a part of them would come after it was folded, and be too few
+for n in range(60):
+    db.execute("UPDATE note SET n = ? WHERE id <= 900", (-10 - n,))
+db.execute("COMMIT")
+END
+folded ()
+{
+  [ "$(count tablet __sync_log)" -le 2701 ]
+}
+wait_for "the log of 57,600 writes to be folded" folded
+wait_until tablet 'S["entries"] <= 2700 and S["waiting"] == 900'
 sed -i 's/"enabled": false, //' tablet.json
 kill -HUP "$(pid_of tablet)"
 settled office tablet
 [ "$(count tablet __sync_log)" = 1 ] || fail "the tablet's log is not emptied"
 says tablet 'S["entries"] == 0 and "warning" not in S' || fail "still warned: $(cat tablet.status)"
+[ "$(sql office "SELECT count(*) FROM note WHERE id <= 900 AND n = -69")" = 900 ] || fail "not what was written last"
+[ "$(kept office) $(kept tablet)" = "2 2" ] || fail "conflicts: $(sql office "SELECT key, reason FROM __sync_conflicts")"

@@ -77,6 +77,69 @@ START_TEST (numbers_never_come_twice)
 }
 END_TEST
 
+/* Drop what log_spare() finds up to UPTO, and say how many that was. */
+static size_t
+drop_spare (int64_t after, int64_t upto, size_t limit)
+{
+  int64_t *seqs;
+  size_t count;
+
+  begin (MANTIS_READ);
+  OK (storage->log_spare (session, after, upto, limit, arena, &seqs, &count, &error));
+  commit ();
+  begin (MANTIS_WRITE);
+  OK (storage->log_drop (session, seqs, count, &error));
+  commit ();
+  return count;
+}
+
+/* C8 */
+START_TEST (what_the_log_tells_twice_may_leave_it)
+{
+  int64_t before;
+
+  WRITES (notes);
+  start (MANTIS_CLIENT);
+  if (!storage->log_spare || !storage->log_drop)
+    return;
+  before = head ();
+  WRITES ("INSERT INTO notes VALUES (1, 'milk', 1.5)");
+  WRITES ("UPDATE notes SET price = 2; UPDATE notes SET price = 3; UPDATE notes SET price = 4");
+  WRITES ("INSERT INTO notes VALUES (2, 'bread', 2.5); UPDATE notes SET price = 5 WHERE id = 2");
+  WRITES ("DELETE FROM notes WHERE id = 1; INSERT INTO notes VALUES (1, 'oil', 9)");
+  ck_assert_str_eq (log_text (before), "I1 U1 U1 U1 I2 U2 D1 I1");
+  ck_assert_uint_eq (drop_spare (before + 4, INT64_MAX, 100), 0);
+  ck_assert_uint_eq (drop_spare (before, before + 3, 100), 1);
+  ck_assert_str_eq (log_text (before), "I1 U1 U1 I2 U2 D1 I1");
+  ck_assert_uint_eq (drop_spare (before, INT64_MAX, 1), 1);
+  ck_assert_str_eq (log_text (before), "I1 U1 I2 U2 D1 I1");
+  ck_assert_uint_eq (drop_spare (before, INT64_MAX, 100), 2);
+  ck_assert_str_eq (log_text (before), "I1 I2 U2 I1");
+  ck_assert_int_eq (head (), before + 8);
+  ck_assert_uint_eq (drop_spare (before, INT64_MAX, 100), 0);
+}
+END_TEST
+
+/* Among entries that may mean nothing, the one that does stays. */
+START_TEST (what_the_log_tells_of_evictions_stays_with_what_was_written)
+{
+  int64_t before;
+
+  WRITES ("CREATE TABLE seats (id INTEGER PRIMARY KEY, code TEXT UNIQUE)");
+  WRITES ("INSERT INTO seats VALUES (1, 'a')");
+  start (MANTIS_CLIENT);
+  if (!storage->log_spare || !storage->log_drop)
+    return;
+  before = head ();
+  WRITES ("REPLACE INTO seats VALUES (2, 'a')");
+  WRITES ("INSERT INTO seats VALUES (1, 'b'); UPDATE seats SET code = 'c' WHERE id = 1");
+  WRITES ("REPLACE INTO seats VALUES (3, 'c')");
+  ck_assert_str_eq (log_text (before), "E1 I2 I1 U1 E1 I3");
+  ck_assert_uint_eq (drop_spare (before, INT64_MAX, 100), 1);
+  ck_assert_str_eq (log_text (before), "E1 I2 I1 E1 I3");
+}
+END_TEST
+
 START_TEST (the_log_is_read_in_parts)
 {
   size_t count;
@@ -728,6 +791,8 @@ main (void)
   tcase_add_test (laws, a_key_change_is_a_deletion_and_a_new_row);
   tcase_add_test (laws, what_is_rolled_back_was_never_logged);
   tcase_add_test (laws, numbers_never_come_twice);
+  tcase_add_test (laws, what_the_log_tells_twice_may_leave_it);
+  tcase_add_test (laws, what_the_log_tells_of_evictions_stays_with_what_was_written);
   tcase_add_test (laws, the_log_is_read_in_parts);
   tcase_add_test (laws, a_read_transaction_sees_one_moment);
   tcase_add_test (laws, a_write_transaction_keeps_others_out);

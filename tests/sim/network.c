@@ -99,9 +99,12 @@ send_slot (struct node *node, enum client_slot slot)
 void
 client_talks (struct node *node)
 {
-  if (!node->up || node->offline)
+  if (!node->up)
     return;
   act_as (node);
+  client_watch (node->client);
+  if (node->offline)
+    return;
   if (odds (3))
     client_noticed (node->client);
   if (node->waits[CLIENT_TALK] && odds (2))

@@ -416,6 +416,7 @@ choose_settings (void)
       .whole_rows = parts ? 3 + chance (30) : 20000,
       .whole_bytes = 8 << 20,
       .warn_entries = INT64_MAX,
+      .fold_entries = 4,
   };
   world->server = (struct server){
       .policy = find_policy,

@@ -382,6 +382,12 @@ cycle (int node)
   ck_abort_msg ("node %d never has enough: %s", node, answered (node, PULL));
 }
 
+void
+watch (int node)
+{
+  client_watch (nodes[node].client);
+}
+
 bool
 status_says (int node, const char *text)
 {

@@ -48,6 +48,8 @@ bool look_ahead (int node);
 bool exchange (int node, int slot);
 /* The node's cycles until it has nothing to say; fails where that does not end. */
 void cycle (int node);
+/* The node looks how much waits. */
+void watch (int node);
 /* What client_status() says contains TEXT. */
 bool status_says (int node, const char *text);
 

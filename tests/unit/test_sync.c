@@ -667,6 +667,78 @@ START_TEST (a_table_that_was_left_out_for_a_while_deletes_nothing)
 }
 END_TEST
 
+/* ---- A log that waits long ---- */
+
+static void
+start_folding (void)
+{
+  rig_start (NOTES);
+  rig_settings.fold_entries = 10;
+  sql (SERVER, "INSERT INTO note VALUES ('k', 'one')");
+  node_start (A);
+  cycle (A);
+}
+
+static void
+fold_log (int node)
+{
+  for (int i = 0; i < 3; i++)
+    watch (node);
+}
+
+/* C8: it holds no more than three entries a row, and what is sent is as without. */
+START_TEST (a_log_that_cannot_be_sent_is_folded)
+{
+  start_folding ();
+  request (A, PULL);
+  lose (A, PULL); /* nothing can be sent */
+  sql (A, "INSERT INTO note VALUES ('new', '1')");
+  for (int i = 0; i < 8; i++)
+    sql (A, "UPDATE note SET v = v || '.'");
+  is (A, "17", "SELECT count(*) FROM __sync_log WHERE op <> 'M'");
+  fold_log (A);
+  is (A, "I,U,U,U",
+      "SELECT group_concat (op) FROM (SELECT op FROM __sync_log WHERE op <> 'M' ORDER BY seq)");
+  ck_assert (status_says (A, "\"entries\":4,"));
+  ck_assert (status_says (A, "\"waiting\":2,"));
+  sql (SERVER, "UPDATE note SET v = 'theirs' WHERE id = 'k'");
+  cycle (A);
+  is (SERVER, "1........", NOTE ("new"));
+  is (SERVER, "1", "SELECT count(*) FROM __sync_conflicts"); /* 'k': made on 'one' */
+}
+END_TEST
+
+/* What a batch under way tells is known by the numbers of its entries. */
+START_TEST (what_is_under_way_is_not_folded)
+{
+  start_folding ();
+  for (int i = 0; i < 5; i++)
+    sql (A, "UPDATE note SET v = v || 'a'");
+  request (A, TALK);
+  serve (A, TALK);
+  lose (A, TALK);
+  for (int i = 0; i < 9; i++)
+    sql (A, "UPDATE note SET v = v || 'b'");
+  fold_log (A);
+  is (A, "7", "SELECT count(*) FROM __sync_log WHERE op = 'U'");
+  node_stop (A);
+  node_start (A);
+  cycle (A);
+  is (SERVER, "oneaaaaabbbbbbbbb", NOTE ("k"));
+  no_conflicts ();
+}
+END_TEST
+
+START_TEST (a_log_that_is_being_sent_is_left_alone)
+{
+  start_folding ();
+  for (int i = 0; i < 12; i++)
+    sql (A, "UPDATE note SET v = v || 'a'");
+  fold_log (A);
+  is (A, "12", "SELECT count(*) FROM __sync_log WHERE op = 'U'");
+}
+END_TEST
+
 /* ---- Clocks ---- */
 
 /* Rule 1 of docs/conflicts.md: the time that a change is sent with. */
@@ -834,6 +906,9 @@ sync_suite (void)
   tcase_add_test (tests, a_load_begins_anew_when_the_server_lost_its_triggers);
   tcase_add_test (tests, what_was_written_unseen_on_the_server_is_kept);
   tcase_add_test (tests, a_table_that_was_left_out_for_a_while_deletes_nothing);
+  tcase_add_test (tests, a_log_that_cannot_be_sent_is_folded);
+  tcase_add_test (tests, what_is_under_way_is_not_folded);
+  tcase_add_test (tests, a_log_that_is_being_sent_is_left_alone);
   tcase_add_loop_test (tests, a_clock_that_is_off_by_less_than_two_seconds_counts_as_right, 0, 6);
   tcase_add_test (tests, a_hello_of_before_the_schema_changed_counts_for_nothing);
   tcase_add_test (tests, the_next_part_is_ready_when_it_is_asked_for);

@@ -267,6 +267,69 @@ log_disown (struct mantis_session *session, const struct mantis_table *table,
   return status;
 }
 
+/* ---- What is told twice ---- */
+
+static enum mantis_status
+prepare_spare (struct mantis_session *session, sqlite3_stmt **rows, struct mantis_error *error)
+{
+  struct mantis_buf *sql = &session->sql;
+
+  mantis_buf_clear (sql);
+  mantis_buf_text (sql, "SELECT seq FROM (SELECT seq, min(seq) OVER row AS first,"
+                        " max(seq) OVER row AS newest,"
+                        " min(CASE WHEN op <> 'E' THEN seq END) OVER row AS written"
+                        " FROM main.__sync_log WHERE seq > ?1 AND seq <= ?2 AND tbl <> 0"
+                        " WINDOW row AS (PARTITION BY tbl");
+  for (int i = 0; i < session->log_keys; i++)
+    mantis_buf_printf (sql, ", k%d", i);
+  mantis_buf_text (sql, ")) WHERE seq NOT IN (first, newest) AND seq IS NOT written"
+                        " ORDER BY seq LIMIT ?3");
+  return statement (session, sql->bytes, false, rows, error);
+}
+
+enum mantis_status
+log_spare (struct mantis_session *session, int64_t after, int64_t upto, size_t limit,
+           struct mantis_arena *arena, int64_t **seqs, size_t *count, struct mantis_error *error)
+{
+  AUTO_RESET sqlite3_stmt *rows = NULL;
+  int code = SQLITE_DONE;
+  enum mantis_status status = need_transaction (session, false, error);
+
+  *count = 0;
+  if (status || (status = log_width (session, error)) || session->log_keys == 0)
+    return status;
+  if (!(*seqs = mantis_arena_alloc (arena, limit * sizeof **seqs)))
+    return no_memory (error);
+  if ((status = prepare_spare (session, &rows, error)))
+    return status;
+  sqlite3_bind_int64 (rows, 1, after);
+  sqlite3_bind_int64 (rows, 2, upto);
+  sqlite3_bind_int64 (rows, 3, (int64_t)limit);
+  while (*count < limit && (code = sqlite3_step (rows)) == SQLITE_ROW)
+    (*seqs)[(*count)++] = sqlite3_column_int64 (rows, 0);
+  if (*count < limit && code != SQLITE_DONE)
+    return sql_failed (session, error, "read the log");
+  return MANTIS_OK;
+}
+
+enum mantis_status
+log_drop (struct mantis_session *session, const int64_t *seqs, size_t count,
+          struct mantis_error *error)
+{
+  AUTO_RESET sqlite3_stmt *drop = NULL;
+  enum mantis_status status = need_transaction (session, true, error);
+
+  if (!status)
+    status = statement (session, "DELETE FROM main.__sync_log WHERE seq = ?1", true, &drop, error);
+  for (size_t i = 0; i < count && !status; i++) {
+    sqlite3_bind_int64 (drop, 1, seqs[i]);
+    if (sqlite3_step (drop) != SQLITE_DONE)
+      status = sql_failed (session, error, "change the log");
+    sqlite3_reset (drop);
+  }
+  return status;
+}
+
 /* ---- Versions ---- */
 
 struct version_reading {

@@ -341,6 +341,8 @@ static const struct mantis_storage ops = {
     .park = rows_park,
     .watch = notice_watch,
     .look = notice_look,
+    .log_spare = log_spare,
+    .log_drop = log_drop,
 };
 
 MANTIS_STORAGE_PLUGIN (sqlite, &ops, .summary = "rows in an SQLite file",

@@ -199,6 +199,11 @@ enum mantis_status log_read (struct mantis_session *session, int64_t after, int6
                              struct mantis_error *error);
 enum mantis_status log_trim (struct mantis_session *session, int64_t upto,
                              struct mantis_error *error);
+enum mantis_status log_spare (struct mantis_session *session, int64_t after, int64_t upto,
+                              size_t limit, struct mantis_arena *arena, int64_t **seqs,
+                              size_t *count, struct mantis_error *error);
+enum mantis_status log_drop (struct mantis_session *session, const int64_t *seqs, size_t count,
+                             struct mantis_error *error);
 enum mantis_status log_disown (struct mantis_session *session, const struct mantis_table *table,
                                const mantis_row *rows, size_t count, struct mantis_error *error);
 enum mantis_status log_versions (struct mantis_session *session, const struct mantis_table *table,
