@@ -373,14 +373,40 @@ lock_schema (struct mantis_session *session, bool lock, struct mantis_error *err
   return status;
 }
 
+/* The triggers as they are now, for all sessions on this database. */
+static enum mantis_status
+note_triggers (struct mantis_session *session, struct mantis_error *error)
+{
+  enum mantis_status status = read_trigger_hash (session, &session->triggers, error);
+
+  session->triggers_at = mantis_monotonic ();
+  return status ? status
+                : runf (session, error, "REPLACE INTO __sync_counter (id, seq) VALUES (2, %lld)",
+                        (long long)session->triggers);
+}
+
+/* What this session may ask, and has to. */
+static enum mantis_status
+look_around (struct mantis_session *session, struct mantis_error *error)
+{
+  int64_t meta = 0;
+  enum mantis_status status =
+      ask_integer (session,
+                   "SELECT count(*) FROM information_schema.tables WHERE table_schema = DATABASE()"
+                   " AND table_name = '__sync_meta'",
+                   0, &meta, error);
+
+  session->has_meta = meta > 0;
+  return status;
+}
+
 static enum mantis_status
 attach_all (struct attaching *a, const char *const *patterns)
 {
   size_t keys = 1;
   enum mantis_status status;
 
-  if ((status = read_signature (a->session, &a->session->signature, a->error)) ||
-      (status = describe_tables (a->session, patterns, a->schema, a->error)))
+  if ((status = describe_tables (a->session, patterns, a->schema, a->error)))
     return status;
   for (size_t i = 0; i < a->schema->shown.count; i++) {
     const struct mantis_table *table = a->schema->attached[i].table;
@@ -388,9 +414,10 @@ attach_all (struct attaching *a, const char *const *patterns)
       keys = table->key_count;
   }
   if ((status = make_log (a->session, keys, a->error)) || (status = load_remembered (a)) ||
-      (status = load_standing (a)) || (status = watch_tables (a)) || (status = drop_unwanted (a)))
+      (status = load_standing (a)) || (status = watch_tables (a)) || (status = drop_unwanted (a)) ||
+      (status = note_missing (a)))
     return status;
-  return note_missing (a);
+  return note_triggers (a->session, a->error);
 }
 
 enum mantis_status
@@ -399,6 +426,7 @@ storage_attach (struct mantis_session *session, const char *const *patterns,
 {
   struct known_schema *made;
   struct attaching a = {.session = session, .error = error};
+  uint64_t before, after;
   enum mantis_status status = need_transaction (session, true, error);
 
   if (status)
@@ -415,7 +443,12 @@ storage_attach (struct mantis_session *session, const char *const *patterns,
                       (long long)session->seq)) || /* what begin() numbered */
       (status = lock_schema (session, true, error)))
     return status;
-  status = attach_all (&a, patterns);
+  if (!(status = look_around (session, error)) &&
+      !(status = read_signature (session, &session->signature, &before, error)) &&
+      !(status = attach_all (&a, patterns)) &&
+      !(status = read_signature (session, &session->signature, &after, error)) && before != after)
+    status = mantis_fail (error, MANTIS_STALE, "%s: the schema was changed just now",
+                          session->storage->name);
   if (!session->gone && lock_schema (session, false, status ? NULL : error) && !status)
     status = MANTIS_BUSY;
   if (status || (status = lock_again (session, error)))

@@ -9,6 +9,7 @@
 #include <mysqld_error.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -117,8 +118,62 @@ set_session (struct mantis_session *session, struct mantis_error *error)
                 "%s: innodb_flush_log_at_trx_commit is %lld: what clients were told is stored may"
                 " be lost when that machine loses power; set it to 1",
                 session->storage->name, (long long)integer_at (&result, 1));
+  pthread_mutex_unlock (&session->storage->lock);
+  return MANTIS_OK;
+}
+
+/* ---- Privileges ---- */
+
+static bool
+holds (struct result *grants, const char *privilege)
+{
+  mysql_data_seek (grants->rows, 0);
+  while (next_row (grants))
+    if (grants->row[0] && strcasecmp (grants->row[0], privilege) == 0)
+      return true;
+  return false;
+}
+
+/* Each that is missing is named.  What comes by way of a role is not listed: then the engine says it. */
+static enum mantis_status
+check_privileges (struct mantis_session *session, struct mantis_error *error)
+{
+  static const char *const needed[] = {"SELECT", "INSERT", "UPDATE", "DELETE",  "CREATE",
+                                       "ALTER",  "DROP",   "INDEX",  "TRIGGER", "CREATE VIEW"};
+  AUTO_RESULT struct result grants = {0};
+  AUTO_BUF struct mantis_buf missing = MANTIS_BUF_INIT;
+  const struct mysql *storage = session->storage;
+  enum mantis_status status =
+      ask (session,
+           "SELECT privilege_type FROM information_schema.user_privileges WHERE grantee ="
+           " concat('''', replace(CURRENT_USER(), '@', '''@'''), '''') UNION"
+           " SELECT privilege_type FROM information_schema.schema_privileges WHERE grantee ="
+           " concat('''', replace(CURRENT_USER(), '@', '''@'''), '''') AND DATABASE() LIKE"
+           " table_schema UNION SELECT concat('role ', role_name) FROM"
+           " information_schema.enabled_roles WHERE role_name IS NOT NULL",
+           &grants, error);
+
+  if (status || !grants.rows)
+    return status;
+  while (next_row (&grants))
+    if (grants.row[0] && strncmp (grants.row[0], "role ", 5) == 0)
+      return MANTIS_OK;
+  for (size_t i = 0; i < COUNT_OF (needed); i++)
+    if (!holds (&grants, needed[i]))
+      mantis_buf_printf (&missing, "%s%s", missing.length ? ", " : "", needed[i]);
+  session->sees_tables = holds (&grants, "PROCESS");
+  pthread_mutex_lock (&session->storage->lock);
+  if (!session->storage->warned && !session->sees_tables)
+    mantis_log (MANTIS_WARNING,
+                "%s: user %s has not the privilege PROCESS: a TRUNCATE or a swap of tables goes"
+                " unnoticed until mantisctl scan",
+                storage->name, storage->user);
   session->storage->warned = true;
   pthread_mutex_unlock (&session->storage->lock);
+  if (missing.length)
+    return mantis_fail (error, MANTIS_INVALID,
+                        "%s: user %s lacks privileges: GRANT %s ON `%s`.* TO it", storage->name,
+                        storage->user, missing.bytes, storage->database);
   return MANTIS_OK;
 }
 
@@ -203,8 +258,8 @@ connect_session (struct mantis_session *session, struct mantis_error *error)
                            *password ? password : NULL, storage->database, (unsigned)storage->port,
                            storage->socket, CLIENT_MULTI_STATEMENTS | CLIENT_FOUND_ROWS))
     status = connection_failed (session, &failure);
-  else
-    status = set_session (session, &failure);
+  else if (!(status = set_session (session, &failure)))
+    status = check_privileges (session, &failure);
   explicit_bzero (password, sizeof password);
   note_try (storage, status == MANTIS_OK, &failure);
   session->lost = status != MANTIS_OK;

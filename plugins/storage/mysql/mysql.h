@@ -112,6 +112,10 @@ struct mantis_session {
   int64_t largest_statement;
   struct known_schema *schema; /* newest first */
   struct mantis_buf sql;       /* scratch of the public calls, one at a time */
+  bool sees_tables;            /* may ask InnoDB which table is which: TRUNCATE shows there */
+  bool has_meta;               /* __sync_meta is there: its generation is part of the signature */
+  int64_t triggers;            /* hash of all triggers, at the last attach() */
+  int64_t triggers_at;         /* monotonic: when they were last looked at */
   uint64_t signature;          /* of the database's schema at the last attach() */
   int64_t checked_at;          /* monotonic: when the signature was last looked at */
   bool attached;
@@ -241,8 +245,12 @@ bool same_name (const char *a, const char *b); /* as the engine compares names o
 /* All tables of the database that match PATTERNS, with their facts; order parents first. */
 enum mantis_status describe_tables (struct mantis_session *session, const char *const *patterns,
                                     struct known_schema *schema, struct mantis_error *error);
+/* Of all triggers in the database: slow to ask for. */
+enum mantis_status read_trigger_hash (struct mantis_session *session, int64_t *hash,
+                                      struct mantis_error *error);
+/* SHAPE: the part that has to do with tables and their columns. */
 enum mantis_status read_signature (struct mantis_session *session, uint64_t *signature,
-                                   struct mantis_error *error);
+                                   uint64_t *shape, struct mantis_error *error);
 struct known_table *known_at (const struct known_schema *schema, size_t at);
 size_t find_table (const struct known_schema *schema, const char *name); /* SIZE_MAX: none */
 size_t find_column (const struct mantis_table *table, const char *name);

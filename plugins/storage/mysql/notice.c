@@ -7,7 +7,7 @@
  */
 #include "mysql.h"
 
-#include <string.h>
+enum { TRIGGERS_US = 2 * 1000 * 1000 };
 
 /* There is no descriptor: look() is asked again and again. */
 int
@@ -21,19 +21,45 @@ enum mantis_status
 check_schema (struct mantis_session *session, struct mantis_error *error)
 {
   int64_t now = mantis_monotonic ();
-  uint64_t signature;
+  uint64_t signature, shape;
   enum mantis_status status;
 
   if (!session->attached ||
       (session->checked_at && now - session->checked_at < session->storage->schema_check * 1000))
     return MANTIS_OK;
-  if ((status = read_signature (session, &signature, error)))
+  if ((status = read_signature (session, &signature, &shape, error)))
     return status;
   session->checked_at = now;
   if (signature == session->signature)
     return MANTIS_OK;
   session->attached = false; /* so that the next begin() lets the caller attach */
   return mantis_fail (error, MANTIS_STALE, "%s: the schema has changed", session->storage->name);
+}
+
+/* What a program did to the schema: *CHANGED, and begin() will say MANTIS_STALE. */
+static enum mantis_status
+look_at_schema (struct mantis_session *session, bool *changed, struct mantis_error *error)
+{
+  int64_t now = mantis_monotonic (), triggers;
+  uint64_t signature, shape;
+  enum mantis_status status = MANTIS_OK;
+
+  if (!session->attached || now - session->checked_at < session->storage->schema_check * 1000)
+    return MANTIS_OK;
+  session->checked_at = now;
+  if (now - session->triggers_at > TRIGGERS_US) {
+    session->triggers_at = now;
+    if ((status = read_trigger_hash (session, &triggers, error)))
+      return status;
+    if (triggers != session->triggers)
+      status = runf (session, error, "REPLACE INTO __sync_counter (id, seq) VALUES (2, %lld)",
+                     (long long)triggers);
+  }
+  if (status || (status = read_signature (session, &signature, &shape, error)))
+    return status;
+  if ((*changed = signature != session->signature))
+    session->checked_at = 0; /* begin() looks for itself */
+  return MANTIS_OK;
 }
 
 enum mantis_status
@@ -44,6 +70,8 @@ notice_look (struct mantis_session *session, bool *changed, struct mantis_error 
   int64_t seq;
 
   *changed = false;
+  if (!status)
+    status = look_at_schema (session, changed, error);
   if (!status)
     status =
         ask (session,
@@ -57,7 +85,7 @@ notice_look (struct mantis_session *session, bool *changed, struct mantis_error 
       return status;
     seq = session->seq;
   }
-  *changed = !session->looked || (seq != session->looked_seq && seq != session->own_seq);
+  *changed |= !session->looked || (seq != session->looked_seq && seq != session->own_seq);
   session->looked = true;
   session->looked_seq = seq;
   return MANTIS_OK;
