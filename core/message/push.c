@@ -5,6 +5,7 @@
  *
  * A batch is (node, number, nonce): the same one again gets the stored answer, another one under an old
  * number a `fork', one too far ahead an `expected'.  Without a number (curl) it is a batch of its own.
+ * "generation": of the server at the last hello, after which the sender compared its tables.
  * Of one that is not whole, what the database refuses may lack what comes in a later part: `retry'.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -24,6 +25,7 @@ struct batch {
   int64_t number; /* 0: none */
   const char *nonce;
   bool abandon, partial;
+  int64_t generation;
   const json_t *changes;
 };
 
@@ -38,6 +40,7 @@ read_batch (const json_t *body, struct batch *batch, struct mantis_error *error)
   batch->number = json_get_integer (from, "number", 0, &status, error);
   batch->nonce = json_get_text (from, "nonce", "", &status, error);
   batch->changes = json_get_array (body, "changes", &status, error);
+  batch->generation = json_get_integer (from, "generation", 0, &status, error);
   batch->partial = !json_get_bool (body, "whole", true, &status, error);
   if (status == MANTIS_OK && (batch->number < 0 || strlen (batch->nonce) > 63))
     status = mantis_fail (error, MANTIS_INVALID, "$.number, $.nonce: out of range");
@@ -222,6 +225,7 @@ handle_push (struct server *server, struct store *store, const struct mantis_req
       !is_next (&batch, &sender, reply))
     return;
   push.partial = batch.partial;
+  push.generation = batch.generation;
   push.node = sender.node;
   push.anonymous = sender.anonymous;
   if (status == MANTIS_OK) /* a body that is wrong never touches the database */

@@ -151,9 +151,11 @@ encode_batch (struct client *client, struct batch *batch, const struct rows *row
 static enum mantis_status
 seal_batch (struct client *client, struct batch *batch, struct mantis_error *error)
 {
-  mantis_buf_printf (&batch->body, "],\"number\":%lld,\"nonce\":\"%s\",\"whole\":%s}",
+  mantis_buf_printf (&batch->body,
+                     "],\"number\":%lld,\"nonce\":\"%s\",\"whole\":%s,\"generation\":%lld}",
                      (long long)client->flight.number, client->flight.nonce,
-                     batch->whole ? "true" : "false");
+                     batch->whole ? "true" : "false",
+                     (long long)client->generation);
   client->batch = batch;
   client->partly |= !batch->whole;
   return batch->body.failed ? mantis_fail (error, MANTIS_FAILED, "out of memory") : MANTIS_OK;

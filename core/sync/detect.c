@@ -133,8 +133,9 @@ detect_run (struct push *push, size_t from, size_t *count, struct mantis_error *
   bool *unclear = arena_array (push->arena, length, sizeof *unclear);
   struct mantis_version *versions = arena_array (push->arena, length, sizeof *versions);
   const struct mantis_table *table = push->items[from].change.table;
+  /* Who has compared the table since may know it as of that revision. */
+  int64_t until, behind = push->generation < push->store->generation;
   enum mantis_status status;
-  int64_t until;
 
   if (!rows || !unclear || !versions)
     return mantis_fail (error, MANTIS_FULL, "the batch is larger than its limit");
@@ -148,7 +149,8 @@ detect_run (struct push *push, size_t from, size_t *count, struct mantis_error *
     struct pushed *item = &push->items[from + i];
     item->version = versions[i];
     unclear[i] = !fast_forwards (push, item);
-    item->unwatched = !unclear[i] && item->change.base <= until && item->version.rev <= until;
+    item->unwatched =
+        !unclear[i] && item->change.base < until + behind && item->version.rev <= until;
     unclear[i] |= item->unwatched;
   }
   if (status == MANTIS_OK)

@@ -30,7 +30,8 @@ struct pushed {
   struct mantis_version version; /* the row's current one */
   mantis_row current;            /* the row as it is, where it was looked at; NULL: there is none */
   bool conflict;
-  bool unwatched; /* no conflict, but the row may have been written unseen since it got its version */
+  bool
+      unwatched; /* no conflict, but the row may have been written unseen since it got its version */
   bool
       altered; /* taken as it came; then the database made something else of it: the answer is `merged' */
   enum outcome outcome;
@@ -45,10 +46,11 @@ typedef struct instance *(*policy_lookup) (void *context, const char *table);
 struct push {
   struct store *store;
   struct mantis_arena *arena;
-  const char *node; /* origin of the changes */
-  bool anonymous;   /* the caller named no node: nothing counts as its own earlier change */
-  int64_t now;      /* when the request was first received */
-  bool partial;     /* more of the sender's backlog follows: what does not fit now may fit then */
+  const char *node;   /* origin of the changes */
+  bool anonymous;     /* the caller named no node: nothing counts as its own earlier change */
+  int64_t now;        /* when the request was first received */
+  int64_t generation; /* of ours up to which the sender has compared its tables */
+  bool partial;       /* more of the sender's backlog follows: what does not fit now may fit then */
   enum apply_mode mode;
   policy_lookup policy;
   void *policy_context;

@@ -650,6 +650,31 @@ START_TEST (what_was_written_unseen_on_the_server_is_kept)
 }
 END_TEST
 
+START_TEST (an_edit_that_waited_for_the_comparison_knew_nothing_of_it)
+{
+  start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
+  rebuild_notes (SERVER, "UPDATE note SET v = 'unseen'");
+  exchange (A, PULL); /* it hears that the server's triggers were lost */
+  sql (A, "UPDATE note SET v = 'mine'");
+  cycle (A);
+  is (A, "1", "SELECT v IN ('mine', 'unseen') FROM note");
+  is (SERVER, "1",
+      "SELECT count(*) FROM __sync_conflicts WHERE loser LIKE '%unseen%' OR loser LIKE '%mine%'");
+}
+END_TEST
+
+START_TEST (who_has_compared_since_makes_no_conflicts)
+{
+  start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
+  rebuild_notes (SERVER, "UPDATE note SET v = 'unseen'");
+  cycle (A);
+  sql (A, "UPDATE note SET v = 'mine'");
+  cycle (A);
+  is (SERVER, "mine", NOTE ("k"));
+  no_conflicts ();
+}
+END_TEST
+
 START_TEST (a_table_that_was_left_out_for_a_while_deletes_nothing)
 {
   start_with_k (NOTES SEATS, "INSERT INTO note VALUES ('k', 'one')");
@@ -905,6 +930,8 @@ sync_suite (void)
   tcase_add_test (tests, a_scan_that_is_paused_overwrites_nothing);
   tcase_add_test (tests, a_load_begins_anew_when_the_server_lost_its_triggers);
   tcase_add_test (tests, what_was_written_unseen_on_the_server_is_kept);
+  tcase_add_test (tests, an_edit_that_waited_for_the_comparison_knew_nothing_of_it);
+  tcase_add_test (tests, who_has_compared_since_makes_no_conflicts);
   tcase_add_test (tests, a_table_that_was_left_out_for_a_while_deletes_nothing);
   tcase_add_test (tests, a_log_that_cannot_be_sent_is_folded);
   tcase_add_test (tests, what_is_under_way_is_not_folded);
