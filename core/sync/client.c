@@ -224,7 +224,7 @@ count_log (struct client *client, struct waiting *waiting, struct mantis_error *
       if (!state || !(key = key_row (state->table, entries[i].key, arena)))
         continue;
       hash = key_hash (state->table, key);
-      if (map_at (&seen, hash, false) || map_at (&client->queue.pending, hash, false) ||
+      if (map_at (&seen, hash, false) || map_has (&client->queue.pending, hash) ||
           !map_at (&client->queue.newest, hash, false))
         continue;
       map_at (&seen, hash, true);

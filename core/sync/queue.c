@@ -54,7 +54,7 @@ queue_fold (struct queue *queue, struct store *store, struct mantis_error *error
 bool
 queue_dirty (struct queue *queue, uint64_t hash)
 {
-  return map_at (&queue->newest, hash, false) || map_at (&queue->pending, hash, false);
+  return map_at (&queue->newest, hash, false) || map_has (&queue->pending, hash);
 }
 
 enum mantis_status
@@ -141,8 +141,8 @@ forget_above (struct store *store, const struct mantis_table *table, size_t colu
       continue;
     memcpy (row, found, table->column_count * sizeof *row);
     row[column] = value_integer (most);
-    status = most < 0 ? store_delete (store, table, found, error)
-                      : store_put (store, table, row, error);
+    status =
+        most < 0 ? store_delete (store, table, found, error) : store_put (store, table, row, error);
   }
   return status;
 }
@@ -176,9 +176,11 @@ queue_forget_revisions (struct queue *queue, struct store *store, int64_t known,
 
 /* ---- Load ------------------------------------------------------------------------------------ */
 
-/* The keys of one of the small tables (table name, key as JSON, ...): hash -> column VALUE. */
+enum { NO_VALUE = -1 };
+
+/* The keys of one of the small tables (table name, key as JSON, ...): hash -> column VALUE, or a set of them. */
 static enum mantis_status
-load_keys (struct map *map, struct store *store, const struct mantis_table *table, size_t value,
+load_keys (struct map *map, struct store *store, const struct mantis_table *table, int value,
            struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
@@ -190,14 +192,17 @@ load_keys (struct map *map, struct store *store, const struct mantis_table *tabl
     return mantis_fail (error, MANTIS_FAILED, "out of memory");
   while ((status = walk_next (&walk, &row, error)) == MANTIS_OK && row) {
     const struct mantis_attached *of = store_table (store, value_as_text (&row[0]));
-    int64_t *slot;
+    int64_t *slot = NULL;
+    uint64_t hash;
     mantis_row key;
     mantis_arena_reset (arena);
     if (!of || key_parse (value_as_text (&row[1]), of->table, arena, &key, NULL) != MANTIS_OK)
       continue; /* of a table that is gone, or has another key now */
-    if (!(slot = map_at (map, key_hash (of->table, key), true)))
+    hash = key_hash (of->table, key);
+    if (value == NO_VALUE ? !map_put (map, hash) : !(slot = map_at (map, hash, true)))
       return mantis_fail (error, MANTIS_FAILED, "out of memory");
-    *slot = value_as_integer (&row[value]);
+    if (slot)
+      *slot = value_as_integer (&row[value]);
   }
   return status;
 }
@@ -231,7 +236,7 @@ queue_load (struct queue *queue, struct store *store, struct mantis_error *error
   if (status == MANTIS_OK)
     status = load_bases (queue, store, error);
   if (status == MANTIS_OK)
-    status = load_keys (&queue->pending, store, &table_pending, PENDING_BASE, error);
+    status = load_keys (&queue->pending, store, &table_pending, NO_VALUE, error);
   if (status == MANTIS_OK)
     status = load_keys (&queue->held, store, &table_held, HELD_FIRST_REV, error);
   if (status == MANTIS_OK)
@@ -289,7 +294,7 @@ remove_key (struct map *map, struct store *store, const struct mantis_table *tab
   uint64_t hash = key_hash (of, key);
   enum mantis_status status;
 
-  if (!map_at (map, hash, false))
+  if (!map_has (map, hash))
     return MANTIS_OK;
   arena = mantis_arena_new (0);
   if ((status = name_key (row, of, key, arena, error)) == MANTIS_OK)
@@ -309,7 +314,7 @@ pending_get (struct queue *queue, struct store *store, const struct mantis_table
   mantis_row row;
 
   *found = false;
-  if (!map_at (&queue->pending, key_hash (table, key), false))
+  if (!map_has (&queue->pending, key_hash (table, key)))
     return MANTIS_OK;
   if ((status = name_key (at, table, key, arena, error)) != MANTIS_OK ||
       (status = store_get (store, &table_pending, at, arena, &row, error)) != MANTIS_OK || !row)
@@ -341,7 +346,9 @@ pending_put (struct queue *queue, struct store *store, const struct mantis_table
 
   if (status == MANTIS_OK)
     status = store_put (store, &table_pending, row, error);
-  return status == MANTIS_OK ? set_in (&queue->pending, table, key, pending->base, error) : status;
+  return status == MANTIS_OK && !map_put (&queue->pending, key_hash (table, key))
+             ? mantis_fail (error, MANTIS_FAILED, "out of memory")
+             : status;
 }
 
 enum mantis_status

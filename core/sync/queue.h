@@ -21,7 +21,7 @@ struct queue {
   int64_t read_to;          /* entries up to here are in newest */
   int64_t gaps;             /* numbers between the two that no entry has, as far as is known */
   struct map newest;        /* key -> seq of its newest unsettled entry */
-  struct map pending;       /* keys in __sync_pending */
+  struct map pending;       /* a set: keys in __sync_pending */
   struct map held;          /* keys in __sync_held -> first_rev */
   struct map seen;          /* keys in __sync_seen -> rev */
   struct queue_base *bases; /* __sync_bases, by seq */

@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-enum { LOCAL_ROWS = 20000, LOCAL_BYTES = 8 * 1024 * 1024 };
+enum { LOCAL_ROWS = 8000, LOCAL_BYTES = 4 * 1024 * 1024 };
 
 /* A row that was there before Mantis came has no time of its own, nor has one that newer ones could not replace:
  * anything that is known is later. */

@@ -11,13 +11,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { ROUNDS = 3, SINGLE_CHANGES = 200 };
 
 static int rows = 100000, large = 1000000;
 static const char *only;
-static double yardstick; /* rows a second of plain prepared inserts, 5,000 a transaction */
+static double
+    yardstick; /* rows a second of plain prepared inserts, 5,000 a transaction; of this minute */
 
 void
 report (const char *what, double figure, const char *unit, double ratio, const char *aim)
@@ -118,6 +121,61 @@ measure_tax (const struct tax *tax)
   report (tax->what, rows / with, "rows/s", with / median (plain, ROUNDS), tax->aim);
 }
 
+/* ---- Yardsticks ---------------------------------------------------------------------------------- */
+
+/* Of a process that only inserts COUNT rows, kilobytes. */
+static long
+plain_peak (int count)
+{
+  char path[300];
+  struct rusage usage = {0};
+  pid_t pid;
+
+  snprintf (path, sizeof path, "%s/plain-peak.db", bench_folder);
+  if ((pid = fork ()) == 0) {
+    load_create (path);
+    load_run (path, LOAD_INSERT, count, 5000, "plain");
+    _exit (0);
+  }
+  if (pid < 0 || wait4 (pid, NULL, 0, &usage) != pid)
+    exit (1);
+  unlink (path);
+  return usage.ru_maxrss;
+}
+
+/* From a commit to its being seen through another connection to the same file, milliseconds. */
+static double
+plain_latency (void)
+{
+  double took[SINGLE_CHANGES];
+  sqlite3 *from, *to;
+  sqlite3_stmt *look;
+  char path[300];
+
+  snprintf (path, sizeof path, "%s/plain-latency.db", bench_folder);
+  load_create (path);
+  sqlite3_open (path, &from);
+  sqlite3_open (path, &to);
+  sqlite3_exec (from, "PRAGMA synchronous = full", NULL, NULL, NULL);
+  sqlite3_prepare_v2 (to, "SELECT max (rowid) FROM orders", -1, &look, NULL);
+  for (int i = 0; i < SINGLE_CHANGES; i++) {
+    char sql[200];
+    snprintf (sql, sizeof sql, "INSERT INTO orders (id, qty) VALUES ('plain-%d', 1)", i);
+    took[i] = seconds ();
+    if (sqlite3_exec (from, sql, NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_step (look) != SQLITE_ROW || sqlite3_column_int (look, 0) != i + 1)
+      exit (1);
+    took[i] = (seconds () - took[i]) * 1000;
+    sqlite3_reset (look);
+    usleep (2000);
+  }
+  sqlite3_finalize (look);
+  sqlite3_close (from);
+  sqlite3_close (to);
+  unlink (path);
+  return median (took, SINGLE_CHANGES);
+}
+
 /* ---- Hops ---------------------------------------------------------------------------------------- */
 
 static void
@@ -129,6 +187,23 @@ make_database (struct daemon *daemon, const char *name, int count)
     load_run (daemon->database, LOAD_INSERT, count, 5000, name);
 }
 
+struct peak {
+  const char *what;
+  const struct daemon *daemon;
+};
+
+static void
+report_peaks (int count, const struct peak *peaks)
+{
+  long plain = plain_peak (count);
+
+  report ("yardstick: peak memory of plain inserts", (double)plain / 1024, "MB", 0, "");
+  for (; peaks->what; peaks++) {
+    long peak = daemon_peak (peaks->daemon);
+    report (peaks->what, (double)peak / 1024, "MB", (double)peak / (double)plain, "under 32");
+  }
+}
+
 static void
 measure_hops (void)
 {
@@ -137,6 +212,7 @@ measure_hops (void)
   int64_t up, down;
   double took;
 
+  measure_yardstick ();
   make_database (&server, "server", rows);
   server_start (&server, "server", "");
   took = seconds ();
@@ -145,10 +221,12 @@ measure_hops (void)
   relay_counts (&up, &down);
   report ("initial load, server to client", rows / took, "rows/s", rows / took / yardstick,
           "at least 0.35");
-  report ("  on the wire, plain", (double)down / rows, "bytes", 0, "at most 150 a row");
+  report ("  on the wire, plain", (double)down / rows, "bytes", (double)down / load_bytes (rows),
+          "at most 150 a row");
 
   relay_reset ();
   daemon_stop (&a);
+  measure_yardstick ();
   load_run (a.database, LOAD_INSERT, rows, 5000, "pushed");
   took = seconds ();
   client_start (&a, "a", relay, "");
@@ -156,10 +234,12 @@ measure_hops (void)
   relay_counts (&up, &down);
   report ("bulk push, client to server", rows / took, "rows/s", rows / took / yardstick,
           "at least 0.35");
-  report ("  on the wire, plain", (double)up / rows, "bytes", 0, "at most 150 a row");
+  report ("  on the wire, plain", (double)up / rows, "bytes", (double)up / load_bytes (rows),
+          "at most 150 a row");
 
   client_start (&b, "b", server_port, "");
   wait_rows (&b, 2 * rows, seconds ());
+  measure_yardstick ();
   took = seconds ();
   load_run (a.database, LOAD_INSERT, rows, 5000, "through");
   took = wait_rows (&b, 3 * rows, took);
@@ -176,12 +256,14 @@ measure_hops (void)
   client_start (&c, "c", relay, options);
   wait_rows (&c, 3 * rows, seconds ());
   relay_counts (&up, &down);
-  report ("initial load, on the wire with gzip", (double)down / (3 * rows), "bytes", 0,
-          "at most 65 a row");
-  report ("peak memory of the server, 100,000-row loads", (double)daemon_peak (&server) / 1024,
-          "MB", 0, "under 32");
-  report ("peak memory of a client, the same", (double)daemon_peak (&b) / 1024, "MB", 0,
-          "under 32");
+  report ("initial load, on the wire with gzip", (double)down / (3 * rows), "bytes",
+          (double)down / 3 / load_bytes (rows), "at most 65 a row");
+  report_peaks (rows, (const struct peak[]){
+                          {"peak memory of the server, 100,000-row loads", &server},
+                          {"peak memory of the client that pushed", &a},
+                          {"peak memory of the client that loaded", &b},
+                          {NULL, NULL},
+                      });
   daemon_stop (&c);
   daemon_stop (&b);
   daemon_stop (&a);
@@ -194,10 +276,11 @@ static void
 measure_latency (void)
 {
   struct daemon server = {0}, a = {0}, b = {0};
-  double took[SINGLE_CHANGES];
+  double took[SINGLE_CHANGES], plain = plain_latency ();
   sqlite3 *from, *to;
   sqlite3_stmt *look;
 
+  report ("yardstick: durable commit, visible to another connection", plain, "ms", 0, "");
   make_database (&server, "latency", 0);
   server_start (&server, "latency", "");
   client_start (&a, "la", server_port, "");
@@ -233,10 +316,10 @@ measure_latency (void)
   sqlite3_close (from);
   sqlite3_close (to);
   qsort (took, SINGLE_CHANGES, sizeof *took, compare_doubles);
-  report ("commit to visible, client to client, p50", took[SINGLE_CHANGES / 2], "ms", 0,
-          "at most 2");
-  report ("commit to visible, client to client, p99", took[SINGLE_CHANGES * 99 / 100], "ms", 0,
-          "at most 10");
+  report ("commit to visible, client to client, p50", took[SINGLE_CHANGES / 2], "ms",
+          took[SINGLE_CHANGES / 2] / plain, "at most 2");
+  report ("commit to visible, client to client, p99", took[SINGLE_CHANGES * 99 / 100], "ms",
+          took[SINGLE_CHANGES * 99 / 100] / plain, "at most 10");
   daemon_stop (&b);
   daemon_stop (&a);
   daemon_stop (&server);
@@ -250,6 +333,7 @@ measure_memory (void)
   struct daemon server = {0}, a = {0}, b = {0};
   double took;
 
+  measure_yardstick ();
   make_database (&server, "large", 0);
   make_database (&a, "large-a", large);
   server_start (&server, "large", "");
@@ -262,12 +346,12 @@ measure_memory (void)
   client_start (&b, "large-b", server_port, "");
   took = wait_rows (&b, large, took);
   report ("initial load of a large table", large / took, "rows/s", large / took / yardstick, "");
-  report ("peak memory of the server, large table", (double)daemon_peak (&server) / 1024, "MB", 0,
-          "under 32");
-  report ("peak memory of the client that pushed it", (double)daemon_peak (&a) / 1024, "MB", 0,
-          "under 32");
-  report ("peak memory of the client that loaded it", (double)daemon_peak (&b) / 1024, "MB", 0,
-          "under 32");
+  report_peaks (large, (const struct peak[]){
+                           {"peak memory of the server, large table", &server},
+                           {"peak memory of the client that pushed it", &a},
+                           {"peak memory of the client that loaded it", &b},
+                           {NULL, NULL},
+                       });
   daemon_stop (&b);
   daemon_stop (&a);
   daemon_stop (&server);
@@ -296,7 +380,6 @@ main (int argc, char **argv)
   }
   daemons_start ();
   printf ("%-58s %12s %-8s %6s   %s\n", "", "figure", "", "ratio", "aim");
-  measure_yardstick ();
   for (size_t i = 0; wanted ("tax") && i < sizeof taxes / sizeof *taxes; i++)
     measure_tax (&taxes[i]);
   if (wanted ("hops"))

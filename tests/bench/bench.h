@@ -22,6 +22,8 @@ enum load { LOAD_INSERT, LOAD_UPDATE, LOAD_UPSERT, LOAD_DELETE };
 void load_create (const char *path);
 /* ROWS rows, TRANSACTION of them in each (0: all in one); TAG makes them different ones.  Seconds taken. */
 double load_run (const char *path, enum load load, int rows, int transaction, const char *tag);
+/* Of the values of such ROWS rows as text. */
+double load_bytes (int rows);
 /* Read it all, and let the disk come to rest. */
 void load_warm (const char *path);
 /* Nothing is deleted while somebody waits: the greatest rowid counts them, without reading all. */

@@ -131,6 +131,23 @@ load_run (const char *path, enum load load, int rows, int transaction, const cha
   return start;
 }
 
+double
+load_bytes (int rows)
+{
+  char id[40], customer[40], note[60];
+  double bytes = 0;
+
+  for (int i = 0; i < rows; i++) {
+    make_id (id, "", i);
+    bytes += (double)strlen (id);
+    bytes += snprintf (customer, sizeof customer, "customer %d", i % 5000);
+    bytes += snprintf (note, sizeof note, "leave at the back door, no. %d", i);
+    bytes += snprintf (note, sizeof note, "%d%g", i % 100, (i % 20000) / 100.0);
+    bytes += 24; /* updated */
+  }
+  return bytes;
+}
+
 void
 load_warm (const char *path)
 {
@@ -150,7 +167,8 @@ load_count (const char *path)
 
   if (sqlite3_open_v2 (path, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK) {
     sqlite3_busy_timeout (db, 5000);
-    if (sqlite3_prepare_v2 (db, "SELECT coalesce (max (rowid), 0) FROM orders", -1, &statement, NULL) == SQLITE_OK) {
+    if (sqlite3_prepare_v2 (db, "SELECT coalesce (max (rowid), 0) FROM orders", -1, &statement,
+                            NULL) == SQLITE_OK) {
       if (sqlite3_step (statement) == SQLITE_ROW)
         count = sqlite3_column_int64 (statement, 0);
       sqlite3_finalize (statement);

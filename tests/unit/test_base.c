@@ -259,6 +259,44 @@ END_TEST
 enum { KEYS = 512 };
 
 /* Against an array: keys that lie close together, so that removal has to move others back. */
+START_TEST (a_set_is_like_a_map)
+{
+  struct map map = {0}, set = {0};
+
+  for (int round = 0; round < 300000; round++) {
+    uint64_t hash = draw () % 50000;
+    if (draw () % 3) {
+      MUST (map_at (&map, hash, true));
+      MUST (map_put (&set, hash));
+    } else {
+      map_remove (&map, hash);
+      map_remove (&set, hash);
+    }
+    MUST (map.count == set.count);
+    hash = draw () % 50000;
+    MUST (map_has (&set, hash) == (map_at (&map, hash, false) != NULL));
+  }
+  map_free (&map);
+  map_free (&set);
+  ck_assert (!map_has (&set, 1));
+}
+END_TEST
+
+/* As they are behind the multiplier, the highest there are: all belong at the end. */
+START_TEST (entries_that_crowd_at_the_end_find_room)
+{
+  struct map set = {0};
+  uint64_t inverse = 0xf1de83e19937733du; /* of the multiplier, modulo 2^64 */
+
+  for (uint64_t i = 0; i < 3000; i++)
+    MUST (map_put (&set, (UINT64_MAX - i) * inverse));
+  for (uint64_t i = 0; i < 3000; i++)
+    MUST (map_has (&set, (UINT64_MAX - i) * inverse));
+  ck_assert_uint_eq (set.count, 3000);
+  map_free (&set);
+}
+END_TEST
+
 START_TEST (map_is_like_its_model)
 {
   struct map map = {0};
@@ -413,6 +451,8 @@ base_suite (void)
   tcase_add_test (tests, buf_json_of_any_bytes_is_json);
   tcase_add_test (tests, percent_goes_and_comes);
   tcase_add_test (tests, map_is_like_its_model);
+  tcase_add_test (tests, a_set_is_like_a_map);
+  tcase_add_test (tests, entries_that_crowd_at_the_end_find_room);
   tcase_add_test (tests, errors_are_put_together_from_inside);
   tcase_add_test (tests, log_lines_are_single_and_printable);
   tcase_add_test (tests, flags_the_last_counts);

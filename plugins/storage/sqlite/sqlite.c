@@ -25,7 +25,7 @@ static const struct mantis_option options[] = {
     MANTIS_CHOICE (
         struct sqlite, journal_mode, "wal", "wal|keep",
         "wal: switch the file to write-ahead logging; keep: leave its journal mode as it is"),
-    MANTIS_SIZE (struct sqlite, cache, "4M", 65536, 1073741824, "page cache of each session"),
+    MANTIS_SIZE (struct sqlite, cache, "2M", 65536, 1073741824, "page cache of each session"),
     {.name = NULL},
 };
 
