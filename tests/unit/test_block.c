@@ -103,10 +103,10 @@ random_change (const struct mantis_table *table, const struct mantis_change *bef
 
   for (size_t i = 0; i < table->column_count; i++)
     if (table->columns[i].key_position)
-      row[i] = random_value (arena);
+      row[i] = random_value ();
     else if (!change.deleted && !table->columns[i].generated &&
              (same && !before->deleted ? before->row[i].type != MANTIS_NONE : draw () % 5))
-      row[i] = random_value (arena);
+      row[i] = random_value ();
   change.updated_at =
       same ? before->updated_at + (int64_t)(draw () % 3) - 1 : (int64_t)(draw () >> 20);
   change.rev = same ? before->rev : (int64_t)(draw () >> 2);

@@ -90,9 +90,9 @@ random_real (void)
   }
 }
 
-/* Any value; its bytes in ARENA. */
+/* Any value; its bytes are in the arena. */
 static inline struct mantis_value
-random_value (struct mantis_arena *arena)
+random_value (void)
 {
   unsigned char bytes[40];
   size_t length = draw () % sizeof bytes;
