@@ -234,6 +234,14 @@ note_server_restored (int64_t event)
   note_server ();
 }
 
+void
+forget_standings (void)
+{
+  for (int i = 0; i < world->standing_count; i++)
+    free (world->standing[i].key);
+  free (world->standing);
+}
+
 /* The last place in the history where KEY had V; -1: never. */
 static int
 last_standing (int table, const char *key, const char *v)

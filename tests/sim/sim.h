@@ -259,6 +259,7 @@ void note_received (struct node *node); /* after a client took an answer */
 void note_restored (struct node *node, const struct node *author, int64_t since, bool lost);
 /* The server's file is now as it was at EVENT. */
 void note_server_restored (int64_t event);
+void forget_standings (void);
 void watch_bank (struct node *node);
 /* Nothing waits anywhere, as client_status() says. */
 bool all_quiet (void);

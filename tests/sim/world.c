@@ -37,14 +37,20 @@ act_as (struct node *node)
 /* ---- The application's side ---- */
 
 static void
+enforce_keys (struct node *node)
+{
+  run_sql (node->app, "PRAGMA foreign_keys = %s",
+           node->index == 0 || world->seed % 3 ? "ON" : "OFF");
+}
+
+static void
 open_app (struct node *node)
 {
   if (sqlite3_open_v2 (node->path, &node->app, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
                        "simulation"))
     fail ("cannot open %s: %s", node->path, sqlite3_errmsg (node->app));
   run_sql (node->app, "PRAGMA journal_mode = wal");
-  run_sql (node->app, "PRAGMA foreign_keys = %s",
-           node->index == 0 || world->seed % 3 ? "ON" : "OFF");
+  enforce_keys (node);
 }
 
 static void
@@ -343,7 +349,7 @@ rebuild_table (struct node *node, int table)
     forget_origin (node, table);
   else
     note_server ();
-  run_sql (node->app, "PRAGMA foreign_keys = %s", world->seed % 3 ? "ON" : "OFF");
+  enforce_keys (node);
 }
 
 /* ---- The world ---- */
@@ -526,6 +532,7 @@ world_free (void)
     remove_file (name);
   }
   forget_parcels ();
+  forget_standings ();
   image_free (&world->server_image);
   rmdir (world->folder);
   for (int i = 0; i < world->version_count; i++)
