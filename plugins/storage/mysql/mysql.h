@@ -12,6 +12,7 @@
 
 #include <mysql.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define COUNT_OF(array) (sizeof (array) / sizeof *(array))
 #define AUTO_BUF __attribute__ ((cleanup (mantis_buf_free)))
@@ -25,10 +26,11 @@ struct mysql {
   const char *tls_ca, *tls_cert, *tls_key;
   bool tls_verify, tls_required;
   int64_t connect_timeout, read_timeout, lock_timeout, schema_check; /* milliseconds */
-  char *name;                     /* HOST/DATABASE, for people and for the lock's name */
-  pthread_mutex_t lock;           /* of what follows */
-  int64_t not_before;             /* monotonic: no connection is tried earlier */
-  int64_t pause;                  /* microseconds, grows with each failure */
+  atomic_llong news;    /* counts changes of the schema that one session has found: all look */
+  char *name;           /* HOST/DATABASE, for people and for the lock's name */
+  pthread_mutex_t lock; /* of what follows */
+  int64_t not_before;   /* monotonic: no connection is tried earlier */
+  int64_t pause;        /* microseconds, grows with each failure */
   struct mantis_error last_error; /* of the last try */
   bool warned;                    /* settings of the database's server have been looked at */
 };
@@ -117,6 +119,7 @@ struct mantis_session {
   int64_t triggers;            /* hash of all triggers, at the last attach() */
   int64_t triggers_at;         /* monotonic: when they were last looked at */
   uint64_t signature;          /* of the database's schema at the last attach() */
+  long long news;              /* those that it has looked for */
   int64_t checked_at;          /* monotonic: when the signature was last looked at */
   bool attached;
   bool in_transaction, writing;

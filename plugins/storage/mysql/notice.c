@@ -21,12 +21,15 @@ enum mantis_status
 check_schema (struct mantis_session *session, struct mantis_error *error)
 {
   int64_t now = mantis_monotonic ();
+  long long news = session->storage->news;
   uint64_t signature, shape;
   enum mantis_status status;
 
   if (!session->attached ||
-      (session->checked_at && now - session->checked_at < session->storage->schema_check * 1000))
+      (session->checked_at && session->news == news &&
+       now - session->checked_at < session->storage->schema_check * 1000))
     return MANTIS_OK;
+  session->news = news;
   if ((status = read_signature (session, &signature, &shape, error)))
     return status;
   session->checked_at = now;
@@ -58,7 +61,7 @@ look_at_schema (struct mantis_session *session, bool *changed, struct mantis_err
   if (status || (status = read_signature (session, &signature, &shape, error)))
     return status;
   if ((*changed = signature != session->signature))
-    session->checked_at = 0; /* begin() looks for itself */
+    session->storage->news++; /* begin() looks for itself, in each session */
   return MANTIS_OK;
 }
 
