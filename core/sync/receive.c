@@ -53,7 +53,8 @@ add_held (struct client *client, struct mantis_buf *buf, size_t *added, struct m
     const struct table_state *state =
         phase_named (&client->phases, value_as_text (&rows[i][HELD_TBL]));
     mantis_row key;
-    if (!state || state->paused || !is_due (value_as_integer (&rows[i][HELD_NEXT_TRY]), now, HELD_RETRY) ||
+    if (!state || state->paused ||
+        !is_due (value_as_integer (&rows[i][HELD_NEXT_TRY]), now, HELD_RETRY) ||
         key_parse (value_as_text (&rows[i][HELD_KEY]), state->table, arena, &key, NULL) !=
             MANTIS_OK ||
         queue_dirty (&client->queue, key_hash (state->table, key)))
@@ -409,6 +410,13 @@ take_page (struct page_in *page, const json_t *json, struct mantis_error *error)
   return status;
 }
 
+/* Was the pull that is answered sent after all that we pushed was answered? */
+static bool
+is_after_talk (const struct client *client)
+{
+  return client->slots[CLIENT_PULL].sent_at > client->slots[CLIENT_TALK].answered_at;
+}
+
 /* Does the server know batches of this node that we never sent?  Then a copy of our file goes by the same
  * id, and the page lacks what that one wrote. */
 static bool
@@ -451,14 +459,12 @@ take_in (struct client *client, const json_t *json, struct lists *lists, struct 
     return status;
   lists_again (lists);
   mantis_arena_reset (arena);
-  page =
-      (struct page_in){.client = client, .lists = lists, .arena = arena, .mode = APPLY_EACH};
+  page = (struct page_in){.client = client, .lists = lists, .arena = arena, .mode = APPLY_EACH};
   return receive_once (&page, json, error);
 }
 
 enum mantis_status
-receive (struct client *client, const json_t *json, struct lists *lists,
-         struct mantis_error *error)
+receive (struct client *client, const json_t *json, struct lists *lists, struct mantis_error *error)
 {
   enum mantis_status status = MANTIS_OK;
   bool complete = json_get_bool (json, "complete", true, &status, error);
@@ -474,10 +480,9 @@ receive (struct client *client, const json_t *json, struct lists *lists,
     client->greeted = client->caught_up = false;
     return MANTIS_OK;
   }
-  if (status == MANTIS_OK && stale) {
+  if (status == MANTIS_OK && (stale || number < client->number)) {
     client->caught_up = false;
-    /* Asked for after that answer: then it is the server that went back. */
-    if (client->slots[CLIENT_PULL].sent_at > client->slots[CLIENT_TALK].answered_at)
+    if (is_after_talk (client)) /* then it is the server that went back */
       client->greeted = false;
     return MANTIS_OK;
   }
