@@ -1,6 +1,9 @@
 /* bench - figures beside yardsticks that ran in the same minute on the same machine.
  *
- * usage: bench [--rows N] [--large N] [--only WORD]
+ * usage: bench [--rows N] [--large N] [--only WORD] [--profile FOLDER]
+ *
+ * --profile: each daemon runs under perf record, for `perf report -i FOLDER/server.log.data'; the figures are then
+ * those of daemons that are looked at.
  *
  * Machines differ: the ratios are what to look at.  What misses its aim is printed like the rest.
  *
@@ -373,9 +376,11 @@ main (int argc, char **argv)
       large = atoi (argv[i + 1]);
     else if (strcmp (argv[i], "--only") == 0)
       only = argv[i + 1];
+    else if (strcmp (argv[i], "--profile") == 0)
+      bench_profile = argv[i + 1];
   if (rows < 1000 || !getenv ("MANTISD") || !getenv ("MANTISCTL") || !getenv ("MANTIS_BUILD")) {
     fprintf (stderr, "bench: run it as `make bench' (BENCH_ARGS='--rows N --large N --only "
-                     "tax|hops|latency|memory')\n");
+                     "tax|hops|latency|memory --profile FOLDER')\n");
     return 2;
   }
   daemons_start ();

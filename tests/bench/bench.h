@@ -35,6 +35,7 @@ struct daemon {
   char database[200], config[200], log[200];
 };
 
+extern const char *bench_profile; /* a folder for what perf records of the daemons; NULL: nothing */
 extern char bench_folder[];
 extern int server_port;
 

@@ -18,6 +18,7 @@
 
 enum { TOO_LONG = 300 /* seconds */, LOOK = 500 /* microseconds */ };
 
+const char *bench_profile;
 char bench_folder[] = "/tmp/mantis-bench-XXXXXX";
 int server_port;
 
@@ -72,6 +73,12 @@ start (struct daemon *daemon, const char *mode)
   if ((daemon->pid = fork ()) == 0) {
     if (!freopen (daemon->log, "a", stderr) || !freopen ("/dev/null", "r", stdin))
       _exit (1);
+    if (bench_profile) {
+      char data[400];
+      snprintf (data, sizeof data, "%s/%s.data", bench_profile, strrchr (daemon->log, '/') + 1);
+      execlp ("perf", "perf", "record", "-q", "-g", "-F", "999", "-o", data, "--", program,
+              "--mode", mode, "--config", daemon->config, (char *)NULL);
+    }
     execl (program, program, "--mode", mode, "--config", daemon->config, (char *)NULL);
     _exit (127);
   }
