@@ -19,7 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_TRIES = 5 };
+enum { MOST_TRIES = 5, LONG_TRY_US = 2000000 /* whoever held it that long holds it still */ };
 
 struct batch {
   int64_t number; /* 0: none */
@@ -146,8 +146,8 @@ answer_batch (struct server *server, struct push *push, const struct batch *batc
 static enum mantis_status
 push_once (struct server *server, struct push *push, const struct batch *batch,
            const struct block_changes *decoded, const struct mantis_request *request,
-           const struct mantis_principal *principal, struct reply *reply, bool *settled, bool *again,
-           struct mantis_error *error)
+           const struct mantis_principal *principal, struct reply *reply, bool *settled,
+           bool *again, struct mantis_error *error)
 {
   struct store *store = push->store;
   int64_t attached = store->attached;
@@ -179,16 +179,17 @@ push_through (struct server *server, struct push *push, const struct batch *batc
   bool again = true;
 
   for (int tries = 0; again && tries < MOST_TRIES; tries++) {
+    int64_t began = mantis_monotonic ();
     mantis_buf_clear (&reply->body);
-    status = push_once (server, push, batch, decoded, request, principal, reply, settled, &again,
-                        error);
+    status =
+        push_once (server, push, batch, decoded, request, principal, reply, settled, &again, error);
     if (status == MANTIS_OK)
       return MANTIS_OK;
     store_rollback (push->store);
     if (status == MANTIS_REFUSED && push->mode != APPLY_EACH)
       push->mode = APPLY_EACH;
     else
-      again &= status == MANTIS_BUSY;
+      again &= status == MANTIS_BUSY && mantis_monotonic () - began < LONG_TRY_US;
   }
   return status;
 }
@@ -237,8 +238,8 @@ handle_push (struct server *server, struct store *store, const struct mantis_req
   if (status == MANTIS_STALE)
     reply_problem (reply, 409, "schema", error.text);
   if (status == MANTIS_OK)
-    status = push_through (server, &push, &batch, &decoded, request, principal, reply, &settled,
-                           &error);
+    status =
+        push_through (server, &push, &batch, &decoded, request, principal, reply, &settled, &error);
   if (settled)
     return;
   if (status != MANTIS_OK) {

@@ -503,6 +503,11 @@ maria ()
   mariadb_do "$maria_folder" "$maria_database" -e "$1"
 }
 
+gives_maria ()
+{
+  [ -n "$(maria "$1")" ]
+}
+
 # Do the clients NAME... hold what MariaDB holds?
 same_as_maria ()
 {

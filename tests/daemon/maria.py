@@ -78,7 +78,7 @@ for file in files:
     for n, (table, columns) in enumerate(tables.items()):
         names = ", ".join('"' + c[0].replace('"', '""') + '"' for c in columns)
         try:
-            for row in base.execute(f'SELECT {names} FROM "{table}"'):
+            for row in base.execute('SELECT %s FROM "%s"' % (names, table.replace('"', '""'))):
                 found.append("|".join([str(n)] + [number(plain(v), c[2]) for v, c in zip(row, columns)]))
         except sqlite3.OperationalError as error:
             found.append(f"{table}: {error}")
