@@ -67,6 +67,18 @@ prepare (const struct plugins *plugins, const struct plugin_use *use, struct man
   return option_table_fill (plugin->about.options, owner, instance->self, layers, 2, arena, error);
 }
 
+/* Should it crash, hang or exit in there, then this line is the last one, and tells which it was. */
+static void
+tell_start (const struct plugins *plugins, const struct plugin_use *use,
+            const struct instance *instance)
+{
+  const struct plugin *plugin = plugins_find (plugins, use->kind, use->name);
+
+  if (instance->plugin->start)
+    mantis_log (MANTIS_INFO, "starting %s plugin \"%s\"%s%s", kind_name (use->kind), instance->name,
+                plugin->file ? ": " : "", plugin->file ? plugin->file : "");
+}
+
 enum mantis_status
 instance_new (const struct plugins *plugins, const struct plugin_use *use,
               struct instance **instance, struct mantis_error *error)
@@ -81,6 +93,7 @@ instance_new (const struct plugins *plugins, const struct plugin_use *use,
   if ((status = prepare (plugins, use, arena, &made, error)) != MANTIS_OK)
     return status;
   *error = (struct mantis_error){.text = "it gave no reason"};
+  tell_start (plugins, use, made);
   if (made->plugin->start && (status = made->plugin->start (made->self, error)) != MANTIS_OK) {
     mantis_fail_in (error, "%s: %s: %s plugin \"%s\"", place->file ? place->file : "configuration",
                     place->path, kind_name (use->kind), made->name);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #ifndef BAD_PLUGINS
@@ -84,6 +85,39 @@ START_TEST (start_fails)
 }
 END_TEST
 
+/* The last line of the log, at the level that is the default, tells which one it was. */
+START_TEST (start_crashes)
+{
+  struct plugins *plugins = plugins_new (folders);
+  struct plugin_use use = {.kind = MANTIS_KIND_RESOLVER, .name = "start_crashes"};
+  struct instance *instance = NULL;
+  struct mantis_error error = {0};
+  FILE *log = tmpfile ();
+  char line[1000] = "", last[1000] = "";
+  int status;
+  pid_t child;
+
+  use.options.place = (struct option_place){"mantis.json", "$.sync.conflict_policy", "/"};
+  ck_assert_ptr_nonnull (log);
+  ck_assert_msg (plugins_open (plugins, "start_crashes", NULL, NULL, NULL, &error) == MANTIS_OK,
+                 "%s", error.text);
+  if ((child = fork ()) == 0) {
+    dup2 (fileno (log), STDERR_FILENO);
+    instance_new (plugins, &use, &instance, &error);
+    _exit (0);
+  }
+  ck_assert_int_eq (waitpid (child, &status, 0), child);
+  ck_assert (WIFSIGNALED (status));
+  rewind (log);
+  while (fgets (line, sizeof line, log))
+    memcpy (last, line, sizeof last);
+  ck_assert_msg (strstr (last, "starting resolver plugin \"start_crashes\": " BAD_PLUGINS) != NULL,
+                 "the last line: %s", last);
+  fclose (log);
+  plugins_free (plugins);
+}
+END_TEST
+
 static void
 refuses_file (const char *bytes, size_t length, const char *words)
 {
@@ -152,6 +186,7 @@ main (void)
 
   tcase_add_loop_test (tcase, turned_away, 0, COUNT_OF (bad));
   tcase_add_test (tcase, start_fails);
+  tcase_add_test (tcase, start_crashes);
   tcase_add_test (tcase, no_shared_object);
   tcase_add_test (tcase, paths_and_names);
   suite_add_tcase (suite, tcase);
