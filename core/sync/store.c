@@ -232,13 +232,15 @@ check_format (struct store *store, struct mantis_error *error)
 static enum mantis_status
 attach (struct store *store, struct mantis_error *error)
 {
-  enum mantis_status status = MANTIS_OK;
+  enum mantis_status status;
 
+  /* The format first: not every database takes back what has been done to a newer one's tables. */
+  status = store->ops->create (store->session, &table_meta, error);
+  if (status == MANTIS_OK)
+    status = check_format (store, error);
   for (const struct mantis_table *const *t = internal_tables (store->role);
        *t && status == MANTIS_OK; t++)
     status = store->ops->create (store->session, *t, error);
-  if (status == MANTIS_OK)
-    status = check_format (store, error);
   if (status == MANTIS_OK)
     status = own_identity (store, "node", store->node, NODE_LENGTH, error);
   if (status == MANTIS_OK && store->role == MANTIS_SERVER)
