@@ -1,5 +1,5 @@
 #!/bin/bash
-# 00: what mantisctl status says is so: waiting rows and the age of the oldest, last push and pull, conflicts, a table
+# 00: what mantisctl status says is so: the remote, waiting rows and the age of the oldest, last push and pull, conflicts, a table
 # that is paused and why, on both sides; the same over HTTP; the metrics are Prometheus's.
 # SPDX-License-Identifier: LGPL-2.1-or-later
 . "${0%/*}/functions.sh"
@@ -14,6 +14,10 @@ start_mantisd tablet --mode client
 settled office tablet
 wait_until tablet 'T["note"]["state"] == "live" and T["note"]["waiting"] == 0 and not T["note"].get("oldest")'
 wait_until tablet "T['note']['last_pull'] >= $began"
+# The remote is told, for people too: it is the one remote of all the tables.
+says tablet "S['remote'] == 'http://127.0.0.1:$port'" || fail "the remote: $(cat tablet.status)"
+ctl tablet status > said
+grep -qx "client of  *http://127.0.0.1:$port" said || fail "the remote, for people: $(cat said)"
 
 # Rows from before Mantis: whether they wait is not known before the server was met, and that is what is said.
 sql till "$schema; INSERT INTO note VALUES ('a', 'old'), ('t1', 'ours'), ('t2', 'ours'); INSERT INTO plan SELECT 'p' || value, '' FROM generate_series(1, 1500)"
