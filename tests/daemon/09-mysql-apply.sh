@@ -86,3 +86,17 @@ wait_for_maria tablet
 quiet tablet
 wait_for_maria tablet
 [ "$(maria "SELECT count(*) FROM dead WHERE v <> ''")" = 2 ] || fail "a write is missing: $(maria "SELECT * FROM dead")"
+
+# A program had written a row before the batch did, and commits while the batch waits for it: that is a conflict, and
+# what lost is kept; it is not overwritten unseen (D3).
+exec 8> >(mariadb_do "$maria_folder" -n --force shop 2> office.err)
+echo "BEGIN; UPDATE dead SET v = 'seen by nobody' WHERE id = 10;" >&8
+until [ -n "$(maria "SELECT 1 FROM information_schema.innodb_trx WHERE trx_rows_modified > 0")" ]; do sleep 0.02; done
+sql tablet "UPDATE dead SET v = 'the tablet' WHERE id = 10"
+wait_for "the batch to wait" gives_maria "SELECT 1 FROM information_schema.processlist WHERE user = 'mantis' AND info LIKE 'INSERT INTO %dead%'"
+echo "COMMIT;" >&8
+exec 8>&-
+wait_for_maria tablet
+quiet tablet
+gives_maria "SELECT 1 FROM __sync_conflicts WHERE tbl = 'dead' AND (loser LIKE '%seen by nobody%' OR winner LIKE '%seen by nobody%')" ||
+  fail "the office's write was overwritten unseen"
