@@ -91,14 +91,16 @@ open_node (struct daemon *daemon, struct mantis_error *error)
   return node_new (config, plugins, &daemon->node, error);
 }
 
-/* An application may hold its lock for long: that is no reason to give up. */
+/* An application may hold its lock for long, a database's server may start after this one: these are no
+ * reasons to give up. */
 static enum mantis_status
 open_patiently (struct daemon *daemon, struct mantis_error *error)
 {
   enum mantis_status status;
   bool told = false;
 
-  while ((status = open_node (daemon, error)) == MANTIS_BUSY && !daemon->options.once) {
+  while (((status = open_node (daemon, error)) == MANTIS_BUSY || status == MANTIS_LOST) &&
+         !daemon->options.once) {
     if (!told)
       mantis_log (MANTIS_WARNING, "%s: waiting for it", error->text);
     told = true;

@@ -35,9 +35,9 @@ echo "not this one" > wrong.password
 chmod 600 wrong.password
 refused "turns \"user\" mantis away" "${good/shop.password/wrong.password}"
 refused "turns \"user\" mantis away" "${good/\"database\": \"shop\"/\"database\": \"other\"}"
-mariadb_do "$maria_folder" -e "REVOKE TRIGGER, INDEX ON shop.* FROM mantis@localhost"
-refused "lacks privileges: GRANT INDEX, TRIGGER ON" "$good"
-mariadb_do "$maria_folder" -e "GRANT TRIGGER, INDEX ON shop.* TO mantis@localhost;
+mariadb_do "$maria_folder" -e "REVOKE TRIGGER, ALTER ON shop.* FROM mantis@localhost"
+refused "lacks privileges: GRANT ALTER, TRIGGER ON" "$good"
+mariadb_do "$maria_folder" -e "GRANT TRIGGER, ALTER ON shop.* TO mantis@localhost;
   REVOKE PROCESS ON *.* FROM mantis@localhost"
 echo "$good" | sed "s#\"socket\": \"[^\"]*\"#\"host\": \"127.0.0.1\", \"port\": $maria_port#" > shop.json
 start_mantisd shop --mode server

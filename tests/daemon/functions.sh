@@ -479,7 +479,7 @@ start_mariadb ()
   chmod 600 "$name.password"
   mariadb_do "$maria_folder" -e "CREATE DATABASE $name CHARACTER SET utf8mb4;
     CREATE USER mantis@localhost IDENTIFIED BY '$(cat "$name.password")';
-    GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, TRIGGER, CREATE VIEW, REFERENCES
+    GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, TRIGGER, REFERENCES
       ON $name.* TO mantis@localhost; GRANT PROCESS ON *.* TO mantis@localhost"
   maria_database=$name
   configure_maria "$name"

@@ -195,10 +195,7 @@ make_trigger (struct attaching *a, const struct trigger *trigger)
   mantis_buf_printf (&sql, " FOR EACH ROW %s", trigger->body);
   status = query (a->session, &sql, NULL, a->error);
   if (status && last_code (a->session) == ER_BINLOG_CREATE_ROUTINE_NEED_SUPER)
-    return mantis_fail (a->error, MANTIS_INVALID,
-                        "%s: the binary log is on, and user %s may not make triggers: SET GLOBAL"
-                        " log_bin_trust_function_creators = 1",
-                        a->session->storage->name, a->session->storage->user);
+    return mantis_fail (a->error, MANTIS_INVALID, "%s: " DISTRUSTED, a->session->storage->name);
   return status ? mantis_fail_in (a->error, "table \"%s\"", trigger->table) : MANTIS_OK;
 }
 

@@ -9,7 +9,6 @@
 #include <mysqld_error.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -96,7 +95,7 @@ set_session (struct mantis_session *session, struct mantis_error *error)
       "ERROR_FOR_DIVISION_BY_ZERO', innodb_lock_wait_timeout = %lld, lock_wait_timeout = %lld,"
       " wait_timeout = 31536000, group_concat_max_len = 1048576, autocommit = 1,"
       " foreign_key_checks = 1, unique_checks = 1, sql_safe_updates = 0,"
-      " sql_select_limit = DEFAULT",
+      " sql_select_limit = DEFAULT, sql_quote_show_create = 1",
       wait > 0 ? wait : 1, wait > 0 ? wait : 1);
 
   if (!status)
@@ -119,61 +118,6 @@ set_session (struct mantis_session *session, struct mantis_error *error)
                 " be lost when that machine loses power; set it to 1",
                 session->storage->name, (long long)integer_at (&result, 1));
   pthread_mutex_unlock (&session->storage->lock);
-  return MANTIS_OK;
-}
-
-/* ---- Privileges ---- */
-
-static bool
-holds (struct result *grants, const char *privilege)
-{
-  mysql_data_seek (grants->rows, 0);
-  while (next_row (grants))
-    if (grants->row[0] && strcasecmp (grants->row[0], privilege) == 0)
-      return true;
-  return false;
-}
-
-/* Each that is missing is named.  What comes by way of a role is not listed: then the engine says it. */
-static enum mantis_status
-check_privileges (struct mantis_session *session, struct mantis_error *error)
-{
-  static const char *const needed[] = {"SELECT", "INSERT", "UPDATE", "DELETE",  "CREATE",
-                                       "ALTER",  "DROP",   "INDEX",  "TRIGGER", "CREATE VIEW"};
-  AUTO_RESULT struct result grants = {0};
-  AUTO_BUF struct mantis_buf missing = MANTIS_BUF_INIT;
-  const struct mysql *storage = session->storage;
-  enum mantis_status status =
-      ask (session,
-           "SELECT privilege_type FROM information_schema.user_privileges WHERE grantee ="
-           " concat('''', replace(CURRENT_USER(), '@', '''@'''), '''') UNION"
-           " SELECT privilege_type FROM information_schema.schema_privileges WHERE grantee ="
-           " concat('''', replace(CURRENT_USER(), '@', '''@'''), '''') AND DATABASE() LIKE"
-           " table_schema UNION SELECT concat('role ', role_name) FROM"
-           " information_schema.enabled_roles WHERE role_name IS NOT NULL",
-           &grants, error);
-
-  if (status || !grants.rows)
-    return status;
-  while (next_row (&grants))
-    if (grants.row[0] && strncmp (grants.row[0], "role ", 5) == 0)
-      return MANTIS_OK;
-  for (size_t i = 0; i < COUNT_OF (needed); i++)
-    if (!holds (&grants, needed[i]))
-      mantis_buf_printf (&missing, "%s%s", missing.length ? ", " : "", needed[i]);
-  session->sees_tables = holds (&grants, "PROCESS");
-  pthread_mutex_lock (&session->storage->lock);
-  if (!session->storage->warned && !session->sees_tables)
-    mantis_log (MANTIS_WARNING,
-                "%s: user %s has not the privilege PROCESS: a TRUNCATE or a swap of tables goes"
-                " unnoticed until mantisctl scan",
-                storage->name, storage->user);
-  session->storage->warned = true;
-  pthread_mutex_unlock (&session->storage->lock);
-  if (missing.length)
-    return mantis_fail (error, MANTIS_INVALID,
-                        "%s: user %s lacks privileges: GRANT %s ON `%s`.* TO it", storage->name,
-                        storage->user, missing.bytes, storage->database);
   return MANTIS_OK;
 }
 
@@ -220,10 +164,19 @@ connection_failed (struct mantis_session *session, struct mantis_error *error)
   const struct mysql *storage = session->storage;
   unsigned code = mysql_errno (session->db);
 
-  if (code == ER_ACCESS_DENIED_ERROR || code == ER_DBACCESS_DENIED_ERROR)
+  if (code == ER_DBACCESS_DENIED_ERROR) {
+    AUTO_BUF struct mantis_buf needed = MANTIS_BUF_INIT;
+    add_needed_privileges (&needed);
+    return mantis_fail (
+        error, MANTIS_INVALID,
+        "%s: the database's server turns \"user\" %s away: %s: GRANT %s ON `%s`.* TO it",
+        storage->name, storage->user, mysql_error (session->db), needed.bytes ? needed.bytes : "",
+        storage->database);
+  }
+  if (code == ER_ACCESS_DENIED_ERROR)
     return mantis_fail (error, MANTIS_INVALID,
-                        "%s: the database's server turns \"user\" %s away: %s: check its password"
-                        " and grants",
+                        "%s: the database's server turns \"user\" %s away: %s: check its password,"
+                        " and the host that it may come from",
                         storage->name, storage->user, mysql_error (session->db));
   if (code == ER_BAD_DB_ERROR)
     return mantis_fail (error, MANTIS_INVALID, "%s: there is no such database: CREATE DATABASE it",

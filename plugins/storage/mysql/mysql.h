@@ -145,6 +145,14 @@ struct mantis_session {
 /* ---- connect.c ---- */
 enum mantis_status connect_session (struct mantis_session *session, struct mantis_error *error);
 
+/* ---- privileges.c ---- */
+#define DISTRUSTED                                                                                 \
+  "the binary log is on, and who is not trusted may not make triggers (error 1419): SET GLOBAL"    \
+  " log_bin_trust_function_creators = 1, there and in its configuration"
+/* MANTIS_INVALID, with the name of each one that is missing. */
+enum mantis_status check_privileges (struct mantis_session *session, struct mantis_error *error);
+void add_needed_privileges (struct mantis_buf *text);
+
 /* ---- query.c: SQL and its errors ---- */
 
 struct result {
