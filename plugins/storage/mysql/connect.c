@@ -4,6 +4,7 @@
  */
 #include "mysql.h"
 
+#include <errmsg.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <mysqld_error.h>
@@ -178,6 +179,11 @@ connection_failed (struct mantis_session *session, struct mantis_error *error)
                         "%s: the database's server turns \"user\" %s away: %s: check its password,"
                         " and the host that it may come from",
                         storage->name, storage->user, mysql_error (session->db));
+  if (code == CR_SSL_CONNECTION_ERROR)
+    return mantis_fail (error, MANTIS_INVALID,
+                        "%s: TLS with the database's server fails: %s: check \"tls\" and its"
+                        " certificates",
+                        storage->name, mysql_error (session->db));
   if (code == ER_BAD_DB_ERROR)
     return mantis_fail (error, MANTIS_INVALID, "%s: there is no such database: CREATE DATABASE it",
                         storage->name);
