@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { OPEN_PAUSE = 100 * 1000 }; /* microseconds between tries to open a locked database */
+/* Microseconds between tries to open a locked database; it grows to the longer one. */
+enum { OPEN_PAUSE = 100 * 1000, LONG_OPEN_PAUSE = 5 * 1000 * 1000 };
 
 struct daemon {
   struct options options;
@@ -97,6 +98,7 @@ static enum mantis_status
 open_patiently (struct daemon *daemon, struct mantis_error *error)
 {
   enum mantis_status status;
+  useconds_t pause = OPEN_PAUSE;
   bool told = false;
 
   while (((status = open_node (daemon, error)) == MANTIS_BUSY || status == MANTIS_LOST) &&
@@ -104,7 +106,9 @@ open_patiently (struct daemon *daemon, struct mantis_error *error)
     if (!told)
       mantis_log (MANTIS_WARNING, "%s: waiting for it", error->text);
     told = true;
-    usleep (OPEN_PAUSE);
+    usleep (pause);
+    if (status == MANTIS_LOST)
+      pause = pause * 2 < LONG_OPEN_PAUSE ? pause * 2 : LONG_OPEN_PAUSE;
   }
   return status;
 }
