@@ -11,6 +11,14 @@ enum {
   FOLD_ENTRIES = 50000  /* of the log, from which on repeated writes of a row are folded */
 };
 
+static size_t
+answer_bytes (const struct instance *dial)
+{
+  const struct mantis_transport *ops = dial ? dial->ops : NULL;
+
+  return ops && ops->takes ? ops->takes (dial->self) : 0;
+}
+
 /* Texts are those of the start: what they come from does not change while we run. */
 struct dialer_settings
 follow_settings (const struct mantis *node)
@@ -31,6 +39,7 @@ follow_settings (const struct mantis *node)
                  .whole_rows = (size_t)live->whole_rows,
                  .whole_bytes = (size_t)live->whole_bytes,
                  .warn_entries = live->warn_entries,
+                 .answer_bytes = answer_bytes (node->dial),
                  .fold_entries = FOLD_ENTRIES},
       .token_file = live->token_file};
 }

@@ -31,7 +31,9 @@ struct pull {
   struct cursor cursor;
   bool has_cursor;
   size_t limit, bytes;
-  int64_t wait; /* milliseconds */
+  size_t used;        /* of the bytes, so far */
+  struct large large; /* rows that do not fit into an answer */
+  int64_t wait;       /* milliseconds */
   const json_t *skip, *keys, *load;
 };
 
@@ -65,11 +67,17 @@ read_pull (const json_t *body, struct pull *pull, struct mantis_error *error)
   const struct limits *limits = &pull->server->limits;
   enum mantis_status status = MANTIS_OK;
   int64_t wait;
+  size_t takes;
 
   pull->limit = bounded (json_get_integer (body, "limit", 0, &status, error), DEFAULT_ROWS,
                          limits->page_rows);
   pull->bytes = bounded (json_get_integer (body, "bytes", 0, &status, error), limits->page_bytes,
                          limits->page_bytes);
+  takes = bounded (json_get_integer (body, "takes", 0, &status, error), limits->body_bytes,
+                   limits->body_bytes);
+  /* An answer has up to twice BYTES of ordinary rows, or BYTES and one that is larger. */
+  pull->bytes = bounded ((int64_t)pull->bytes, 1, takes / 8 + 1);
+  pull->large.limit = takes - takes / 4;
   wait = json_get_integer (body, "wait", 0, &status, error);
   pull->wait = wait <= 0 ? 0 : wait > limits->wait / 1000 ? limits->wait : wait * 1000;
   pull->skip = json_get_array (body, "skip", &status, error);
@@ -127,7 +135,8 @@ add_keys_of (struct pull *pull, const json_t *item, size_t place, size_t *bytes,
   json_array_foreach (
       keys, i, key) if (key_decode (key, table, pull->arena, &rows[i], error) !=
                         MANTIS_OK) return mantis_fail_in (error, "$.keys[%zu].keys[%zu]", place, i);
-  status = feed_keys (pull->store, table, rows, &count, bytes, pull->arena, changes, error);
+  status = feed_keys (pull->store, table, rows, &count, bytes, pull->arena, &pull->large, changes,
+                      error);
   if (status == MANTIS_OK && count) {
     if (buf->bytes[buf->length - 1] != '[')
       mantis_buf_char (buf, ',');
@@ -140,16 +149,19 @@ static enum mantis_status
 add_keys (struct pull *pull, struct mantis_buf *buf, struct mantis_error *error)
 {
   enum mantis_status status = MANTIS_OK;
-  size_t bytes = pull->bytes; /* keys beyond them are asked for again */
+  size_t bytes = 0; /* keys beyond them are asked for again */
   const json_t *item;
   size_t i;
 
   if (!pull->keys)
     return MANTIS_OK;
+  if (pull->used < pull->bytes)
+    bytes = pull->bytes - pull->used;
   mantis_buf_text (buf, ",\"keys\":[");
   json_array_foreach (pull->keys, i, item) if (status == MANTIS_OK) status =
       add_keys_of (pull, item, i, &bytes, buf, error);
   mantis_buf_char (buf, ']');
+  pull->used = pull->bytes - bytes;
   return status;
 }
 
@@ -166,9 +178,7 @@ add_load (struct pull *pull, struct mantis_buf *buf, struct mantis_error *error)
                           pull->server->limits.page_rows);
   const struct mantis_table *table = find_synced (pull->store, name, NULL);
   const struct mantis_change **changes;
-  struct mantis_change *made;
   mantis_row from = NULL;
-  const mantis_row *rows;
   size_t count;
   bool end;
 
@@ -181,18 +191,10 @@ add_load (struct pull *pull, struct mantis_buf *buf, struct mantis_error *error)
   if (status == MANTIS_OK)
     status = digest_compare (pull->store, table, from, known, pull->arena, &from, error);
   if (status == MANTIS_OK)
-    status = pull->store->ops->scan (pull->store->session, table, from, NULL, limit, pull->bytes,
-                                     pull->arena, &rows, &count, &end, error);
+    status = feed_table (pull->store, table, from, limit, pull->bytes, pull->arena, &pull->large,
+                         &changes, &count, &end, error);
   if (status != MANTIS_OK)
     return status;
-  made = arena_array (pull->arena, count, sizeof *made);
-  changes = arena_array (pull->arena, count, sizeof *changes);
-  if (!made || !changes)
-    return mantis_fail (error, MANTIS_FULL, "the page is larger than its limit");
-  for (size_t i = 0; i < count; i++) {
-    made[i] = (struct mantis_change){.table = table, .row = rows[i]};
-    changes[i] = &made[i];
-  }
   mantis_buf_text (buf, ",\"load\":{");
   if (from) {
     mantis_buf_text (buf, "\"after\":");
@@ -229,7 +231,7 @@ add_changes (struct pull *pull, struct reply *reply, bool *empty, bool *complete
   if (pull->has_cursor)
     status = feed_read (pull->store, pull->cursor.rev, pull->limit, pull->bytes,
                         pull->sender.anonymous ? NULL : pull->sender.node, skips, pull, pull->arena,
-                        &page, error);
+                        &pull->large, &page, error);
   else
     status = feed_head (pull->store, &page.cursor, error);
   if (status != MANTIS_OK)
@@ -247,7 +249,9 @@ add_changes (struct pull *pull, struct reply *reply, bool *empty, bool *complete
   mantis_buf_char (buf, ']');
   pull->server->counters.rows_out += (long long)page.count;
   /* A few changes of the caller's own are no news either; many are, or they would be read again each time. */
-  *empty = page.count == 0 && page.complete && page.cursor.rev - pull->cursor.rev < OWN_CHANGES;
+  pull->used = page.bytes;
+  *empty = page.count == 0 && !pull->large.told.length && page.complete &&
+           page.cursor.rev - pull->cursor.rev < OWN_CHANGES;
   *complete = page.complete;
   return MANTIS_OK;
 }
@@ -286,8 +290,10 @@ read_page (struct pull *pull, const struct mantis_request *request,
   status = add_changes (pull, reply, &empty, &complete, error);
   if (status == MANTIS_OK)
     status = add_keys (pull, &reply->body, error);
-  if (status == MANTIS_OK && pull->load && complete)
+  if (status == MANTIS_OK && pull->load && complete && pull->used < pull->bytes)
     status = add_load (pull, &reply->body, error);
+  if (pull->large.told.length)
+    mantis_buf_printf (&reply->body, ",\"too_large\":[%s]", pull->large.told.bytes);
   mantis_buf_char (&reply->body, '}');
   if (status == MANTIS_OK && empty && !pull->load && !pull->keys)
     reply->wait = pull->wait;
@@ -306,10 +312,13 @@ handle_pull (struct server *server, struct store *store, const struct mantis_req
 
   if (status == MANTIS_OK)
     status = store_begin (store, MANTIS_READ, &error);
+  if (status == MANTIS_OK && store->ops->limit_rows)
+    store->ops->limit_rows (store->session, pull.large.limit);
   if (status == MANTIS_OK)
     status = read_page (&pull, request, principal, reply, &error);
   if (status == MANTIS_OK)
     status = store_end (store, &error);
+  mantis_buf_free (&pull.large.told);
   if (status != MANTIS_OK) {
     reply_error (reply, &error);
     return;

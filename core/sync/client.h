@@ -24,6 +24,7 @@ struct client_settings {
   size_t batch_rows, batch_bytes; /* of a part of a backlog or load */
   size_t whole_rows, whole_bytes; /* a changeset up to this size is never cut */
   int64_t warn_entries;           /* of the log that wait: from so many on it is told */
+  size_t answer_bytes;            /* that the transport takes; 0: it does not say */
   int64_t fold_entries;           /* from so many on, what is told twice leaves it; 0: never */
 };
 

@@ -154,8 +154,7 @@ seal_batch (struct client *client, struct batch *batch, struct mantis_error *err
   mantis_buf_printf (&batch->body,
                      "],\"number\":%lld,\"nonce\":\"%s\",\"whole\":%s,\"generation\":%lld}",
                      (long long)client->flight.number, client->flight.nonce,
-                     batch->whole ? "true" : "false",
-                     (long long)client->generation);
+                     batch->whole ? "true" : "false", (long long)client->generation);
   client->batch = batch;
   client->partly |= !batch->whole;
   return batch->body.failed ? mantis_fail (error, MANTIS_FAILED, "out of memory") : MANTIS_OK;
@@ -358,14 +357,16 @@ something_waits (const struct client *client)
   return client->queue.read_to > client->queue.acked || client->queue.pending.count > 0;
 }
 
-/* Trouble is over, or somebody asks: what the server did not take is tried again before its time. */
+/* Trouble is over, or somebody asks: what one of the two did not take is tried again before its time. */
 static enum mantis_status
-wake_pending (struct client *client, struct mantis_error *error)
+wake_all (struct client *client, struct mantis_error *error)
 {
   enum mantis_status status = client_begin (client, MANTIS_WRITE, error);
 
   if (status == MANTIS_OK)
     status = pending_wake (&client->queue, client->store, error);
+  if (status == MANTIS_OK)
+    status = held_wake (&client->queue, client->store, error);
   return client_end (client, status, error);
 }
 
@@ -448,8 +449,9 @@ collect (struct client *client, struct mantis_error *error)
   if (ahead_is_next (client))
     return send_ahead (client, error);
   drop_ahead (client);
-  if (status == MANTIS_OK && client->wakes && client->queue.pending.count)
-    status = wake_pending (client, error);
+  if (status == MANTIS_OK && client->wakes &&
+      (client->queue.pending.count || client->queue.held.count))
+    status = wake_all (client, error);
   client->wakes &= status != MANTIS_OK;
   if (status == MANTIS_OK)
     status = client_begin (client, MANTIS_READ, error);

@@ -121,6 +121,7 @@ struct page {
   struct store *store;
   struct mantis_arena *arena;
   const char *node;
+  struct large *large;
   struct touched *touched;
   size_t count;
   struct map index; /* key hash -> place in touched, plus 1 */
@@ -161,16 +162,6 @@ compare_touched (const void *a, const void *b)
   return key_compare (left->table, left->key, right->key);
 }
 
-static size_t
-row_bytes (const struct mantis_table *table, mantis_row row)
-{
-  size_t bytes = 0;
-
-  for (size_t i = 0; i < table->column_count; i++)
-    bytes += 8 + (row[i].type == MANTIS_TEXT || row[i].type == MANTIS_BLOB ? row[i].length : 0);
-  return bytes;
-}
-
 /* Read the rows of TOUCHED, COUNT of them, of one table, and append them to CHANGES. */
 static enum mantis_status
 read_run (struct page *page, const struct touched *touched, size_t count, struct feed_page *out,
@@ -181,6 +172,7 @@ read_run (struct page *page, const struct touched *touched, size_t count, struct
   mantis_row *rows = arena_array (page->arena, count, sizeof *rows);
   mantis_row *found = arena_array (page->arena, count, sizeof *found);
   enum mantis_status status;
+  size_t size;
 
   if (!changes || !rows || !found)
     return mantis_fail (error, MANTIS_FULL, "the page is larger than its limit");
@@ -197,8 +189,12 @@ read_run (struct page *page, const struct touched *touched, size_t count, struct
                                         .deleted = !found[i],
                                         .updated_at = touched[i].time,
                                         .rev = found[i] ? touched[i].written : touched[i].rev};
-    out->changes[out->count++] = &changes[i];
-    *bytes += row_bytes (table, changes[i].row);
+    if (found[i] && large_is (page->large, table, found[i], &size))
+      status = large_tell (page->large, page->store, table, found[i], changes[i].rev, size, error);
+    else
+      out->changes[out->count++] = &changes[i];
+    /* What a storage left out takes no room. */
+    *bytes += found[i] && row_is_cut (table, found[i]) ? 0 : row_bytes (table, changes[i].row);
   }
   return status;
 }
@@ -257,7 +253,8 @@ read_chunk (struct page *page, int64_t after, int64_t head, size_t chunk,
 /* Rows are read as they are now, which may be newer than the end of a page that is not the last: whoever edits
  * such a row has seen that version. */
 static enum mantis_status
-tell_versions (struct store *store, struct feed_page *page, struct mantis_arena *arena, struct mantis_error *error)
+tell_versions (struct store *store, struct feed_page *page, struct mantis_arena *arena,
+               struct mantis_error *error)
 {
   enum mantis_status status = MANTIS_OK;
 
@@ -294,7 +291,7 @@ take_chunk (struct page *page, struct feed_page *out, size_t chunk, size_t bytes
 {
   struct arena_mark mark = arena_mark (page->arena);
   const struct feed_page before = *out;
-  size_t bytes_before = *bytes_seen;
+  size_t bytes_before = *bytes_seen, told_before = page->large->told.length;
   int64_t from = *last;
   enum mantis_status status;
 
@@ -312,6 +309,7 @@ take_chunk (struct page *page, struct feed_page *out, size_t chunk, size_t bytes
   arena_rewind (page->arena, mark);
   *out = before;
   *bytes_seen = bytes_before;
+  page->large->told.length = told_before;
   *last = from;
   *taken = 0;
   return MANTIS_OK;
@@ -320,9 +318,10 @@ take_chunk (struct page *page, struct feed_page *out, size_t chunk, size_t bytes
 enum mantis_status
 feed_read (struct store *store, int64_t rev, size_t limit, size_t bytes, const char *node,
            bool (*skip) (void *context, const struct mantis_table *table), void *context,
-           struct mantis_arena *arena, struct feed_page *out, struct mantis_error *error)
+           struct mantis_arena *arena, struct large *large, struct feed_page *out,
+           struct mantis_error *error)
 {
-  struct page page = {.store = store, .arena = arena, .node = node};
+  struct page page = {.store = store, .arena = arena, .node = node, .large = large};
   size_t entries = 0, enough, bytes_seen = 0, taken, chunk, most = LARGEST_CHUNK;
   bool too_large;
   int64_t last = rev;
@@ -354,6 +353,7 @@ feed_read (struct store *store, int64_t rev, size_t limit, size_t bytes, const c
   }
   map_free (&page.index);
   out->complete = last >= out->head;
+  out->bytes = bytes_seen;
   if (status == MANTIS_OK && !out->complete)
     status = tell_versions (store, out, arena, error);
   return status == MANTIS_OK
@@ -363,20 +363,22 @@ feed_read (struct store *store, int64_t rev, size_t limit, size_t bytes, const c
 
 enum mantis_status
 feed_keys (struct store *store, const struct mantis_table *table, const mantis_row *rows,
-           size_t *count, size_t *bytes, struct mantis_arena *arena,
+           size_t *count, size_t *bytes, struct mantis_arena *arena, struct large *large,
            const struct mantis_change **changes, struct mantis_error *error)
 {
   struct mantis_change *made = arena_array (arena, *count, sizeof *made);
   struct mantis_version *versions = arena_array (arena, *count, sizeof *versions);
   mantis_row *found = arena_array (arena, *count, sizeof *found);
   enum mantis_status status = MANTIS_OK;
-  size_t told = 0;
+  size_t told = 0, kept = 0, size;
 
   if (!made || !versions || !found)
     return mantis_fail (error, MANTIS_FULL, "the page is larger than its limit");
   for (size_t left = *bytes; told < *count && left && status == MANTIS_OK; told++) {
     status = store->ops->read (store->session, table, rows + told, 1, arena, found + told, error);
-    size_t size = status == MANTIS_OK && found[told] ? row_bytes (table, found[told]) : 0;
+    size = status == MANTIS_OK && found[told] && !row_is_cut (table, found[told])
+               ? row_bytes (table, found[told])
+               : 0;
     left = size < left ? left - size : 0;
     *bytes = left;
   }
@@ -388,8 +390,65 @@ feed_keys (struct store *store, const struct mantis_table *table, const mantis_r
                                      .deleted = !found[i],
                                      .updated_at = versions[i].updated_at,
                                      .rev = versions[i].rev ? versions[i].rev : store->floor};
-    changes[i] = &made[i];
+    if (found[i] && large_is (large, table, found[i], &size))
+      status = large_tell (large, store, table, found[i], made[i].rev, size, error);
+    else
+      changes[kept++] = &made[i];
   }
-  *count = told;
+  *count = kept;
+  return status;
+}
+
+/* ---- Pages of a table ------------------------------------------------------------------------ */
+
+/* Of the COUNT ROWS those that are not too large, as CHANGES; *KEPT of them. */
+static enum mantis_status
+sort_out (struct store *store, const struct mantis_table *table, const mantis_row *rows,
+          size_t count, struct mantis_arena *arena, struct large *large,
+          const struct mantis_change ***changes, size_t *kept, struct mantis_error *error)
+{
+  struct mantis_change *made = arena_array (arena, count, sizeof *made);
+  enum mantis_status status = MANTIS_OK;
+  size_t bytes;
+
+  *kept = 0;
+  *changes = arena_array (arena, count, sizeof **changes);
+  if (!made || !*changes)
+    return mantis_fail (error, MANTIS_FULL, "the page is larger than its limit");
+  for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
+    made[i] = (struct mantis_change){.table = table, .row = rows[i]};
+    if (large_is (large, table, rows[i], &bytes))
+      status = large_tell (large, store, table, rows[i], 0, bytes, error);
+    else
+      (*changes)[(*kept)++] = &made[i];
+  }
+  return status;
+}
+
+enum mantis_status
+feed_table (struct store *store, const struct mantis_table *table, mantis_row after, size_t limit,
+            size_t bytes, struct mantis_arena *arena, struct large *large,
+            const struct mantis_change ***changes, size_t *count, bool *end,
+            struct mantis_error *error)
+{
+  CLEANUP_BUF struct mantis_buf key = MANTIS_BUF_INIT;
+  enum mantis_status status = MANTIS_OK;
+
+  for (*count = 0, *end = false; status == MANTIS_OK && !*count && !*end;) {
+    struct arena_mark mark = arena_mark (arena);
+    const mantis_row *rows;
+    size_t read;
+    status = store->ops->scan (store->session, table, after, NULL, limit, bytes, arena, &rows,
+                               &read, end, error);
+    if (status == MANTIS_OK)
+      status = sort_out (store, table, rows, read, arena, large, changes, count, error);
+    if (status != MANTIS_OK || *count || *end)
+      break;
+    mantis_buf_clear (&key); /* all of them were too large: their memory is free again */
+    key_encode (&key, table, rows[read - 1]);
+    arena_rewind (arena, mark);
+    status = key.failed ? mantis_fail (error, MANTIS_FAILED, "out of memory")
+                        : key_parse (key.bytes, table, arena, &after, error);
+  }
   return status;
 }

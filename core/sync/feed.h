@@ -5,7 +5,7 @@
 #ifndef MANTIS_FEED_H
 #define MANTIS_FEED_H
 
-#include "sync/store.h"
+#include "sync/large.h"
 
 enum { MARK_LENGTH = 16 };
 
@@ -34,21 +34,30 @@ struct feed_page {
   struct cursor cursor; /* the place up to which the page tells */
   bool complete;        /* that is the head of the snapshot */
   int64_t head;
+  size_t bytes; /* that the rows take */
 };
 
 /* The changes after REV: of each key the state as it is now; none that NODE stored verbatim itself, none of
- * tables for which SKIP says so. */
+ * tables for which SKIP says so.  What is too large goes to LARGE. */
 enum mantis_status feed_read (struct store *store, int64_t rev, size_t limit, size_t bytes,
                               const char *node,
                               bool (*skip) (void *context, const struct mantis_table *table),
-                              void *context, struct mantis_arena *arena, struct feed_page *page,
-                              struct mantis_error *error);
+                              void *context, struct mantis_arena *arena, struct large *large,
+                              struct feed_page *page, struct mantis_error *error);
 
 /* The rows of TABLE with the keys of ROWS as they are, missing ones as deletions: *COUNT of them, fewer when they
- * take *BYTES, which is what is left of them afterwards. */
+ * take *BYTES, which is what is left of them afterwards, or when some are too large. */
 enum mantis_status feed_keys (struct store *store, const struct mantis_table *table,
                               const mantis_row *rows, size_t *count, size_t *bytes,
-                              struct mantis_arena *arena, const struct mantis_change **changes,
-                              struct mantis_error *error);
+                              struct mantis_arena *arena, struct large *large,
+                              const struct mantis_change **changes, struct mantis_error *error);
+
+/* A page of TABLE in the order of keys, behind AFTER: LIMIT rows, or as many as take BYTES.  Where rows are too
+ * large it goes on until there is one that is not, so that whoever asks comes further. */
+enum mantis_status feed_table (struct store *store, const struct mantis_table *table,
+                               mantis_row after, size_t limit, size_t bytes,
+                               struct mantis_arena *arena, struct large *large,
+                               const struct mantis_change ***changes, size_t *count, bool *end,
+                               struct mantis_error *error);
 
 #endif

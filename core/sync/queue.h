@@ -101,7 +101,7 @@ enum mantis_status held_refused (struct queue *queue, struct store *store,
 enum mantis_status held_hurry (struct queue *queue, struct store *store,
                                const struct mantis_table *table, mantis_row key,
                                struct mantis_error *error);
-/* The own schema has changed: what was refused is tried again now. */
+/* What was not applied is tried again now: the own schema has changed, trouble is over, or somebody asks. */
 enum mantis_status held_wake (struct queue *queue, struct store *store, struct mantis_error *error);
 /* It was applied as of revision REV: what was skipped after that stays held. */
 enum mantis_status held_remove (struct queue *queue, struct store *store,

@@ -15,7 +15,17 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEYS_A_PULL = 500, HELD_RETRY = 30 * 1000 };
+enum {
+  KEYS_A_PULL = 500,
+  HELD_RETRY = 30 * 1000,
+  LARGE_RETRY =
+      600 *
+      1000 /* a row that no message can carry is told when it changes; limits may change, too */
+};
+
+#define TOO_LARGE                                                                                  \
+  "the row is larger than an answer of the server may be (64 MB of JSON, or max_answer_bytes "     \
+  "here)"
 
 /* ---- The request ----------------------------------------------------------------------------- */
 
@@ -54,7 +64,7 @@ add_held (struct client *client, struct mantis_buf *buf, size_t *added, struct m
         phase_named (&client->phases, value_as_text (&rows[i][HELD_TBL]));
     mantis_row key;
     if (!state || state->paused ||
-        !is_due (value_as_integer (&rows[i][HELD_NEXT_TRY]), now, HELD_RETRY) ||
+        !is_due (value_as_integer (&rows[i][HELD_NEXT_TRY]), now, LARGE_RETRY) ||
         key_parse (value_as_text (&rows[i][HELD_KEY]), state->table, arena, &key, NULL) !=
             MANTIS_OK ||
         queue_dirty (&client->queue, key_hash (state->table, key)))
@@ -122,6 +132,8 @@ pull_request (struct client *client, struct mantis_buf *buf, bool *waits,
       buf,
       "{\"cursor\":{\"epoch\":\"%s\",\"rev\":%lld,\"mark\":\"%s\"},\"limit\":%zu,\"bytes\":%zu",
       phases->epoch, (long long)phases->rev, phases->mark, rows, bytes);
+  if (client->settings.answer_bytes)
+    mantis_buf_printf (buf, ",\"takes\":%zu", client->settings.answer_bytes);
   add_skipped (client, buf);
   if (status == MANTIS_OK && client->queue.held.count)
     status = add_held (client, buf, &held, error);
@@ -243,6 +255,40 @@ take_changes (struct page_in *page, const json_t *json, const char *name,
     status = decode (page, array, path, &changes, error);
   for (size_t i = 0; i < changes.count && status == MANTIS_OK; i++)
     status = take_change (page, &changes.changes[i], error);
+  return status;
+}
+
+/* Rows that no message can carry: neither changed here nor missing there.  Each is held, until it is told as any
+ * other. */
+static enum mantis_status
+take_large (struct page_in *page, const json_t *json, struct mantis_error *error)
+{
+  struct client *client = page->client;
+  enum mantis_status status = MANTIS_OK;
+  const json_t *array = json_get_array (json, "too_large", &status, error), *item;
+  size_t i;
+
+  json_array_foreach (array, i, item)
+  {
+    struct mantis_change change = {.rev = json_get_integer (item, "rev", 0, &status, error)};
+    const char *name = json_get_text (item, "table", "", &status, error);
+    const json_t *key = json_get_array (item, "key", &status, error);
+    if (status == MANTIS_OK && !(change.table = find_ours (client, name, &(bool){false})))
+      continue;
+    if (status == MANTIS_OK)
+      status = key_decode (key, change.table, page->arena, &change.row, error);
+    if (status != MANTIS_OK)
+      return mantis_fail_in (error, "$.too_large[%zu]", i);
+    uint64_t hash = key_hash (change.table, change.row);
+    if (!map_at (&page->incoming, hash, true))
+      return mantis_fail (error, MANTIS_FAILED, "out of memory");
+    status = queue_dirty (&client->queue, hash)
+                 ? skip_change (page, &change, error)
+                 : held_refused (&client->queue, client->store, &change, change.rev, TOO_LARGE,
+                                 mantis_now () + LARGE_RETRY, error);
+    if (status != MANTIS_OK)
+      return status;
+  }
   return status;
 }
 
@@ -380,6 +426,7 @@ is_empty (const struct client *client, const json_t *json)
 
   return json_array_size (json_object_get (json, "changes")) == 0 &&
          json_array_size (json_object_get (json, "keys")) == 0 && !json_object_get (json, "load") &&
+         !json_object_get (json, "too_large") &&
          json_integer_value (json_object_get (cursor, "rev")) == client->phases.rev;
 }
 
@@ -397,6 +444,8 @@ take_page (struct page_in *page, const json_t *json, struct mantis_error *error)
   if (status == MANTIS_OK)
     status = take_changes (page, json, "keys", error);
   page->keys_to = page->count;
+  if (status == MANTIS_OK)
+    status = take_large (page, json, error);
   if (status == MANTIS_OK)
     status = take_load (page, json, error);
   if (status == MANTIS_OK)

@@ -61,8 +61,9 @@ struct mantis_schema {
 
 /* The current version of a row on a server. */
 struct mantis_version {
-  int64_t rev;        /* of its newest entry in the log, 0 when it has none */
-  int64_t updated_at; /* never earlier than that of the entry before it, plus 1 for each later entry */
+  int64_t rev; /* of its newest entry in the log, 0 when it has none */
+  int64_t
+      updated_at; /* never earlier than that of the entry before it, plus 1 for each later entry */
   const char *origin; /* node id, NULL: written or altered by the database's own side */
 };
 
@@ -195,8 +196,15 @@ struct mantis_storage {
                                    size_t limit, struct mantis_arena *arena, int64_t **seqs,
                                    size_t *count, struct mantis_error *error);
   /* In a write transaction: remove these. */
-  enum mantis_status (*log_drop) (struct mantis_session *session, const int64_t *seqs,
-                                  size_t count, struct mantis_error *error);
+  enum mantis_status (*log_drop) (struct mantis_session *session, const int64_t *seqs, size_t count,
+                                  struct mantis_error *error);
+
+  /* ---- Rows that are too large ---- */
+
+  /* In a transaction, until it ends: of a row whose values (text and blobs) take more than BYTES, read() and
+   * scan() give the key only.  Its other columns are MANTIS_NONE, and the length of each of those is what was
+   * left out.  May be NULL: then such a row fails the call, where it fits into no arena. */
+  void (*limit_rows) (struct mantis_session *session, size_t bytes);
 };
 
 #define MANTIS_STORAGE_PLUGIN(name, ops, ...)                                                      \

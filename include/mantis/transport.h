@@ -39,12 +39,12 @@ struct mantis_request {
 
 struct mantis_answer {
   size_t size;
-  int status;            /* of RFC 9110: 200, 400, 401, 409, 503 ... ; 0 on the client side: none came */
-  const char *type;      /* media type of the body */
-  const char *body;      /* JSON, or problem+json (RFC 9457) where status is 400 or more */
+  int status;       /* of RFC 9110: 200, 400, 401, 409, 503 ... ; 0 on the client side: none came */
+  const char *type; /* media type of the body */
+  const char *body; /* JSON, or problem+json (RFC 9457) where status is 400 or more */
   size_t length;
-  int64_t retry_after;   /* seconds, 0 for none */
-  const char *error;     /* client side, status 0: what happened, for the log */
+  int64_t retry_after; /* seconds, 0 for none */
+  const char *error;   /* client side, status 0: what happened, for the log */
 };
 
 /* Called exactly once for each request, on the loop's thread.  ANSWER and what it points to are borrowed
@@ -108,6 +108,9 @@ struct mantis_transport {
   void (*hang_up) (struct mantis_link *link); /* interrupt(), then free */
 
   const struct mantis_route *routes; /* ends with a NULL method; NULL: none */
+
+  /* Bytes of an answer that a link takes, at most.  NULL: it does not say. */
+  size_t (*takes) (void *self);
 };
 
 #define MANTIS_TRANSPORT_PLUGIN(name, ops, ...)                                                    \

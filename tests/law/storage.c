@@ -612,6 +612,48 @@ START_TEST (a_scan_goes_in_pages_by_key) /* R8 */
 }
 END_TEST
 
+/* Where the storage can: of a row that is too large the key, and how large the rest is; until the transaction ends. */
+START_TEST (a_row_over_the_limit_is_cut_to_its_key) /* V27 */
+{
+  struct mantis_value small[] = {integer (1), text ("x"), real (1)}, large[3];
+  const struct mantis_table *table;
+  const mantis_row *rows;
+  char bytes[2001] = "";
+  mantis_row key, found;
+  size_t count;
+  bool end;
+
+  if (!storage->limit_rows)
+    return;
+  WRITES ("CREATE TABLE vals (id INTEGER PRIMARY KEY, t TEXT, r REAL)");
+  start (MANTIS_SERVER);
+  table = table_of ("vals");
+  memset (bytes, 'x', 2000);
+  memcpy (large, small, sizeof large);
+  large[0] = integer (2);
+  large[1] = text (bytes);
+  apply (change (table, small, false, "x", 1));
+  apply (change (table, large, false, "x", 1));
+  begin (MANTIS_READ);
+  storage->limit_rows (session, 1000);
+  OK (storage->scan (session, table, NULL, NULL, 10, SIZE_MAX, arena, &rows, &count, &end, &error));
+  ck_assert_uint_eq (count, 2);
+  key = key_of (table, 2);
+  OK (storage->read (session, table, &key, 1, arena, &found, &error));
+  commit ();
+  ck_assert (mantis_value_equal (&rows[0][1], &small[1]));
+  for (int i = 0; i < 2; i++) {
+    mantis_row cut = i ? rows[1] : found;
+    ck_assert_int_eq (cut[0].as.integer, 2);
+    ck_assert_int_eq (cut[1].type, MANTIS_NONE);
+    ck_assert_int_eq (cut[2].type, MANTIS_NONE);
+    ck_assert_uint_eq (cut[1].length, 2000);
+  }
+  found = read_one (table, 2);
+  ck_assert (mantis_value_equal (&found[1], &large[1]));
+}
+END_TEST
+
 START_TEST (unique_values_can_be_swapped) /* K18 */
 {
   const struct mantis_table *table;
@@ -814,6 +856,7 @@ main (void)
   tcase_add_test (laws, a_refused_row_leaves_those_before_it);
   tcase_add_test (laws, values_come_back_as_they_went);
   tcase_add_test (laws, a_scan_goes_in_pages_by_key);
+  tcase_add_test (laws, a_row_over_the_limit_is_cut_to_its_key);
   tcase_add_test (laws, unique_values_can_be_swapped);
   tcase_add_test (laws, a_client_applies_without_a_trace);
   tcase_add_test (laws, a_server_logs_what_it_applies_and_what_follows);

@@ -443,6 +443,66 @@ END_TEST
 
 /* ---- First contact ---- */
 
+/* V27: a row that no message can carry is passed over, told, and comes once it is small; nothing of it is lost,
+ * and it holds up nobody. */
+START_TEST (a_row_too_large_for_a_message_holds_up_nobody)
+{
+  rig_start (NOTES);
+  rig_settings.answer_bytes = 20000;
+  node_start (A);
+  node_start (B);
+  cycle (A);
+  cycle (B);
+  sql (A, "INSERT INTO note VALUES ('n', 'one')");
+  cycle (A);
+  cycle (B);
+  sql (SERVER, "UPDATE note SET v = printf('%.*c', 30000, 'x') WHERE id = 'n'; INSERT INTO note "
+               "VALUES ('o', 'other')");
+  cycle (A);
+  is (A, "other", NOTE ("o"));
+  is (A, "one", NOTE ("n"));
+  ck_assert (status_says (A, "\"what\":\"held\",\"table\":\"note\",\"key\":[\"n\"]"));
+  ck_assert (status_says (A, "\"caught_up\":true"));
+  is (A, "1", "SELECT count(*) FROM __sync_held WHERE next_try > 0");
+  /* A comparison of the table does not take it for one that the server lacks, nor for one edited here. */
+  scan (A);
+  cycle (A);
+  is (A, "one", NOTE ("n"));
+  is (A, "0", "SELECT count(*) FROM __sync_pending");
+  /* Asked for again, it is still too large; then it shrinks. */
+  rig_shift += 601 * 1000;
+  cycle (A);
+  is (A, "1", "SELECT count(*) FROM __sync_held");
+  sql (SERVER, "UPDATE note SET v = 'small' WHERE id = 'n'");
+  cycle (A);
+  is (A, "small", NOTE ("n"));
+  is (A, "0", "SELECT count(*) FROM __sync_held");
+  ck_assert (status_says (A, "\"stuck\":[]"));
+  no_conflicts ();
+}
+END_TEST
+
+/* The same at first contact, and once there is room. */
+START_TEST (a_load_passes_over_what_is_too_large)
+{
+  rig_start (NOTES);
+  sql (SERVER, "INSERT INTO note VALUES ('a', 's'), ('b', printf('%.*c', 30000, 'x')), ('c', 's')");
+  rig_settings.answer_bytes = 20000;
+  rig_settings.batch_rows = 1;
+  node_start (A);
+  cycle (A);
+  is (A, "a c", "SELECT group_concat(id, ' ') FROM note");
+  ck_assert (status_says (A, "\"key\":[\"b\"]"));
+  node_stop (A);
+  rig_settings.answer_bytes = 0;
+  node_start (A);
+  cycle (A);
+  is (A, "30000", "SELECT length(v) FROM note WHERE id = 'b'");
+  is (A, "0", "SELECT count(*) FROM __sync_held");
+  no_conflicts ();
+}
+END_TEST
+
 /* Rows a to f on the server, pages of one row, of which A has taken the first. */
 static void
 start_loading (void)
@@ -919,6 +979,8 @@ sync_suite (void)
   tcase_add_test (tests, what_a_restored_server_lacks_is_offered_again);
   tcase_add_test (tests, what_came_from_a_server_before_it_was_restored_is_kept);
   tcase_add_test (tests, edits_on_what_a_restored_server_still_has_win);
+  tcase_add_test (tests, a_row_too_large_for_a_message_holds_up_nobody);
+  tcase_add_test (tests, a_load_passes_over_what_is_too_large);
   tcase_add_test (tests, rows_that_were_here_first_wait_for_their_page);
   tcase_add_test (tests, what_the_load_found_to_be_ours_is_sent_at_once);
   tcase_add_test (tests, a_row_of_the_feed_that_went_while_its_load_was_paused_is_none_of_ours);

@@ -187,6 +187,7 @@ begin (struct mantis_session *session, enum mantis_mode mode, struct mantis_erro
 
   if (session->in_transaction)
     return mantis_fail (error, MANTIS_FAILED, "mysql: a transaction is open already");
+  session->row_bytes = 0;
   if ((status = find_connection (session, error)) || (status = check_schema (session, error)))
     return status;
   status = mode == MANTIS_WRITE ? begin_write (session, error) : begin_read (session, error);
@@ -279,6 +280,12 @@ check (struct mantis_session *session, struct mantis_error *error)
   return status ? status : check_foreign (session, error);
 }
 
+static void
+limit_rows (struct mantis_session *session, size_t bytes)
+{
+  session->row_bytes = bytes;
+}
+
 static const struct mantis_storage ops = {
     .size = sizeof ops,
     .open = open_session,
@@ -306,6 +313,7 @@ static const struct mantis_storage ops = {
     .park = rows_park,
     .watch = notice_watch,
     .look = notice_look,
+    .limit_rows = limit_rows,
 };
 
 MANTIS_STORAGE_PLUGIN (mysql, &ops, .summary = "rows in a MariaDB or MySQL database",

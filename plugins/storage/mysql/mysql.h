@@ -128,6 +128,7 @@ struct mantis_session {
   bool quiet;   /* capture triggers do nothing in this connection */
   bool unbound; /* foreign keys are not looked at in this connection */
   bool until_commit;  /* defer() */
+  size_t row_bytes;   /* of a row that is read, at most; 0: no limit */
   int log_keys;       /* key columns of __sync_log, 0: not known yet */
   int64_t seq;        /* newest number: that of the snapshot, or the one given last */
   int64_t stored_seq; /* the same as __sync_counter has it */

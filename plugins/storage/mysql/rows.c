@@ -72,17 +72,33 @@ add_selection (struct mantis_buf *sql, const struct mantis_table *table, bool ke
   add_name (sql, table->name);
 }
 
+static bool
+row_is_larger (const struct result *result, int columns, size_t limit)
+{
+  size_t bytes = 0;
+
+  for (int at = 0; at < columns; at++)
+    bytes += result->lengths[at];
+  return bytes > limit;
+}
+
+/* Of a row that is larger than LIMIT (0: none) the key only, see limit_rows() in mantis/storage.h. */
 static mantis_row
 take_row (const struct mantis_table *table, const struct result *result, bool key_only,
-          struct mantis_arena *arena, size_t *bytes)
+          size_t limit, struct mantis_arena *arena, size_t *bytes)
 {
   struct mantis_value *row = mantis_arena_alloc (arena, table->column_count * sizeof *row);
+  bool larger = limit && row_is_larger (result, (int)mysql_num_fields (result->rows), limit);
   int at = 0;
 
   for (size_t i = 0; row && i < table->column_count; i++) {
     struct column_facts facts = column_facts (table, i);
     if (table->columns[i].generated || (key_only && !table->columns[i].key_position))
       continue;
+    if (larger && !table->columns[i].key_position) {
+      row[i].length = (uint32_t)result->lengths[at++];
+      continue;
+    }
     *bytes += 8 + result->lengths[at];
     if (!value_of (&facts, result->row[at], result->lengths[at], arena, &row[i]))
       return NULL;
@@ -157,7 +173,7 @@ find_some (const struct finding *f, const mantis_row *rows, size_t count, mantis
   if (!places_make (&places, hashes, count, scratch))
     return no_memory (f->error);
   while (next_row (&result)) {
-    mantis_row row = take_row (f->table, &result, f->lock, f->arena, &bytes);
+    mantis_row row = take_row (f->table, &result, f->lock, f->session->row_bytes, f->arena, &bytes);
     if (!row)
       return no_memory (f->error);
     for (size_t at = places_find (&places, key_hash (f->table, row)); at != SIZE_MAX;
@@ -308,7 +324,8 @@ scan_some (const struct finding *f, mantis_row after, mantis_row upto, size_t li
       list->rows = more;
       list->room = room;
     }
-    if (!(list->rows[list->count] = take_row (f->table, &result, false, f->arena, &list->bytes)))
+    if (!(list->rows[list->count] =
+              take_row (f->table, &result, false, f->session->row_bytes, f->arena, &list->bytes)))
       return no_memory (f->error);
     list->count++;
     if (++taken == limit || list->bytes >= bytes) {

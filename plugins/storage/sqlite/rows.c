@@ -33,19 +33,45 @@ add_select (struct mantis_buf *sql, const struct mantis_table *table)
   add_name (sql, table->name);
 }
 
-/* The present row in ARENA, NULL when there is no memory; *BYTES grows by what its values take. */
+/* What the text or blob AT of the present row takes. */
+static size_t
+value_bytes (sqlite3_stmt *rows, int at)
+{
+  int type = sqlite3_column_type (rows, at);
+
+  return type == SQLITE_TEXT || type == SQLITE_BLOB ? (size_t)sqlite3_column_bytes (rows, at) : 0;
+}
+
+static bool
+row_is_larger (sqlite3_stmt *rows, size_t limit)
+{
+  size_t bytes = 0;
+
+  for (int at = sqlite3_column_count (rows) - 1; at >= 0; at--)
+    bytes += value_bytes (rows, at);
+  return bytes > limit;
+}
+
+/* The present row in ARENA, NULL when there is no memory; *BYTES grows by what its values take.  Of one that is
+ * larger than LIMIT (0: none) the key only, see limit_rows() in mantis/storage.h. */
 static mantis_row
-read_row (sqlite3_stmt *rows, const struct mantis_table *table, struct mantis_arena *arena,
-          size_t *bytes)
+read_row (sqlite3_stmt *rows, const struct mantis_table *table, size_t limit,
+          struct mantis_arena *arena, size_t *bytes)
 {
   struct mantis_value *row = mantis_arena_alloc (arena, table->column_count * sizeof *row);
+  bool key_only = limit && row_is_larger (rows, limit);
   int at = 0;
 
-  for (size_t i = 0; row && i < table->column_count; i++)
-    if (!table->columns[i].generated) {
+  for (size_t i = 0; row && i < table->column_count; i++) {
+    if (table->columns[i].generated)
+      continue;
+    if (key_only && !table->columns[i].key_position)
+      row[i].length = (uint32_t)value_bytes (rows, at++);
+    else {
       column_value (rows, at++, arena, &row[i]);
       *bytes += row[i].type == MANTIS_TEXT || row[i].type == MANTIS_BLOB ? row[i].length : 8;
     }
+  }
   return mantis_arena_exhausted (arena) ? NULL : row;
 }
 
@@ -78,7 +104,8 @@ rows_read (struct mantis_session *session, const struct mantis_table *table, con
     int code;
     bind_key (get, 1, table, rows[i]);
     code = sqlite3_step (get);
-    if (code == SQLITE_ROW && !(found[i] = read_row (get, table, arena, &bytes)))
+    if (code == SQLITE_ROW &&
+        !(found[i] = read_row (get, table, session->row_bytes, arena, &bytes)))
       return too_large (table, error);
     if (code != SQLITE_ROW && code != SQLITE_DONE)
       return sql_failed (session, error, "read rows");
@@ -170,7 +197,8 @@ read_page (struct mantis_session *session, sqlite3_stmt *get, const struct manti
     mantis_row row;
     if (*count && (*count >= limit || used >= bytes))
       return MANTIS_OK;
-    if (!grow (rows, *count, &room, arena) || !(row = read_row (get, table, arena, &used)))
+    if (!grow (rows, *count, &room, arena) ||
+        !(row = read_row (get, table, session->row_bytes, arena, &used)))
       return too_large (table, error);
     ((mantis_row *)*rows)[(*count)++] = row;
   }

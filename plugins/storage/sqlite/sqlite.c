@@ -174,9 +174,9 @@ forget_read (struct mantis_session *session)
 {
   int used, most;
 
-  if (session->role == MANTIS_SERVER && !session->writer
-      && sqlite3_db_status (session->db, SQLITE_DBSTATUS_CACHE_USED, &used, &most, 0) == SQLITE_OK
-      && used > KEPT_CACHE)
+  if (session->role == MANTIS_SERVER && !session->writer &&
+      sqlite3_db_status (session->db, SQLITE_DBSTATUS_CACHE_USED, &used, &most, 0) == SQLITE_OK &&
+      used > KEPT_CACHE)
     sqlite3_db_release_memory (session->db);
 }
 
@@ -220,6 +220,7 @@ begin (struct mantis_session *session, enum mantis_mode mode, struct mantis_erro
   if (session->in_transaction)
     return mantis_fail (error, MANTIS_FAILED, "sqlite: a transaction is open already");
   session->begun_version = session->schema_version;
+  session->row_bytes = 0;
   if (mode == MANTIS_WRITE && (status = check_file (session, error)))
     return status;
   if ((status = statement (session, mode == MANTIS_WRITE ? "BEGIN IMMEDIATE" : "BEGIN", false,
@@ -314,6 +315,12 @@ check (struct mantis_session *session, struct mantis_error *error)
   return status;
 }
 
+static void
+limit_rows (struct mantis_session *session, size_t bytes)
+{
+  session->row_bytes = bytes;
+}
+
 static const struct mantis_storage ops = {
     .size = sizeof ops,
     .open = open_session,
@@ -343,6 +350,7 @@ static const struct mantis_storage ops = {
     .look = notice_look,
     .log_spare = log_spare,
     .log_drop = log_drop,
+    .limit_rows = limit_rows,
 };
 
 MANTIS_STORAGE_PLUGIN (sqlite, &ops, .summary = "rows in an SQLite file",

@@ -73,9 +73,10 @@ struct mantis_session {
   bool attached;
   bool attached_now; /* by the transaction under way */
   bool in_transaction, writing;
-  bool writer; /* has written rows: its cache is worth keeping */
+  bool writer;   /* has written rows: its cache is worth keeping */
   bool triggers; /* they run in this connection */
   int savepoints;
+  size_t row_bytes;     /* of a row that is read, at most; 0: no limit */
   int log_keys;         /* key columns of __sync_log, 0: not known yet */
   int64_t data_version; /* at the last look() */
   bool looked;

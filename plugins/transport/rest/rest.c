@@ -60,6 +60,12 @@ stop (void *self)
   curl_global_cleanup ();
 }
 
+static size_t
+takes (void *self)
+{
+  return (size_t)((const struct rest *)self)->max_answer_bytes;
+}
+
 static const struct mantis_transport ops = {
     .size = sizeof ops,
     .listen = server_listen,
@@ -71,6 +77,7 @@ static const struct mantis_transport ops = {
     .interrupt = link_interrupt,
     .hang_up = link_hang_up,
     .routes = rest_routes,
+    .takes = takes,
 };
 
 MANTIS_TRANSPORT_PLUGIN (rest, &ops, .summary = "messages over HTTP/1.1",
