@@ -184,6 +184,8 @@ client_scan (struct client *client, const char *table, struct mantis_error *erro
     status = phases_save (&client->phases, client->store, error);
   status = client_end (client, status, error);
   if (status == MANTIS_OK) {
+    drop_ahead (
+        client); /* its rows may have been written unseen since, and the scan passes by what waits */
     client->caught_up = false;
     client->partly = true;
     client_hurry (client);

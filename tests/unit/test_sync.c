@@ -904,6 +904,21 @@ START_TEST (the_next_part_is_ready_when_it_is_asked_for)
 }
 END_TEST
 
+/* The scan leaves a row that waits in the log to the push: that has to read it as it is now. */
+START_TEST (a_scan_makes_it_worthless)
+{
+  start_with_parts ();
+  sql_unseen (A, "UPDATE note SET v = 'unseen' WHERE id = 'b'");
+  scan (A);
+  serve (A, TALK);
+  answer (A, TALK);
+  exchange (A, PULL);
+  cycle (A);
+  is (SERVER, "unseen", NOTE ("b"));
+  is (A, "unseen", NOTE ("b"));
+}
+END_TEST
+
 START_TEST (an_exception_makes_it_worthless)
 {
   start_with_parts ();
@@ -1001,6 +1016,7 @@ sync_suite (void)
   tcase_add_loop_test (tests, a_clock_that_is_off_by_less_than_two_seconds_counts_as_right, 0, 6);
   tcase_add_test (tests, a_hello_of_before_the_schema_changed_counts_for_nothing);
   tcase_add_test (tests, the_next_part_is_ready_when_it_is_asked_for);
+  tcase_add_test (tests, a_scan_makes_it_worthless);
   tcase_add_test (tests, an_exception_makes_it_worthless);
   tcase_add_test (tests, a_lost_batch_takes_it_along);
   tcase_add_test (tests, what_it_holds_is_not_overwritten);
