@@ -450,7 +450,7 @@ decode_block (const json_t *json, struct block *block, const struct block_tables
 }
 
 static size_t
-count_rows (const json_t *array, const struct lists *lists)
+count_rows (const json_t *array, struct lists *lists)
 {
   size_t count = 0, i;
   const json_t *block;

@@ -98,8 +98,10 @@ set_aside (const char *body, size_t length, struct lists *lists, struct mantis_b
     if (at == end || *at != ':')
       continue;
     at = skip_space (at + 1, end);
-    if (at == end || *at != '[' || !(behind = skip_array (at, end, &list.commas)))
+    if (at == end || *at != '[')
       continue;
+    if (!(behind = skip_array (at, end, &list.commas)))
+      break; /* no JSON, as jansson will say; each list in it would be looked through to the end again */
     list.text = at;
     list.length = (size_t)(behind - at);
     mantis_buf_add (rest, copied, (size_t)(at - copied));
@@ -158,11 +160,14 @@ lists_take (struct lists *lists, const json_t *array)
 }
 
 size_t
-lists_count (const struct lists *lists, const json_t *array)
+lists_count (struct lists *lists, const json_t *array)
 {
-  const struct list *list = find (lists, array);
+  struct list *list = find (lists, array);
 
-  return list ? list->commas + 1 : 0;
+  if (!list || list->taken || list->counted)
+    return 0;
+  list->counted = true;
+  return list->commas + 1;
 }
 
 enum mantis_status
@@ -191,5 +196,5 @@ void
 lists_again (struct lists *lists)
 {
   for (size_t i = 0; i < lists->count; i++)
-    lists->list[i].taken = false;
+    lists->list[i].taken = lists->list[i].counted = false;
 }

@@ -17,7 +17,7 @@ struct list {
   const char *text;
   size_t length;
   size_t commas; /* between its elements, if it is well formed */
-  bool taken;
+  bool taken, counted;
 };
 
 /* The lists of one message; they point into its text. */
@@ -35,8 +35,8 @@ void lists_free (struct lists *lists);
 /* The list that stands for ARRAY, a member "rows" or "deleted" of the tree.  NULL: ARRAY is none, or it was
  * taken before. */
 const struct list *lists_take (struct lists *lists, const json_t *array);
-/* The same, to look at only: how many elements it has at most. */
-size_t lists_count (const struct lists *lists, const json_t *array);
+/* How many elements the list that stands for ARRAY has at most; 0: it was counted or taken before. */
+size_t lists_count (struct lists *lists, const json_t *array);
 /* Lists that nobody took are JSON, too?  They are forgotten. */
 enum mantis_status lists_check (const struct lists *lists, struct mantis_error *error);
 /* All may be taken once more. */

@@ -242,8 +242,10 @@ short_real (const char *at, const char *end, double *real)
   int64_t digits = 0;
   size_t count = 0, decimals = 0;
 
-  for (at += negative; at < end && *at != '.'; at++, count++)
+  for (at += negative; at < end && *at >= '0' && *at <= '9' && count < 15; at++, count++)
     digits = digits * 10 + (*at - '0');
+  if (at == end || *at != '.')
+    return false;
   for (at++; at < end && *at >= '0' && *at <= '9' && count < 15; at++, count++, decimals++)
     digits = digits * 10 + (*at - '0');
   if (at != end || count >= 15)

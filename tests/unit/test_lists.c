@@ -163,6 +163,7 @@ static const char *const texts[] = {
     "n",
     "-a",
     "1.5.5",
+    "99999999999999999e9", /* its digits and an 'e' are more than 64 bits */
     "1e5.5",
 };
 
@@ -302,6 +303,34 @@ START_TEST (lists_are_counted_and_taken_once)
 }
 END_TEST
 
+/* Many names for one list ("[0]" under names with an escape): memory is taken for it once. */
+START_TEST (a_list_counts_once)
+{
+  const char *text = "{\"rows\":[[1],[2]],\"x\":{\"row\\u0073\":[0]}}";
+  CLEANUP_LISTS struct lists lists;
+  CLEANUP_JSON json_t *json = lists_read (text, strlen (text), &lists, &error);
+
+  ck_assert_uint_eq (lists_count (&lists, json_object_get (json, "rows")), 2);
+  ck_assert_uint_eq (lists_count (&lists, json_object_get (json_object_get (json, "x"), "rows")),
+                     0);
+}
+END_TEST
+
+/* Were each of them looked through to the end, this would take minutes. */
+START_TEST (lists_without_end_are_looked_at_once)
+{
+  struct mantis_buf many = MANTIS_BUF_INIT;
+  struct lists lists;
+
+  mantis_buf_char (&many, '{');
+  for (int i = 0; i < 1000000; i++)
+    mantis_buf_text (&many, "\"rows\":[");
+  ck_assert_ptr_null (lists_read (many.bytes, many.length, &lists, &error));
+  lists_free (&lists);
+  mantis_buf_free (&many);
+}
+END_TEST
+
 START_TEST (what_nobody_takes_is_json_too)
 {
   static const char *const bad[] = {"{\"x\":{\"rows\":[1,]}}", "{\"x\":{\"rows\":[}]}}",
@@ -352,6 +381,8 @@ lists_suite (void)
   tcase_add_test (tests, nesting_has_an_end);
   tcase_add_test (tests, a_message_is_the_same_with_its_lists);
   tcase_add_test (tests, lists_are_counted_and_taken_once);
+  tcase_add_test (tests, a_list_counts_once);
+  tcase_add_test (tests, lists_without_end_are_looked_at_once);
   tcase_add_test (tests, what_nobody_takes_is_json_too);
   tcase_add_test (tests, damaged_messages_are_refused);
   suite_add_tcase (suite, tests);
