@@ -59,8 +59,8 @@ void client_next (struct client *client, enum client_slot slot, struct client_re
 void client_answered (struct client *client, enum client_slot slot,
                       const struct mantis_answer *answer);
 
-/* While a part of a large backlog is under way there is time to prepare the next one.  client_looks_ahead(): that is
- * of use now. */
+/* While a part of a large backlog is under way there is time to prepare the next one, and to trim the log of the last
+ * one.  client_looks_ahead(): there is something to do. */
 bool client_looks_ahead (const struct client *client);
 void client_look_ahead (struct client *client);
 

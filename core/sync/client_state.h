@@ -40,7 +40,8 @@ struct batch {
       q;            /* the log behind from up to to_seq, read in a snapshot whose log ended at q */
   int64_t attached; /* the schema (store->attached) that it speaks of */
   bool whole;       /* nothing of the backlog is left behind it */
-  bool looked;      /* behind it, for the next one */
+  bool looked;             /* behind it, for the next one */
+  bool trimmed;            /* the log of what was settled before: it was tried */
   struct mantis_buf body, revisions; /* of the message; the slot takes them */
   size_t changes;                    /* that travel */
 };
@@ -76,7 +77,7 @@ struct client {
   char nonce[NONCE_LENGTH + 1];
   struct flight flight;
   struct batch *batch;
-  struct batch *ahead; /* the next one, collected while BATCH is under way; see collect_ahead() */
+  struct batch *ahead; /* the next one, collected while BATCH is under way */
   struct pace pull, push;
   int64_t
       pushed; /* head of the server's log once the last batch was applied: older pages are stale */
@@ -154,10 +155,8 @@ enum mantis_status batch_take_pending (struct client *client, struct batch *batc
 /* Gather what waits into client->batch, note it as under way and encode it.  With nothing to send,
  * client->batch stays NULL. */
 enum mantis_status collect (struct client *client, struct mantis_error *error);
-/* While a part of a large backlog is under way: gather and encode the next one, into client->ahead.  It says what it
- * would say once the first is settled, if that brings no exception and nothing becomes pending meanwhile; where it
- * might not, it is dropped. */
-enum mantis_status collect_ahead (struct client *client, struct mantis_error *error);
+/* What was collected ahead (client_look_ahead()) would say something else now: an exception in the answer, something
+ * pending, another schema, a state read anew. */
 void drop_ahead (struct client *client);
 /* After a restart: the keys of the batch under way, without rows. */
 enum mantis_status collect_again (struct client *client, struct mantis_error *error);

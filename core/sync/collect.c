@@ -346,7 +346,7 @@ note (struct client *client, struct batch *batch, bool sends, struct mantis_erro
     status = set_aside (client, batch, error);
   if (status == MANTIS_OK)
     status = sends ? note_flight (client, batch, error)
-                   : queue_settle (&client->queue, client->store, batch->to_seq, error);
+                   : queue_settle (&client->queue, client->store, batch->to_seq, false, error);
   return client_end (client, status, error);
 }
 
@@ -399,18 +399,29 @@ send_ahead (struct client *client, struct mantis_error *error)
   return seal_batch (client, batch, error);
 }
 
-bool
-client_looks_ahead (const struct client *client)
+static bool
+wants_next (const struct client *client)
 {
-  const struct slot *talk = &client->slots[CLIENT_TALK];
   const struct batch *batch = client->batch;
 
-  return talk->busy && client->greeted && client->flight.number && batch && !batch->looked &&
-         !batch->whole && !client->row_limit && !client->queue.pending.count &&
+  return client->greeted && client->flight.number && batch && !batch->looked && !batch->whole &&
+         !client->row_limit && !client->queue.pending.count &&
          client->queue.read_to - batch->to_seq >= (int64_t)client->push.whole;
 }
 
-enum mantis_status
+static bool
+wants_trim (const struct client *client)
+{
+  return client->queue.untrimmed && client->batch && !client->batch->trimmed;
+}
+
+bool
+client_looks_ahead (const struct client *client)
+{
+  return client->slots[CLIENT_TALK].busy && (wants_next (client) || wants_trim (client));
+}
+
+static enum mantis_status
 collect_ahead (struct client *client, struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
@@ -435,6 +446,34 @@ collect_ahead (struct client *client, struct mantis_error *error)
   }
   batch_free (batch);
   return status;
+}
+
+static enum mantis_status
+trim (struct client *client, struct mantis_error *error)
+{
+  enum mantis_status status;
+
+  client->batch->trimmed = true;
+  status = client_begin (client, MANTIS_WRITE, error);
+  if (status == MANTIS_OK && client->queue.untrimmed)
+    status = queue_trim (&client->queue, client->store, error);
+  return client_end (client, status, error);
+}
+
+void
+client_look_ahead (struct client *client)
+{
+  struct mantis_error error;
+  enum mantis_status status = MANTIS_OK;
+
+  if (!client_looks_ahead (client))
+    return;
+  if (wants_next (client))
+    status = collect_ahead (client, &error);
+  if (status == MANTIS_OK && wants_trim (client))
+    status = trim (client, &error);
+  if (status != MANTIS_OK)
+    mantis_log (MANTIS_DEBUG, "%s", error.text); /* it will be tried again in its turn */
 }
 
 enum mantis_status

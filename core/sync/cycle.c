@@ -304,17 +304,6 @@ client_answered (struct client *client, enum client_slot which, const struct man
     answered_problem (client, slot, answer);
 }
 
-/* ---- Meanwhile ------------------------------------------------------------------------------- */
-
-void
-client_look_ahead (struct client *client)
-{
-  struct mantis_error error;
-
-  if (client_looks_ahead (client) && collect_ahead (client, &error) != MANTIS_OK)
-    mantis_log (MANTIS_DEBUG, "%s", error.text); /* it will be tried again in its turn */
-}
-
 /* ---- From outside ---------------------------------------------------------------------------- */
 
 void

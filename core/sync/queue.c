@@ -58,13 +58,21 @@ queue_dirty (struct queue *queue, uint64_t hash)
 }
 
 enum mantis_status
-queue_settle (struct queue *queue, struct store *store, int64_t seq, struct mantis_error *error)
+queue_trim (struct queue *queue, struct store *store, struct mantis_error *error)
 {
-  enum mantis_status status = store->ops->log_trim (store->session, seq, error);
+  enum mantis_status status = store->ops->log_trim (store->session, queue->acked, error);
+
+  queue->untrimmed &= status != MANTIS_OK;
+  return status;
+}
+
+enum mantis_status
+queue_settle (struct queue *queue, struct store *store, int64_t seq, bool later,
+              struct mantis_error *error)
+{
+  enum mantis_status status = store_put_meta_integer (store, "acked_seq", seq, error);
   size_t kept = 0;
 
-  if (status == MANTIS_OK)
-    status = store_put_meta_integer (store, "acked_seq", seq, error);
   for (size_t i = 0; i < queue->base_count && status == MANTIS_OK; i++) {
     struct mantis_value key[BASE_COLUMNS] = {[BASE_SEQ] = value_integer (queue->bases[i].seq)};
     if (queue->bases[i].seq > seq)
@@ -75,10 +83,11 @@ queue_settle (struct queue *queue, struct store *store, int64_t seq, struct mant
   if (status == MANTIS_OK) {
     queue->base_count = kept;
     queue->acked = seq;
+    queue->untrimmed = true;
     if (seq >= queue->read_to)
       queue->gaps = 0;
   }
-  return status;
+  return status == MANTIS_OK && !later ? queue_trim (queue, store, error) : status;
 }
 
 int64_t

@@ -20,6 +20,7 @@ struct queue {
   int64_t acked;            /* entries up to here are settled */
   int64_t read_to;          /* entries up to here are in newest */
   int64_t gaps;             /* numbers between the two that no entry has, as far as is known */
+  bool untrimmed;           /* the log still has settled entries */
   struct map newest;        /* key -> seq of its newest unsettled entry */
   struct map pending;       /* a set: keys in __sync_pending */
   struct map held;          /* keys in __sync_held -> first_rev */
@@ -49,9 +50,13 @@ enum mantis_status queue_note_base (struct queue *queue, struct store *store, in
  * held, and what came from it can no longer be told from what is ours. */
 enum mantis_status queue_forget_revisions (struct queue *queue, struct store *store, int64_t known,
                                            struct mantis_error *error);
-/* In a write transaction: entries up to SEQ are settled. */
-enum mantis_status queue_settle (struct queue *queue, struct store *store, int64_t seq,
+/* In a write transaction: entries up to SEQ are settled.  They leave the log now, or if LATER in the next
+ * queue_trim() or queue_settle(). */
+enum mantis_status queue_settle (struct queue *queue, struct store *store, int64_t seq, bool later,
                                  struct mantis_error *error);
+/* In a write transaction. */
+enum mantis_status queue_trim (struct queue *queue, struct store *store,
+                               struct mantis_error *error);
 
 /* Is it time?  Who waits DELAY has a time that lies further ahead only when the clock was set back since. */
 static inline bool

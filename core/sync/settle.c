@@ -290,8 +290,9 @@ settle_batch (struct settlement *s, const json_t *answer, struct mantis_error *e
   }
   if (status == MANTIS_OK)
     status = apply_server_rows (s, error);
+  /* While the next part is under way there is time to trim the log; now the server waits for it. */
   if (status == MANTIS_OK)
-    status = queue_settle (&client->queue, client->store, batch->to_seq, error);
+    status = queue_settle (&client->queue, client->store, batch->to_seq, client->ahead != NULL, error);
   client->phases.last_push = now;
   client->phases.changed = true;
   return status == MANTIS_OK ? phases_save (&client->phases, client->store, error) : status;
@@ -377,7 +378,7 @@ settle_too_large (struct client *client, const char *reason, struct mantis_error
     if (!client->batch->sent[i].dropped)
       status = keep_too_large (&s, &client->batch->sent[i], reason, error);
   if (status == MANTIS_OK)
-    status = queue_settle (&client->queue, client->store, client->batch->to_seq, error);
+    status = queue_settle (&client->queue, client->store, client->batch->to_seq, false, error);
   status = client_end (client, status, error);
   if (status == MANTIS_OK)
     forget_sent (client);

@@ -939,6 +939,25 @@ START_TEST (an_exception_makes_it_worthless)
 }
 END_TEST
 
+START_TEST (the_log_is_trimmed_while_it_is_under_way)
+{
+  start_with_parts ();
+  serve (A, TALK);
+  answer (A, TALK);
+  is (A, "6", "SELECT count(*) FROM __sync_log WHERE tbl = 1");
+  request (A, TALK);
+  ck_assert (look_ahead (A));
+  is (A, "4", "SELECT count(*) FROM __sync_log WHERE tbl = 1");
+  serve (A, TALK);
+  answer (A, TALK);
+  node_stop (A); /* before it was trimmed again */
+  node_start (A);
+  cycle (A);
+  is (SERVER, "6", "SELECT count(*) FROM note");
+  is (A, "1", "SELECT count(*) FROM __sync_log"); /* its last entry stays */
+}
+END_TEST
+
 START_TEST (a_lost_batch_takes_it_along)
 {
   start_with_parts ();
@@ -1018,6 +1037,7 @@ sync_suite (void)
   tcase_add_test (tests, the_next_part_is_ready_when_it_is_asked_for);
   tcase_add_test (tests, a_scan_makes_it_worthless);
   tcase_add_test (tests, an_exception_makes_it_worthless);
+  tcase_add_test (tests, the_log_is_trimmed_while_it_is_under_way);
   tcase_add_test (tests, a_lost_batch_takes_it_along);
   tcase_add_test (tests, what_it_holds_is_not_overwritten);
   suite_add_tcase (suite, tests);
