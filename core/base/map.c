@@ -11,14 +11,29 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 enum { LEAST_ROOM = 48, LEAST_TAIL = 16 };
+
+uint64_t map_multiplier = 0x9e3779b97f4a7c15u;
+
+/* Another one in each process (the kernel gives it 16 random bytes), so that nobody can choose keys that all belong in
+ * one place. */
+__attribute__ ((constructor)) static void
+choose_multiplier (void)
+{
+  const void *chance = (const void *)getauxval (AT_RANDOM);
+
+  if (chance)
+    memcpy (&map_multiplier, chance, sizeof map_multiplier);
+  map_multiplier |= 1;
+}
 
 /* Hashes that are alike in their high bits are spread (Knuth, 6.4: an odd multiplier loses nothing). */
 static uint64_t
 spread (uint64_t hash)
 {
-  hash *= 0x9e3779b97f4a7c15u;
+  hash *= map_multiplier;
   return hash ? hash : 1;
 }
 

@@ -24,6 +24,8 @@ int64_t *map_at (struct map *map, uint64_t hash, bool add);
 void map_remove (struct map *map, uint64_t hash);
 void map_free (struct map *map); /* empty again */
 
+extern uint64_t map_multiplier; /* odd, of this process; for tests */
+
 /* A map used as a set has no values: these calls and the two above are for it, map_at() is not. */
 bool map_has (const struct map *map, uint64_t hash);
 bool map_put (struct map *map, uint64_t hash); /* false: no memory */

@@ -286,8 +286,10 @@ END_TEST
 START_TEST (entries_that_crowd_at_the_end_find_room)
 {
   struct map set = {0};
-  uint64_t inverse = 0xf1de83e19937733du; /* of the multiplier, modulo 2^64 */
+  uint64_t inverse = map_multiplier; /* modulo 2^64, by Newton's iteration */
 
+  for (int bits = 3; bits < 64; bits *= 2)
+    inverse *= 2 - map_multiplier * inverse;
   for (uint64_t i = 0; i < 3000; i++)
     MUST (map_put (&set, (UINT64_MAX - i) * inverse));
   for (uint64_t i = 0; i < 3000; i++)
