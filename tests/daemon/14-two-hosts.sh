@@ -43,7 +43,7 @@ start_on ()
   shift 2
   touch "$name.log"
   echo $(($(wc -l < "$name.log") + 1)) > "$name.from"
-  on "$host" "$build/mantisd" "$@" >> "$name.log" 2>&1 < /dev/null &
+  ip netns exec "$host" "$build/mantisd" "$@" >> "$name.log" 2>&1 < /dev/null & # not by on(): that would be a shell beside it
   pids[$name]=$!
   wait_for_message "$name" ready
 }
