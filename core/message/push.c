@@ -226,6 +226,7 @@ handle_push (struct server *server, struct store *store, const struct mantis_req
       !is_next (&batch, &sender, reply))
     return;
   push.partial = batch.partial;
+  push.row_limit = server->limits.body_bytes / 4 * 3;
   push.generation = batch.generation;
   push.node = sender.node;
   push.anonymous = sender.anonymous;

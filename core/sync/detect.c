@@ -8,6 +8,7 @@
  */
 #include "base/base.h"
 #include "base/map.h"
+#include "sync/large.h"
 #include "sync/push.h"
 #include "wire/key.h"
 
@@ -88,6 +89,7 @@ look (struct push *push, size_t from, size_t count, const bool *unclear, struct 
   const struct mantis_table *table = push->items[from].change.table;
   mantis_row *rows = arena_array (push->arena, count, sizeof *rows);
   mantis_row *found = arena_array (push->arena, count, sizeof *found);
+  const struct mantis_storage *ops = push->store->ops;
   enum mantis_status status;
   size_t wanted = 0, at = 0;
 
@@ -98,12 +100,20 @@ look (struct push *push, size_t from, size_t count, const bool *unclear, struct 
       rows[wanted++] = push->items[from + i].change.row;
   if (wanted == 0)
     return MANTIS_OK;
-  status =
-      push->store->ops->read (push->store->session, table, rows, wanted, push->arena, found, error);
+  if (push->row_limit && ops->limit_rows)
+    ops->limit_rows (push->store->session, push->row_limit);
+  status = ops->read (push->store->session, table, rows, wanted, push->arena, found, error);
+  if (push->row_limit && ops->limit_rows)
+    ops->limit_rows (push->store->session, SIZE_MAX);
   for (size_t i = 0; i < count && status == MANTIS_OK; i++)
     if (unclear[i]) {
-      push->items[from + i].current = found[at++];
-      compare (&push->items[from + i]);
+      struct pushed *item = &push->items[from + i];
+      item->current = found[at++];
+      if (item->current && row_is_cut (table, item->current)) {
+        item->outcome = OUTCOME_RETRY;
+        item->reason = "the server's row is too large for a message";
+      } else
+        compare (item);
     }
   return status;
 }

@@ -52,6 +52,7 @@ struct push {
   int64_t generation; /* of ours up to which the sender has compared its tables */
   bool partial;       /* more of the sender's backlog follows: what does not fit now may fit then */
   enum apply_mode mode;
+  size_t row_limit; /* of a row that a conflict is about, bytes; 0: none */
   policy_lookup policy;
   void *policy_context;
   struct pushed *items;

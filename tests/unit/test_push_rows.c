@@ -467,6 +467,26 @@ START_TEST (a_batch_over_the_limit_is_refused)
 }
 END_TEST
 
+/* V27: what the edit is in conflict with could not be told to its author: that edit waits, and no other. */
+START_TEST (an_edit_of_a_row_that_no_message_carries_waits_alone)
+{
+  sql ("INSERT INTO box VALUES (1, printf ('%.900000c', 'x'))");
+  rig_server.limits.body_bytes = 1 << 20;
+  ck_assert_int_eq (
+      push (&node_a, 1,
+            "{'table':'box','columns':['id','label'],'base':1,'rows':[[1,'mine'],[2,'other']]}"),
+      200);
+  ck_assert_str_eq (outcome_of ("box", "[1]"), "retry");
+  is ("900000", "SELECT length(label) FROM box WHERE id = 1");
+  is ("other", "SELECT label FROM box WHERE id = 2");
+  sql ("UPDATE box SET label = 'small again' WHERE id = 1");
+  ck_assert_int_eq (
+      push (&node_a, 2, "{'table':'box','columns':['id','label'],'base':1,'rows':[[1,'mine']]}"),
+      200);
+  ck_assert_str_ne (outcome_of ("box", "[1]"), "retry");
+}
+END_TEST
+
 static Suite *
 rows_suite (void)
 {
@@ -497,6 +517,7 @@ rows_suite (void)
   tcase_add_test (tests, generated_columns_are_the_databases);
   tcase_add_test (tests, a_key_that_holds_null_is_rejected);
   tcase_add_test (tests, alternating_tables_fit);
+  tcase_add_test (tests, an_edit_of_a_row_that_no_message_carries_waits_alone);
   tcase_add_test (tests, a_batch_over_the_limit_is_refused);
   suite_add_tcase (suite, tests);
   return suite;
