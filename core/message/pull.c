@@ -287,6 +287,8 @@ read_page (struct pull *pull, const struct mantis_request *request,
     return status;
   if (pull->has_cursor && pull->sender.known)
     heard_note (&pull->server->heard, pull->sender.node, pull->cursor.rev);
+  if (pull->store->ops->limit_rows) /* not of the sender's row, which has its last answer */
+    pull->store->ops->limit_rows (pull->store->session, pull->large.limit);
   status = add_changes (pull, reply, &empty, &complete, error);
   if (status == MANTIS_OK)
     status = add_keys (pull, &reply->body, error);
@@ -312,8 +314,6 @@ handle_pull (struct server *server, struct store *store, const struct mantis_req
 
   if (status == MANTIS_OK)
     status = store_begin (store, MANTIS_READ, &error);
-  if (status == MANTIS_OK && store->ops->limit_rows)
-    store->ops->limit_rows (store->session, pull.large.limit);
   if (status == MANTIS_OK)
     status = read_page (&pull, request, principal, reply, &error);
   if (status == MANTIS_OK)

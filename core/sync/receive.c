@@ -258,6 +258,24 @@ take_changes (struct page_in *page, const json_t *json, const char *name,
   return status;
 }
 
+/* A row that was here before the first contact is not from the server, however large that one's is. */
+static enum mantis_status
+keep_ours (struct page_in *page, const struct mantis_change *change, struct mantis_error *error)
+{
+  struct client *client = page->client;
+  const struct table_state *state = phase_of (&client->phases, change->table);
+  const struct pending pending = {.time = 1, .reason = "was here before the first contact"};
+  enum mantis_status status;
+  bool ours = false;
+
+  if (state->phase != PHASE_FIRST)
+    return MANTIS_OK;
+  status = reconcile_is_ours (page, state, change, &ours, error);
+  return status == MANTIS_OK && ours ? pending_put (&client->queue, client->store, change->table,
+                                                    change->row, &pending, error)
+                                     : status;
+}
+
 /* Rows that no message can carry: neither changed here nor missing there.  Each is held, until it is told as any
  * other. */
 static enum mantis_status
@@ -282,6 +300,9 @@ take_large (struct page_in *page, const json_t *json, struct mantis_error *error
     uint64_t hash = key_hash (change.table, change.row);
     if (!map_at (&page->incoming, hash, true))
       return mantis_fail (error, MANTIS_FAILED, "out of memory");
+    if (!queue_dirty (&client->queue, hash) &&
+        (status = keep_ours (page, &change, error)) != MANTIS_OK)
+      return status;
     status = queue_dirty (&client->queue, hash)
                  ? skip_change (page, &change, error)
                  : held_refused (&client->queue, client->store, &change, change.rev, TOO_LARGE,

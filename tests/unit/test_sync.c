@@ -503,6 +503,19 @@ START_TEST (a_load_passes_over_what_is_too_large)
 }
 END_TEST
 
+START_TEST (what_is_too_large_overwrites_nothing_that_was_here_first)
+{
+  rig_start (NOTES);
+  sql (SERVER, "INSERT INTO note VALUES ('a', 's'), ('b', printf('%.*c', 30000, 'x')), ('c', 's')");
+  sql (A, "INSERT INTO note VALUES ('b', 'ours')");
+  rig_settings.answer_bytes = 20000;
+  rig_settings.batch_rows = 1;
+  node_start (A);
+  cycle (A);
+  is (A, "1", "SELECT count(*) FROM __sync_conflicts WHERE loser LIKE '%ours%'");
+}
+END_TEST
+
 /* Rows a to f on the server, pages of one row, of which A has taken the first. */
 static void
 start_loading (void)
@@ -1015,6 +1028,7 @@ sync_suite (void)
   tcase_add_test (tests, edits_on_what_a_restored_server_still_has_win);
   tcase_add_test (tests, a_row_too_large_for_a_message_holds_up_nobody);
   tcase_add_test (tests, a_load_passes_over_what_is_too_large);
+  tcase_add_test (tests, what_is_too_large_overwrites_nothing_that_was_here_first);
   tcase_add_test (tests, rows_that_were_here_first_wait_for_their_page);
   tcase_add_test (tests, what_the_load_found_to_be_ours_is_sent_at_once);
   tcase_add_test (tests, a_row_of_the_feed_that_went_while_its_load_was_paused_is_none_of_ours);
