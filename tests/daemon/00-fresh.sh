@@ -67,7 +67,7 @@ done
 go_on keep.log
 follow
 for pid in $left; do
-  wait_for "$pid to end" not_there "$pid"
+  not_there "$pid" || fail "the commands do not wait until $pid has ended"
 done
 
 # ---- Again, from elsewhere -------------------------------------------------------------------------------------------
