@@ -100,6 +100,12 @@ struct mantis_table {
                  foreign key action from or to it, no generated column */
 };
 
+/* The fingerprint that TABLE has to have, in ARENA: any storage gives the same for the same.  FNV-1a, 64 bits, over each
+ * ordinary column in the order of names (bytes): name, a zero byte, class, NOT NULL and key position as a byte each.  A
+ * key column counts as NOT NULL, said or not.  NULL: no memory. */
+MANTIS_PUBLIC const char *mantis_table_fingerprint (const struct mantis_table *table,
+                                                    struct mantis_arena *arena);
+
 /* A row of TABLE: column_count values in the order of its columns. */
 typedef const struct mantis_value *mantis_row;
 

@@ -484,39 +484,6 @@ read_triggers (struct reading *r)
 
 /* ---- Fingerprint, refusals ---- */
 
-static int
-by_name (const void *a, const void *b)
-{
-  return strcmp ((*(const struct mantis_column *const *)a)->name,
-                 (*(const struct mantis_column *const *)b)->name);
-}
-
-/* docs/protocol.md, "Blocks": any storage gives the same for the same. */
-static enum mantis_status
-make_fingerprint (struct reading *r, struct mantis_table *table)
-{
-  const struct mantis_column **sorted =
-      mantis_arena_alloc (r->arena, (table->column_count + 1) * sizeof *sorted);
-  uint64_t hash = HASH_START;
-  size_t count = 0;
-
-  if (!sorted)
-    return no_memory (r->error);
-  for (size_t i = 0; i < table->column_count; i++)
-    if (!table->columns[i].generated)
-      sorted[count++] = &table->columns[i];
-  qsort (sorted, count, sizeof *sorted, by_name);
-  for (size_t i = 0; i < count; i++) {
-    const unsigned char kind[] = {(unsigned char)sorted[i]->type_class,
-                                  sorted[i]->not_null || sorted[i]->key_position,
-                                  (unsigned char)sorted[i]->key_position};
-    hash = hash_on (hash, sorted[i]->name, strlen (sorted[i]->name) + 1);
-    hash = hash_on (hash, kind, sizeof kind);
-  }
-  table->fingerprint = mantis_arena_printf (r->arena, "%016llx", (unsigned long long)hash);
-  return table->fingerprint ? MANTIS_OK : no_memory (r->error);
-}
-
 static enum mantis_status
 finish_table (struct reading *r, size_t at)
 {
@@ -532,7 +499,8 @@ finish_table (struct reading *r, size_t at)
                      " ... ADD a primary key";
   else if (!table->refusal && table->key_count > MOST_KEYS)
     table->refusal = "its primary key has more than 16 columns";
-  return make_fingerprint (r, table);
+  table->fingerprint = mantis_table_fingerprint (table, r->arena);
+  return table->fingerprint ? MANTIS_OK : no_memory (r->error);
 }
 
 /* ---- Parents before children ---- */

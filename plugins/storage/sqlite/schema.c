@@ -257,50 +257,13 @@ read_uniques (struct reading *r)
 
 /* ---- Fingerprint ---- */
 
-static int
-by_name (const void *a, const void *b)
-{
-  return strcmp ((*(const struct mantis_column *const *)a)->name,
-                 (*(const struct mantis_column *const *)b)->name);
-}
-
-static uint64_t
-hash_on (uint64_t hash, const void *bytes, size_t length)
-{
-  const unsigned char *at = bytes;
-
-  for (size_t i = 0; i < length; i++)
-    hash = (hash ^ at[i]) * 1099511628211u;
-  return hash;
-}
-
-/* FNV-1a, 64 bits, over each ordinary column in the order of names (bytes): name, a zero byte,
- * class, NOT NULL and key position as a byte each.  A key column counts as NOT NULL, said or not.
- * Any storage gives the same for the same. */
 static enum mantis_status
 read_fingerprint (struct reading *r)
 {
-  const struct mantis_table *table = r->table;
-  const struct mantis_column **sorted = array (r, table->column_count, sizeof *sorted);
-  uint64_t hash = 14695981039346656037u;
-  size_t count = 0;
-
-  if (!sorted)
-    return no_memory (r->error);
-  for (size_t i = 0; i < table->column_count; i++)
-    if (!table->columns[i].generated)
-      sorted[count++] = &table->columns[i];
-  qsort (sorted, count, sizeof *sorted, by_name);
-  for (size_t i = 0; i < count; i++) {
-    const unsigned char kind[] = {(unsigned char)sorted[i]->type_class,
-                                  sorted[i]->not_null || sorted[i]->key_position > 0,
-                                  (unsigned char)sorted[i]->key_position};
-    hash = hash_on (hash, sorted[i]->name, strlen (sorted[i]->name) + 1);
-    hash = hash_on (hash, kind, sizeof kind);
-  }
-  r->table->fingerprint = mantis_arena_printf (r->arena, "%016llx", (unsigned long long)hash);
+  r->table->fingerprint = mantis_table_fingerprint (r->table, r->arena);
   return r->table->fingerprint ? MANTIS_OK : no_memory (r->error);
 }
+
 
 /* ---- What cannot be synced ---- */
 
