@@ -104,10 +104,9 @@ set_session (struct mantis_session *session, struct mantis_error *error)
   if (!status)
     status = set_quiet (session, true, error);
   if (!status)
-    status = ask (session,
-                  "SELECT @@max_allowed_packet, @@innodb_flush_log_at_trx_commit, @@version,"
-                  " @@global.read_only",
-                  &result, error);
+    status =
+        ask (session, "SELECT @@max_allowed_packet, @@innodb_flush_log_at_trx_commit, @@version",
+             &result, error);
   if (status || !next_row (&result))
     return status;
   session->largest_statement = integer_at (&result, 0);

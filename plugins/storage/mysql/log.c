@@ -234,19 +234,6 @@ log_disown (struct mantis_session *session, const struct mantis_table *table,
 
 /* ---- Versions ---- */
 
-static uint64_t
-hash_of_texts (const struct mantis_table *table, const struct result *row, int first)
-{
-  uint64_t hash = hash_on (HASH_START, &table->id, sizeof table->id);
-
-  for (size_t i = 0; i < table->key_count; i++) {
-    size_t length = row->lengths[first + (int)i];
-    hash = hash_on (hash, &length, sizeof length);
-    hash = hash_on (hash, row->row[first + (int)i], length);
-  }
-  return hash;
-}
-
 struct version_reading {
   struct mantis_arena *arena;
   const char *origin;
@@ -312,7 +299,7 @@ read_some (struct mantis_session *session, const struct mantis_table *table, con
   if (!places_make (&places, hashes, count, scratch))
     return no_memory (error);
   while (next_row (&result))
-    for (size_t at = places_find (&places, hash_of_texts (table, &result, 3)); at != SIZE_MAX;
+    for (size_t at = places_find (&places, key_hash_of (&result, 3, table)); at != SIZE_MAX;
          at = places_next (&places, at))
       if (!take_version (&r, &result, at, &versions[at]))
         return no_memory (error);

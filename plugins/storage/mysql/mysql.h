@@ -247,6 +247,8 @@ size_t places_find (const struct places *places, uint64_t hash);
 size_t places_next (const struct places *places, size_t after);
 /* Of a row's key, as it stands in the log. */
 uint64_t key_hash (const struct mantis_table *table, mantis_row row);
+/* The same of a key as the database gave it: in ROW, from column FIRST. */
+uint64_t key_hash_of (const struct result *row, int first, const struct mantis_table *table);
 /* The key columns of ROW hold the same as those of OTHER. */
 bool same_key (const struct mantis_table *table, mantis_row row, mantis_row other);
 

@@ -79,8 +79,10 @@ number_visible (struct mantis_session *session, struct mantis_error *error)
 
 /* ---- Transactions ---- */
 
+/* SQL begins a transaction and asks for the counter.  *WAITING, where it is wanted: what its second column says. */
 static enum mantis_status
-take_counter (struct mantis_session *session, const char *sql, struct mantis_error *error)
+take_counter (struct mantis_session *session, const char *sql, bool *waiting,
+              struct mantis_error *error)
 {
   AUTO_RESULT struct result result;
   enum mantis_status status = ask (session, sql, &result, error);
@@ -91,13 +93,16 @@ take_counter (struct mantis_session *session, const char *sql, struct mantis_err
     return mantis_fail (error, MANTIS_FAILED, "%s: __sync_counter has lost its row",
                         session->storage->name);
   session->seq = session->stored_seq = integer_at (&result, 0);
+  if (waiting)
+    *waiting = integer_at (&result, 1) != 0;
   return MANTIS_OK;
 }
 
 enum mantis_status
 begin_write (struct mantis_session *session, struct mantis_error *error)
 {
-  enum mantis_status status = take_counter (session, "START TRANSACTION; " LOCK_COUNTER, error);
+  enum mantis_status status =
+      take_counter (session, "START TRANSACTION; " LOCK_COUNTER, NULL, error);
 
   return status ? status : number_visible (session, error);
 }
@@ -112,22 +117,12 @@ lock_again (struct mantis_session *session, struct mantis_error *error)
 static enum mantis_status
 open_snapshot (struct mantis_session *session, bool *waiting, struct mantis_error *error)
 {
-  AUTO_RESULT struct result result;
-  enum mantis_status status =
-      ask (session,
-           "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;"
-           "START TRANSACTION WITH CONSISTENT SNAPSHOT;"
-           "SELECT seq, EXISTS (SELECT 1 FROM __sync_outbox) FROM __sync_counter WHERE id = 1",
-           &result, error);
-
-  if (status)
-    return status;
-  if (!next_row (&result))
-    return mantis_fail (error, MANTIS_FAILED, "%s: __sync_counter has lost its row",
-                        session->storage->name);
-  session->seq = session->stored_seq = integer_at (&result, 0);
-  *waiting = integer_at (&result, 1) != 0;
-  return MANTIS_OK;
+  return take_counter (
+      session,
+      "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;"
+      "START TRANSACTION WITH CONSISTENT SNAPSHOT;"
+      "SELECT seq, EXISTS (SELECT 1 FROM __sync_outbox) FROM __sync_counter WHERE id = 1",
+      waiting, error);
 }
 
 enum mantis_status
@@ -164,25 +159,12 @@ begin_read (struct mantis_session *session, struct mantis_error *error)
       (status = take_counter (session,
                               "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;"
                               "START TRANSACTION; " LOCK_COUNTER,
-                              error)))
+                              NULL, error)))
     return status;
   return number_visible (session, error);
 }
 
 /* ---- Others ---- */
-
-static uint64_t
-hash_of_entry (const struct result *entry, int first, const struct mantis_table *table)
-{
-  uint64_t hash = hash_on (HASH_START, &table->id, sizeof table->id);
-
-  for (size_t i = 0; i < table->key_count; i++) {
-    size_t length = entry->lengths[first + (int)i];
-    hash = hash_on (hash, &length, sizeof length);
-    hash = hash_on (hash, entry->row[first + (int)i], length);
-  }
-  return hash;
-}
 
 /* D3: a program that had written a row, and commits after its version was read and before we wrote it, is
  * overwritten unseen.  Its entry can be seen now, as it committed before our write went through. */
@@ -202,7 +184,7 @@ check_others (struct mantis_session *session, struct mantis_error *error)
     return status;
   while (next_row (&result)) {
     const struct mantis_table *table = table_of_id (session, integer_at (&result, 0));
-    if (table && set_has (&session->written, hash_of_entry (&result, 1, table)))
+    if (table && set_has (&session->written, key_hash_of (&result, 1, table)))
       return mantis_fail (error, MANTIS_BUSY,
                           "%s: another program wrote the same row of \"%s\" at the same time",
                           session->storage->name, table->name);
@@ -228,7 +210,7 @@ author_of (const struct own *own, const struct result *entry)
 
   if (integer_at (entry, 1) != own->table->id)
     return NULL;
-  at = places_find (&own->places, hash_of_entry (entry, 4, own->table));
+  at = places_find (&own->places, key_hash_of (entry, 4, own->table));
   return at == SIZE_MAX ? NULL : own->changes[at];
 }
 

@@ -132,6 +132,19 @@ key_hash (const struct mantis_table *table, mantis_row row)
   return hash;
 }
 
+uint64_t
+key_hash_of (const struct result *row, int first, const struct mantis_table *table)
+{
+  uint64_t hash = hash_on (HASH_START, &table->id, sizeof table->id);
+
+  for (size_t i = 0; i < table->key_count; i++) {
+    size_t length = row->lengths[first + (int)i];
+    hash = hash_on (hash, &length, sizeof length);
+    hash = hash_on (hash, row->row[first + (int)i], length);
+  }
+  return hash;
+}
+
 bool
 same_key (const struct mantis_table *table, mantis_row row, mantis_row other)
 {
