@@ -68,7 +68,7 @@ struct dialer {
   struct client *client;
   struct client_settings settings;
   uint64_t number; /* of the client */
-  bool folding;    /* its log */
+  bool watching;   /* how long its log is: a look is owed */
 };
 
 static void begin_turn (struct dialer *dialer);
@@ -142,12 +142,22 @@ ask_client (struct dialer *dialer, int slot)
   request->revisions = request->revisions ? line->sent.bytes + revisions : NULL;
 }
 
+/* Look how long the log has become.  A request that has just been made goes first. */
+static void
+watch_log (struct dialer *dialer, bool asked)
+{
+  dialer->watching |= dialer->given.noticed;
+  if (dialer->watching && !asked)
+    dialer->watching = client_watch (dialer->client);
+}
+
 static void
 turn_client (struct dialer *dialer)
 {
   const struct news *given = &dialer->given;
   struct client *client = dialer->client;
   const char *trouble;
+  bool asked = false;
 
   if (given->set)
     client_set (client, &dialer->settings);
@@ -156,19 +166,20 @@ turn_client (struct dialer *dialer)
       client_answered (client, i, &dialer->lines[i].answer);
   if (given->noticed)
     client_noticed (client);
-  if (given->noticed || dialer->folding)
-    dialer->folding = client_watch (client);
   if (given->hurry)
     client_hurry (client);
   for (int i = 0; i < CLIENT_SLOTS; i++)
-    if (given->may_send && given->ask[i])
+    if (given->may_send && given->ask[i]) {
       ask_client (dialer, i);
+      asked |= dialer->lines[i].request.message != NULL;
+    }
   if (given->talking)
     client_look_ahead (client);
+  watch_log (dialer, asked);
   trouble = client_trouble (client);
   snprintf (dialer->trouble, sizeof dialer->trouble, "%s", trouble ? trouble : "");
   dialer->due = given->may_send ? client_due (client) : -1;
-  if (dialer->folding && (dialer->due < 0 || dialer->due > SOON_MS))
+  if (dialer->watching && (dialer->due < 0 || dialer->due > SOON_MS))
     dialer->due = SOON_MS;
   dialer->idle = client_idle (client);
   dialer->impatient = client_impatient (client);
