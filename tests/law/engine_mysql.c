@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "law.h"
+#include "../lib/plugin_option.h"
 
 #include <mysql.h>
 #include <stdio.h>
@@ -17,18 +18,6 @@ static char database[64];
 static MYSQL *application;
 
 /* Options stand where the table of options says; numbers as the configuration would give them. */
-static void
-set_option (char *self, const char *name, const char *text, int64_t number)
-{
-  for (const struct mantis_option *option = plugin_mysql.options; option->name; option++)
-    if (strcmp (option->name, name) == 0) {
-      if (text)
-        *(const char **)(void *)(self + option->offset) = text;
-      else
-        *(int64_t *)(void *)(self + option->offset) = number;
-    }
-}
-
 static bool
 run (const char *sql)
 {
@@ -63,13 +52,13 @@ make (void)
             database, database);
   if (!run (sql))
     abort ();
-  set_option (self, "socket", socket, 0);
-  set_option (self, "database", database, 0);
-  set_option (self, "user", "root", 0);
-  set_option (self, "connect_timeout", NULL, 10000);
-  set_option (self, "read_timeout", NULL, 30000);
-  set_option (self, "lock_timeout", NULL, 1000);
-  set_option (self, "schema_check", NULL, 0);
+  set_option (plugin_mysql.options, self, "socket", socket, 0);
+  set_option (plugin_mysql.options, self, "database", database, 0);
+  set_option (plugin_mysql.options, self, "user", "root", 0);
+  set_option (plugin_mysql.options, self, "connect_timeout", NULL, 10000);
+  set_option (plugin_mysql.options, self, "read_timeout", NULL, 30000);
+  set_option (plugin_mysql.options, self, "lock_timeout", NULL, 1000);
+  set_option (plugin_mysql.options, self, "schema_check", NULL, 0);
   return self;
 }
 

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "law.h"
+#include "../lib/plugin_option.h"
 
 #include <sqlite3.h>
 #include <stdio.h>
@@ -16,18 +17,6 @@ static char folder[64], path[80];
 static sqlite3 *application;
 
 /* Options stand where the table of options says; numbers as the configuration would give them. */
-static void
-set_option (char *self, const char *name, const char *text, int64_t number)
-{
-  for (const struct mantis_option *option = plugin_sqlite.options; option->name; option++)
-    if (strcmp (option->name, name) == 0) {
-      if (text)
-        *(const char **)(void *)(self + option->offset) = text;
-      else
-        *(int64_t *)(void *)(self + option->offset) = number;
-    }
-}
-
 static void *
 make (void)
 {
@@ -37,10 +26,10 @@ make (void)
   if (!self || !mkdtemp (folder))
     abort ();
   snprintf (path, sizeof path, "%s/law.db", folder);
-  set_option (self, "path", path, 0);
-  set_option (self, "journal_mode", "wal", 0);
-  set_option (self, "busy_timeout", NULL, 20);
-  set_option (self, "cache", NULL, 1 << 20);
+  set_option (plugin_sqlite.options, self, "path", path, 0);
+  set_option (plugin_sqlite.options, self, "journal_mode", "wal", 0);
+  set_option (plugin_sqlite.options, self, "busy_timeout", NULL, 20);
+  set_option (plugin_sqlite.options, self, "cache", NULL, 1 << 20);
   if (sqlite3_open (path, &application))
     abort ();
   sqlite3_busy_timeout (application, 1000);

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "sim.h"
+#include "../lib/plugin_option.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,27 +91,15 @@ make_accounts (void)
 /* ---- Mantis ---- */
 
 static void
-set_option (char *self, const char *name, const char *text, int64_t number)
-{
-  for (const struct mantis_option *option = plugin_sqlite.options; option->name; option++)
-    if (strcmp (option->name, name) == 0) {
-      if (text)
-        *(const char **)(void *)(self + option->offset) = text;
-      else
-        *(int64_t *)(void *)(self + option->offset) = number;
-    }
-}
-
-static void
 make_storage (struct node *node)
 {
   struct mantis_error error;
 
   node->self = calloc (1, plugin_sqlite.self_size);
-  set_option (node->self, "path", node->path, 0);
-  set_option (node->self, "journal_mode", "wal", 0);
-  set_option (node->self, "busy_timeout", NULL, 0);
-  set_option (node->self, "cache", NULL, 1 << 18);
+  set_option (plugin_sqlite.options, node->self, "path", node->path, 0);
+  set_option (plugin_sqlite.options, node->self, "journal_mode", "wal", 0);
+  set_option (plugin_sqlite.options, node->self, "busy_timeout", NULL, 0);
+  set_option (plugin_sqlite.options, node->self, "cache", NULL, 1 << 18);
   if (plugin_sqlite.start (node->self, &error) != MANTIS_OK)
     fail ("storage: %s", error.text);
 }

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "client_rig.h"
+#include "../lib/plugin_option.h"
 #include "base/base.h"
 #include "plugin/plugin.h"
 #include "wire/json.h"
@@ -75,18 +76,6 @@ policy (void *context, const char *table)
 /* ---- Nodes ---- */
 
 static void
-set_option (char *self, const char *name, const char *text, int64_t number)
-{
-  for (const struct mantis_option *option = plugin_sqlite.options; option->name; option++)
-    if (strcmp (option->name, name) == 0) {
-      if (text)
-        *(const char **)(void *)(self + option->offset) = text;
-      else
-        *(int64_t *)(void *)(self + option->offset) = number;
-    }
-}
-
-static void
 open_app (struct node *node)
 {
   ck_assert (sqlite3_open (node->path, &node->app) == SQLITE_OK);
@@ -100,10 +89,10 @@ make_node (int at)
 
   snprintf (node->path, sizeof node->path, "%s/%d.db", folder, at);
   ck_assert_ptr_nonnull (node->self = calloc (1, plugin_sqlite.self_size));
-  set_option (node->self, "path", node->path, 0);
-  set_option (node->self, "journal_mode", "wal", 0);
-  set_option (node->self, "busy_timeout", NULL, 20);
-  set_option (node->self, "cache", NULL, 1 << 20);
+  set_option (plugin_sqlite.options, node->self, "path", node->path, 0);
+  set_option (plugin_sqlite.options, node->self, "journal_mode", "wal", 0);
+  set_option (plugin_sqlite.options, node->self, "busy_timeout", NULL, 20);
+  set_option (plugin_sqlite.options, node->self, "cache", NULL, 1 << 20);
   open_app (node);
   OK (plugin_sqlite.start (node->self, &error));
 }
