@@ -23,8 +23,8 @@ struct work {
   const struct mantis_change **changes; /* scratch */
   size_t count;
   struct mantis_arena *arena;
-  bool
-      at_once; /* what breaks a foreign key, even one that may wait for the commit, is refused by itself */
+  /* what breaks a foreign key, even one that may wait for the commit, is refused by itself */
+  bool at_once;
 };
 
 static size_t

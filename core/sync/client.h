@@ -18,8 +18,8 @@ struct client_settings {
   const char *remote_name; /* for people: the URL */
   const char *wish;        /* conflict_policy of the config, NULL: none */
   bool enabled;            /* false: capture goes on, nothing is sent */
-  int64_t
-      interval; /* milliseconds between cycles that nothing else starts, and the longest backoff */
+  /* milliseconds between cycles that nothing else starts, and the longest backoff */
+  int64_t interval;
   int64_t wait; /* how long a pull may wait at the server, milliseconds; 0: it does not */
   size_t batch_rows, batch_bytes; /* of a part of a backlog or load */
   size_t whole_rows, whole_bytes; /* a changeset up to this size is never cut */

@@ -40,14 +40,14 @@ struct batch {
       q;            /* the log behind from up to to_seq, read in a snapshot whose log ended at q */
   int64_t attached; /* the schema (store->attached) that it speaks of */
   bool whole;       /* nothing of the backlog is left behind it */
-  bool looked;             /* behind it, for the next one */
-  bool trimmed;            /* the log of what was settled before: it was tried */
+  bool looked;      /* behind it, for the next one */
+  bool trimmed;     /* the log of what was settled before: it was tried */
   struct mantis_buf body, revisions; /* of the message; the slot takes them */
   size_t changes;                    /* that travel */
 };
 
-struct
-    flight { /* as in __sync_meta: the batch that is under way, whatever happens to this process */
+/* As in __sync_meta: the batch that is under way, whatever happens to this process. */
+struct flight {
   int64_t number; /* 0: none */
   char nonce[NONCE_LENGTH + 1];
   int64_t to_seq, q;
@@ -79,8 +79,8 @@ struct client {
   struct batch *batch;
   struct batch *ahead; /* the next one, collected while BATCH is under way */
   struct pace pull, push;
-  int64_t
-      pushed; /* head of the server's log once the last batch was applied: older pages are stale */
+  /* head of the server's log once the last batch was applied: older pages are stale */
+  int64_t pushed;
   char *asked_table; /* of which the pull under way asks a page, NULL: none */
   char *asked_after; /* behind this key, NULL: from the start */
   size_t row_limit;  /* of a batch, after the server found one too large; 0: none */
@@ -107,9 +107,9 @@ struct client {
   int64_t next_cycle;           /* look again then, whatever was noticed (monotonic milliseconds) */
   int64_t rest_until; /* no pull before: the application wants its turn (monotonic milliseconds) */
   int64_t log_end,
-      written_at;    /* of the log when last looked at, and when the application moved it */
-  int64_t folded;    /* entries that were left when the log was folded last */
-  int64_t *spare;    /* numbers of entries that are to leave the log */
+      written_at; /* of the log when last looked at, and when the application moved it */
+  int64_t folded; /* entries that were left when the log was folded last */
+  int64_t *spare; /* numbers of entries that are to leave the log */
   size_t spare_count, spare_done;
   int64_t warned_at; /* entries that waited when that was told last; 0: not since they were few */
   char *trouble;

@@ -84,8 +84,7 @@ take_row (struct client *client, struct rows *rows, struct sent *sent, mantis_ro
                                    .updated_at = sent->time > 0 ? sent->time : 1,
                                    .base = sent->base > 0 ? sent->base : 0,
                                    .seen = sent->seen};
-  for (size_t i = 0; i < table->column_count; i++)
-    rows->bytes += 8 + (change->row[i].type >= MANTIS_TEXT ? change->row[i].length : 0);
+  rows->bytes += row_bytes (table, change->row);
   rows->order[rows->count++] = change;
 }
 

@@ -27,8 +27,8 @@ struct table_state {
   enum phase phase;
   char *loaded; /* key up to which reconciling has come, as JSON; NULL: from the start */
   int64_t generation;
-  int64_t
-      rev; /* newest revision that arrived while it was live: up to there it is whole; 0: it never was */
+  /* newest revision that arrived while it was live: up to there it is whole; 0: it never was */
+  int64_t rev;
   int64_t last_push, last_pull;
   char *paused; /* why, or NULL */
   bool missing; /* the server has no such table (yet) */

@@ -30,10 +30,10 @@ struct pushed {
   struct mantis_version version; /* the row's current one */
   mantis_row current;            /* the row as it is, where it was looked at; NULL: there is none */
   bool conflict;
-  bool
-      unwatched; /* no conflict, but the row may have been written unseen since it got its version */
-  bool
-      altered; /* taken as it came; then the database made something else of it: the answer is `merged' */
+  /* no conflict, but the row may have been written unseen since it got its version */
+  bool unwatched;
+  /* taken as it came; then the database made something else of it: the answer is `merged' */
+  bool altered;
   enum outcome outcome;
   const char *reason;
   const char *decided_by;      /* the resolver, in a conflict */

@@ -367,6 +367,22 @@ pending_remove (struct queue *queue, struct store *store, const struct mantis_ta
   return remove_key (&queue->pending, store, &table_pending, table, key, error);
 }
 
+_Static_assert((int)HELD_COLUMNS <= (int)PENDING_COLUMNS, "try_now() has room for both");
+
+/* ROW of TABLE, whose column NEXT_TRY says when it is tried again, may be tried now. */
+static enum mantis_status
+try_now (struct store *store, const struct mantis_table *table, mantis_row row, size_t next_try,
+         struct mantis_error *error)
+{
+  struct mantis_value changed[PENDING_COLUMNS];
+
+  if (value_as_integer (&row[next_try]) == 0)
+    return MANTIS_OK;
+  memcpy (changed, row, table->column_count * sizeof *row);
+  changed[next_try] = value_integer (0);
+  return store_put (store, table, changed, error);
+}
+
 enum mantis_status
 pending_wake (struct queue *queue, struct store *store, struct mantis_error *error)
 {
@@ -377,15 +393,9 @@ pending_wake (struct queue *queue, struct store *store, struct mantis_error *err
   if (queue->pending.count == 0)
     return MANTIS_OK;
   while (status == MANTIS_OK && (status = walk_next (&walk, &pending, error)) == MANTIS_OK &&
-         pending) {
-    struct mantis_value row[PENDING_COLUMNS];
-    if (value_as_integer (&pending[PENDING_TRIES]) == 0 ||
-        value_as_integer (&pending[PENDING_NEXT_TRY]) == 0)
-      continue;
-    memcpy (row, pending, sizeof row);
-    row[PENDING_NEXT_TRY] = value_integer (0);
-    status = store_put (store, &table_pending, row, error);
-  }
+         pending)
+    if (value_as_integer (&pending[PENDING_TRIES]) != 0)
+      status = try_now (store, &table_pending, pending, PENDING_NEXT_TRY, error);
   return status;
 }
 
@@ -449,19 +459,6 @@ held_refused (struct queue *queue, struct store *store, const struct mantis_chan
   return held_put (queue, store, change->table, change->row, rev, rev, refusal, next_try, error);
 }
 
-/* HELD, a row of __sync_held, may be fetched again now. */
-static enum mantis_status
-hurry_held (struct store *store, mantis_row held, struct mantis_error *error)
-{
-  struct mantis_value row[HELD_COLUMNS];
-
-  if (value_as_integer (&held[HELD_NEXT_TRY]) == 0)
-    return MANTIS_OK;
-  memcpy (row, held, sizeof row);
-  row[HELD_NEXT_TRY] = value_integer (0);
-  return store_put (store, &table_held, row, error);
-}
-
 enum mantis_status
 held_hurry (struct queue *queue, struct store *store, const struct mantis_table *table,
             mantis_row key, struct mantis_error *error)
@@ -474,7 +471,8 @@ held_hurry (struct queue *queue, struct store *store, const struct mantis_table 
     return MANTIS_OK;
   arena = mantis_arena_new (0);
   status = held_get (queue, store, table, key, arena, &row, error);
-  return status == MANTIS_OK && row ? hurry_held (store, row, error) : status;
+  return status == MANTIS_OK && row ? try_now (store, &table_held, row, HELD_NEXT_TRY, error)
+                                    : status;
 }
 
 enum mantis_status
@@ -487,7 +485,7 @@ held_wake (struct queue *queue, struct store *store, struct mantis_error *error)
   if (queue->held.count == 0)
     return MANTIS_OK;
   while (status == MANTIS_OK && (status = walk_next (&walk, &held, error)) == MANTIS_OK && held)
-    status = hurry_held (store, held, error);
+    status = try_now (store, &table_held, held, HELD_NEXT_TRY, error);
   return status;
 }
 

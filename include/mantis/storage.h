@@ -62,8 +62,8 @@ struct mantis_schema {
 /* The current version of a row on a server. */
 struct mantis_version {
   int64_t rev; /* of its newest entry in the log, 0 when it has none */
-  int64_t
-      updated_at; /* never earlier than that of the entry before it, plus 1 for each later entry */
+  /* never earlier than that of the entry before it, plus 1 for each later entry */
+  int64_t updated_at;
   const char *origin; /* node id, NULL: written or altered by the database's own side */
 };
 
