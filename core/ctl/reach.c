@@ -45,9 +45,11 @@ do_alone (struct config *config, struct plugins *plugins, const char *message, c
 
   if (status != MANTIS_OK)
     return ctl_complain (&error);
-  fprintf (stderr, "mantisctl: no daemon is running: working on %s directly\n",
-           node->place.database);
-  status = alone_do (node, message, argument, table, &buf, &error);
+  if ((status = node_open (node, &error)) == MANTIS_OK) {
+    fprintf (stderr, "mantisctl: no daemon is running: working on %s directly\n",
+             node->place.database);
+    status = alone_do (node, message, argument, table, &buf, &error);
+  }
   mantis_close (node);
   if (status == MANTIS_OK && buf.failed)
     status = mantis_fail (&error, MANTIS_FAILED, "no memory left");

@@ -12,10 +12,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-/* Microseconds between tries to open a locked database; it grows to the longer one. */
-enum { OPEN_PAUSE = 100 * 1000, LONG_OPEN_PAUSE = 5 * 1000 * 1000 };
+/* Microseconds between tries to open a locked database, or one that is away, at least, and as much again by
+ * chance.  How often a database's server is really asked is for its storage to decide. */
+enum { OPEN_PAUSE = 50 * 1000 };
+enum { LAST_SECONDS = 10 }; /* more than a server's drain takes */
 
 struct daemon {
   struct options options;
@@ -23,12 +26,24 @@ struct daemon {
   struct event *term, *interrupt, *hangup;
 };
 
+/* A database that hangs keeps nobody from leaving: what it was asked to do is as lost as in a power cut. */
+static void
+on_overtime (int number)
+{
+  static const char text[] = "mantisd: what was begun does not end: leaving without it\n";
+
+  (void)number;
+  (void)!write (STDERR_FILENO, text, sizeof text - 1);
+  _exit (EXIT_FAILED);
+}
+
 static void
 on_stop (evutil_socket_t number, short what, void *context)
 {
   struct daemon *daemon = context;
 
   (void)number, (void)what;
+  alarm (LAST_SECONDS);
   mantis_stop (daemon->node);
 }
 
@@ -78,7 +93,7 @@ complain (const struct mantis_error *error)
 }
 
 static enum mantis_status
-open_node (struct daemon *daemon, struct mantis_error *error)
+make_node (struct daemon *daemon, struct mantis_error *error)
 {
   struct config *config;
   struct plugins *plugins;
@@ -93,22 +108,21 @@ open_node (struct daemon *daemon, struct mantis_error *error)
 }
 
 /* An application may hold its lock for long, a database's server may start after this one: these are no
- * reasons to give up. */
+ * reasons to give up.  Each reason to wait is told once. */
 static enum mantis_status
 open_patiently (struct daemon *daemon, struct mantis_error *error)
 {
+  char told[sizeof error->text] = "";
   enum mantis_status status;
-  useconds_t pause = OPEN_PAUSE;
-  bool told = false;
+  unsigned chance;
 
-  while (((status = open_node (daemon, error)) == MANTIS_BUSY || status == MANTIS_LOST) &&
+  while (((status = node_open (daemon->node, error)) == MANTIS_BUSY || status == MANTIS_LOST) &&
          !daemon->options.once) {
-    if (!told)
+    if (strcmp (told, error->text) != 0)
       mantis_log (MANTIS_WARNING, "%s: waiting for it", error->text);
-    told = true;
-    usleep (pause);
-    if (status == MANTIS_LOST)
-      pause = pause * 2 < LONG_OPEN_PAUSE ? pause * 2 : LONG_OPEN_PAUSE;
+    memcpy (told, error->text, sizeof told);
+    mantis_random (&chance, sizeof chance);
+    usleep (OPEN_PAUSE + chance % OPEN_PAUSE);
   }
   return status;
 }
@@ -117,10 +131,14 @@ static int
 work (struct daemon *daemon)
 {
   struct mantis_error error = {0};
-  enum mantis_status status = open_patiently (daemon, &error);
+  enum mantis_status status = make_node (daemon, &error);
 
   if (status != MANTIS_OK)
     return complain (&error);
+  if ((status = open_patiently (daemon, &error)) != MANTIS_OK) {
+    mantis_close (daemon->node);
+    return complain (&error);
+  }
   daemon->node->once = daemon->options.once;
   if ((status = take_signals (daemon, &error)) == MANTIS_OK)
     status = mantis_run (daemon->node, &error);
@@ -137,6 +155,7 @@ mantis_daemon_main (int argc, char **argv)
   int result;
 
   signal (SIGPIPE, SIG_IGN);
+  signal (SIGALRM, on_overtime);
   mallopt (M_ARENA_MAX, 1); /* what one worker gives back, the next one uses */
   mallopt (M_TRIM_THRESHOLD, 1024 * 1024);
   if (options_parse (argc, argv, &daemon.options, &error) != MANTIS_OK) {

@@ -42,13 +42,12 @@ is_server (const struct mantis *node)
   return node->config->role == MANTIS_SERVER;
 }
 
-/* The database: its instance, its lock, and the first session, which captures from here on. */
+/* The database: its instance and its lock. */
 static enum mantis_status
-open_database (struct mantis *node, struct mantis_error *error)
+take_database (struct mantis *node, struct mantis_error *error)
 {
   const struct config *config = node->config;
   enum mantis_status status = instance_new (node->plugins, config->storage, &node->storage, error);
-  struct store *store;
 
   if (status == MANTIS_OK)
     status = place_find (config, node->storage, &node->place, error);
@@ -63,14 +62,11 @@ open_database (struct mantis *node, struct mantis_error *error)
   node->stores.role = config->role;
   node->stores.patterns = config->patterns;
   /* One for each worker (a client has one), and one to look who else writes. */
-  status = stores_init (&node->stores, (is_server (node) ? (size_t)config->workers : 1) + 1, error);
-  if (status == MANTIS_OK)
-    status = stores_get (&node->stores, 0, &store, NULL, error);
-  return status;
+  return stores_init (&node->stores, (is_server (node) ? (size_t)config->workers : 1) + 1, error);
 }
 
 static enum mantis_status
-open_node (struct mantis *node, struct mantis_error *error)
+prepare (struct mantis *node, struct mantis_error *error)
 {
   enum mantis_status status;
 
@@ -78,10 +74,9 @@ open_node (struct mantis *node, struct mantis_error *error)
   if ((status = check_supported (node->config, error)) != MANTIS_OK ||
       (status = config_open_plugins (node->config, node->plugins, error)) != MANTIS_OK ||
       (status = config_make_state_folder (node->config, error)) != MANTIS_OK ||
-      (status = loop_new (&node->loop, error)) != MANTIS_OK ||
-      (status = open_database (node, error)) != MANTIS_OK)
+      (status = loop_new (&node->loop, error)) != MANTIS_OK)
     return status;
-  return is_server (node) ? serve_open (node, error) : follow_open (node, error);
+  return take_database (node, error);
 }
 
 enum mantis_status
@@ -100,10 +95,24 @@ node_new (struct config *config, struct plugins *plugins, struct mantis **node,
   made->plugins = plugins;
   made->lock_fd = -1;
   json_start ();
-  if ((status = open_node (made, error)) != MANTIS_OK)
+  if ((status = prepare (made, error)) != MANTIS_OK)
     mantis_close (made);
   else
     *node = made;
+  return status;
+}
+
+enum mantis_status
+node_open (struct mantis *node, struct mantis_error *error)
+{
+  struct store *store;
+  enum mantis_status status = stores_get (&node->stores, 0, &store, NULL, error);
+
+  if (status != MANTIS_OK)
+    return status;
+  status = is_server (node) ? serve_open (node, error) : follow_open (node, error);
+  if (status == MANTIS_BUSY || status == MANTIS_LOST) /* it was not the database */
+    status = error->status = MANTIS_FAILED;
   return status;
 }
 
@@ -113,15 +122,23 @@ mantis_open (const char *text, const char *folder, struct mantis **node, struct 
   struct mantis_error ignored;
   struct plugins *plugins;
   struct config *config;
+  struct mantis *made;
   enum mantis_status status;
 
   error = error ? error : &ignored;
   if ((status = config_parse (text, folder, 0, &config, error)) != MANTIS_OK)
     return status;
-  if ((plugins = options_plugins (NULL)))
-    return node_new (config, plugins, node, error);
-  config_free (config);
-  return mantis_fail (error, MANTIS_FAILED, "no memory left");
+  if (!(plugins = options_plugins (NULL))) {
+    config_free (config);
+    return mantis_fail (error, MANTIS_FAILED, "no memory left");
+  }
+  if ((status = node_new (config, plugins, &made, error)) != MANTIS_OK)
+    return status;
+  if ((status = node_open (made, error)) != MANTIS_OK)
+    mantis_close (made);
+  else
+    *node = made;
+  return status;
 }
 
 /* ---- Running ----------------------------------------------------------------------------------

@@ -46,9 +46,11 @@ struct mantis {
   struct waiter waiter; /* for ONCE */
 };
 
-/* Take CONFIG and PLUGINS, also on failure. */
+/* All but its database.  Takes CONFIG and PLUGINS, also on failure. */
 enum mantis_status node_new (struct config *config, struct plugins *plugins, struct mantis **node,
                              struct mantis_error *error);
+/* From here on it captures.  After MANTIS_BUSY and MANTIS_LOST it may be tried again. */
+enum mantis_status node_open (struct mantis *node, struct mantis_error *error);
 /* Read again what may change while we run; the rest of FRESH is named in the log.  Takes FRESH. */
 void node_reload (struct mantis *node, struct config *fresh);
 

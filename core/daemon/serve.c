@@ -17,7 +17,9 @@ enum {
   LONGEST_WAIT = 25000,
   QUEUE = 1000,    /* requests that may wait for a worker: as many as rest takes connections */
   DRAIN_MS = 5000, /* for requests in hand when we stop */
-  FLUSH_MS = 100   /* for the last bytes of their answers */
+  FLUSH_MS = 100,  /* for the last bytes of their answers */
+  PROMPT_MS =
+      3000 /* a monitor that asks whether the database is well hears in time that it hangs */
 };
 static const int64_t local_token_lifetime = INT64_C (365) * 24 * 3600 * 1000;
 
@@ -145,7 +147,8 @@ serve_start (struct mantis *node, struct mantis_error *error)
                                       .auth_count = node->config->auth_count,
                                       .server = &node->server,
                                       .stores = &node->stores,
-                                      .lane = workers > 1 ? workers - 1 : 1};
+                                      .lane = workers > 1 ? workers - 1 : 1,
+                                      .prompt = PROMPT_MS};
   enum mantis_status status = pool_new (&node->pool, node->loop, "worker", workers, QUEUE, error);
 
   settings.pool = node->pool;

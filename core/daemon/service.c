@@ -20,12 +20,14 @@ struct visit {
   struct task task;
   struct mantis_service *service;
   const struct mantis_request *request;
+  struct mantis_request own; /* of a prompt one, as a worker may look at it after the answer */
   mantis_answered answered;
   void *context;
   uint64_t ticket;
   struct visit *next, **self; /* in the list of its stage, unless that is STAGE_WORK */
   enum stage stage;
   bool local, woken; /* woken: it occupies the lane */
+  bool told;         /* it was answered, while a worker still waits for the database */
   atomic_bool cancelled;
   struct mantis_arena *arena; /* for the principal; NULL: not admitted yet */
   struct mantis_principal principal;
@@ -196,20 +198,11 @@ wake (struct visit *visit)
 }
 
 static void
-on_deadline (evutil_socket_t fd, short what, void *context)
-{
-  struct visit *visit = context;
-
-  (void)fd, (void)what;
-  wake (visit);
-  feed_lane (visit->service);
-}
-
-static void
 free_visit (struct visit *visit)
 {
   struct mantis_service *service = visit->service;
 
+  event_del (&visit->timer);
   map_remove (&service->tickets, visit->ticket);
   mantis_arena_free (visit->arena);
   mantis_buf_free (&visit->reply.body);
@@ -218,15 +211,14 @@ free_visit (struct visit *visit)
     service->empty (service->empty_context);
 }
 
-/* What a client gets that came while we could do nothing for it, or went away. */
 static void
-turn_away (struct mantis_service *service, const char *message, mantis_answered answered,
-           void *context)
+turn_away (struct mantis_service *service, const char *message, const char *code, const char *why,
+           mantis_answered answered, void *context)
 {
   struct reply reply = {.body = MANTIS_BUF_INIT};
   struct mantis_answer answer = {.size = sizeof answer};
 
-  reply_problem (&reply, 503, "busy", "the server is busy: try again later");
+  reply_problem (&reply, 503, code, why);
   answer.status = reply.status;
   answer.type = reply.type;
   answer.body = reply.body.bytes ? reply.body.bytes : "";
@@ -235,6 +227,30 @@ turn_away (struct mantis_service *service, const char *message, mantis_answered 
   count_answer (service->set.server, message, answer.status);
   answered (context, &answer);
   mantis_buf_free (&reply.body);
+}
+
+/* What a client gets that came while we could do nothing for it, or went away. */
+static void
+say_busy (struct mantis_service *service, const char *message, mantis_answered answered,
+          void *context)
+{
+  turn_away (service, message, "busy", "the server is busy: try again later", answered, context);
+}
+
+static void
+on_deadline (evutil_socket_t fd, short what, void *context)
+{
+  struct visit *visit = context;
+
+  (void)fd, (void)what;
+  if (visit->stage == STAGE_WORK) { /* a prompt one */
+    visit->told = true;
+    turn_away (visit->service, visit->request->message, "unavailable",
+               "the server waits for its database", visit->answered, visit->context);
+    return;
+  }
+  wake (visit);
+  feed_lane (visit->service);
 }
 
 static void
@@ -251,8 +267,10 @@ finish (struct visit *visit)
   mantis_log (MANTIS_DEBUG, "%s from %s: %d, %zu bytes", visit->request->message,
               visit->request->node ? visit->request->node : "no node", reply->status,
               reply->body.length);
-  if (visit->cancelled || !reply->status)
-    turn_away (visit->service, visit->request->message, visit->answered, visit->context);
+  if (visit->told)
+    ;
+  else if (visit->cancelled || !reply->status)
+    say_busy (visit->service, visit->request->message, visit->answered, visit->context);
   else {
     count_answer (visit->service->set.server, visit->request->message, reply->status);
     visit->answered (visit->context, &answer);
@@ -297,6 +315,32 @@ visit_done (struct call *call)
   feed_lane (service);
 }
 
+static void
+start (struct visit *visit)
+{
+  struct mantis_service *service = visit->service;
+  const struct message *message = message_named (visit->request->message);
+
+  if (!message) {
+    reply_problem (&visit->reply, 404, "message", "there is no such message");
+    finish (visit);
+    return;
+  }
+  if (message->bare) {
+    message_handle (service->set.server, NULL, visit->request, NULL, &visit->reply);
+    finish (visit);
+    return;
+  }
+  if (message->prompt) {
+    visit->own =
+        (struct mantis_request){.size = sizeof visit->own, .message = message->name, .body = ""};
+    visit->request = &visit->own;
+    loop_timer (&visit->timer, service->set.prompt);
+  }
+  if (!visit_submit (visit))
+    finish (visit);
+}
+
 static uint64_t
 submit (struct mantis_service *service, const struct mantis_request *request, bool local,
         mantis_answered answered, void *context)
@@ -307,7 +351,7 @@ submit (struct mantis_service *service, const struct mantis_request *request, bo
 
   if (!found) {
     free (visit);
-    turn_away (service, request->message, answered, context);
+    say_busy (service, request->message, answered, context);
     return ticket;
   }
   *found = (int64_t)(intptr_t)visit;
@@ -324,14 +368,7 @@ submit (struct mantis_service *service, const struct mantis_request *request, bo
         .size = sizeof visit->principal, .subject = "mantisctl", .claims = "{}"};
   service->count++;
   evtimer_assign (&visit->timer, service->base, on_deadline, visit);
-  if (!message_named (request->message)) {
-    reply_problem (&visit->reply, 404, "message", "there is no such message");
-    finish (visit);
-  } else if (message_named (request->message)->bare) {
-    message_handle (service->set.server, NULL, request, NULL, &visit->reply);
-    finish (visit);
-  } else if (!visit_submit (visit))
-    finish (visit);
+  start (visit);
   return ticket;
 }
 

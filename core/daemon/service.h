@@ -21,7 +21,8 @@ struct service_settings {
   struct server *server;
   struct stores *stores; /* one session for each worker of the pool */
   struct pool *pool;
-  size_t lane; /* workers that woken visits may keep busy at once */
+  size_t lane;    /* workers that woken visits may keep busy at once */
+  int64_t prompt; /* milliseconds until a prompt message is answered without the database */
 };
 
 enum mantis_status service_new (const struct service_settings *settings, struct event_base *base,

@@ -17,7 +17,7 @@ const struct message messages[] = {
     {.name = "conflicts", .handle = handle_conflicts},
     {.name = "metrics", .handle = handle_metrics},
     {.name = "healthz", .handle = handle_healthz, .open = true, .bare = true},
-    {.name = "readyz", .handle = handle_readyz, .open = true},
+    {.name = "readyz", .handle = handle_readyz, .open = true, .prompt = true},
     {.name = NULL},
 };
 

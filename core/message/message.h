@@ -68,6 +68,8 @@ struct message {
   bool open;   /* answers without credentials */
   bool writes; /* to the database, as a rule */
   bool bare;   /* answers at once, without a database: STORE may be NULL */
+  bool
+      prompt; /* is answered in time though the database hangs; nothing but its name is looked at */
 };
 
 /* Ends with a NULL name. */

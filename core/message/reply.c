@@ -64,8 +64,10 @@ reply_error (struct reply *reply, const struct mantis_error *error)
   case MANTIS_ABSENT:
     reply_problem (reply, 404, NULL, error->text);
     break;
+  case MANTIS_LOST: /* where the database is, and why it is away, is nothing for a peer */
+    reply_problem (reply, 503, "unavailable", "the server cannot use its database now");
+    break;
   case MANTIS_BUSY:
-  case MANTIS_LOST:
   case MANTIS_STALE:
     reply_problem (reply, 503, "busy", error->text);
     break;

@@ -9,6 +9,7 @@
 
 #include <check.h>
 #include <event2/event.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,12 +112,18 @@ ask (struct asker *asker, const char *message, const char *body, const char *bea
   ck_assert_int_eq (asker->answers, 1);
 }
 
+static int64_t prompt = 60000;
+
 static void
 setup (void)
 {
   char text[300];
-  struct service_settings settings = {
-      .auth = auth_list, .auth_count = 2, .server = &server, .stores = &stores, .lane = 1};
+  struct service_settings settings = {.auth = auth_list,
+                                      .auth_count = 2,
+                                      .server = &server,
+                                      .stores = &stores,
+                                      .lane = 1,
+                                      .prompt = prompt};
   struct store *store;
 
   json_start ();
@@ -145,6 +152,13 @@ setup (void)
   ck_assert (service_new (&settings, loop_base (loop), &service, &error) == MANTIS_OK);
   verdicts[0] = MANTIS_ABSENT;
   verdicts[1] = MANTIS_OK;
+}
+
+static void
+setup_hasty (void)
+{
+  prompt = 20;
+  setup ();
 }
 
 static void
@@ -235,6 +249,68 @@ START_TEST (an_unknown_message_is_answered)
 }
 END_TEST
 
+static void
+on_moment (evutil_socket_t fd, short what, void *context)
+{
+  (void)fd, (void)what, (void)context;
+  loop_stop (loop);
+}
+
+/* Run the loop for so many times five milliseconds. */
+static void
+let_time_pass (int times)
+{
+  struct event *moment = evtimer_new (loop_base (loop), on_moment, NULL);
+
+  for (int i = 0; i < times; i++) {
+    loop_timer (moment, 5);
+    loop_run (loop);
+  }
+  event_free (moment);
+}
+
+/* ---- A database that hangs --------------------------------------------------------------------
+ */
+static atomic_bool hangs;
+
+static void
+hang (struct task *task, size_t worker)
+{
+  (void)task, (void)worker;
+  while (hangs)
+    usleep (1000);
+}
+
+static void
+wake_up (struct call *call)
+{
+  (void)call;
+}
+
+START_TEST (who_asks_whether_it_is_ready_does_not_wait_for_the_database)
+{
+  struct task tasks[WORKERS];
+  struct asker ready, status;
+
+  hangs = true;
+  for (int i = 0; i < WORKERS; i++) {
+    tasks[i] = (struct task){.work = hang, .done.run = wake_up};
+    ck_assert (pool_submit (pool, &tasks[i]));
+  }
+  submit (&ready, "readyz", "", NULL);
+  submit (&status, "status", "{}", "token");
+  while (ready.answers == 0)
+    let_time_pass (1);
+  ck_assert_int_eq (ready.status, 503);
+  ck_assert (ready.retry_after > 0);
+  ck_assert_int_eq (status.answers, 0);
+  hangs = false;
+  wait_for_answers ();
+  ck_assert_int_eq (status.status, 200);
+  ck_assert_int_eq (ready.answers, 1);
+}
+END_TEST
+
 /* ---- Who waits --------------------------------------------------------------------------------
  */
 static char waiting[300];
@@ -254,24 +330,11 @@ waiting_pull (void)
   return waiting;
 }
 
-static void
-on_moment (evutil_socket_t fd, short what, void *context)
-{
-  (void)fd, (void)what, (void)context;
-  loop_stop (loop);
-}
-
 /* Until the workers have nothing more to do. */
 static void
 let_park (const struct asker *asker)
 {
-  struct event *moment = evtimer_new (loop_base (loop), on_moment, NULL);
-
-  for (int i = 0; i < 20; i++) {
-    loop_timer (moment, 5);
-    loop_run (loop);
-  }
-  event_free (moment);
+  let_time_pass (20);
   ck_assert_int_eq (asker->answers, 0);
 }
 
@@ -378,7 +441,7 @@ int
 main (void)
 {
   Suite *suite = suite_create ("service");
-  TCase *cases = tcase_create ("service");
+  TCase *cases = tcase_create ("service"), *hasty = tcase_create ("hasty");
   SRunner *runner = srunner_create (suite);
   int failed;
 
@@ -394,6 +457,9 @@ main (void)
   tcase_add_test (cases, a_full_queue_answers_503);
   tcase_add_test (cases, the_end_answers_everybody);
   suite_add_tcase (suite, cases);
+  tcase_add_checked_fixture (hasty, setup_hasty, teardown);
+  tcase_add_test (hasty, who_asks_whether_it_is_ready_does_not_wait_for_the_database);
+  suite_add_tcase (suite, hasty);
   srunner_run_all (runner, CK_NORMAL);
   failed = srunner_ntests_failed (runner);
   srunner_free (runner);

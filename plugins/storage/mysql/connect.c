@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FIRST_PAUSE_US = 100 * 1000, LAST_PAUSE_US = 10 * 1000 * 1000, LONGEST_PASSWORD = 1024 };
+enum { FIRST_PAUSE_US = 100 * 1000, LONGEST_PASSWORD = 1024 };
 
 /* ---- The password ---- */
 
@@ -137,24 +137,59 @@ may_try (struct mysql *storage, struct mantis_error *error)
   return may;
 }
 
+/* Of those that try at the same time one makes the pause longer. */
 static void
-note_try (struct mysql *storage, bool well, const struct mantis_error *error)
+pause_longer (struct mysql *storage, int64_t now)
 {
+  int64_t longest = storage->retry_pause * 1000;
   uint64_t chance;
 
+  if (now < storage->not_before)
+    return;
+  storage->pause = storage->pause ? storage->pause * 2 : FIRST_PAUSE_US;
+  if (storage->pause > longest)
+    storage->pause = longest;
   mantis_random (&chance, sizeof chance);
+  storage->not_before = now + storage->pause / 2 + (int64_t)(chance % (uint64_t)storage->pause) / 2;
+}
+
+/* What one session finds is told once, and for all of them: the same failure is the same text, which the
+ * library words now so, now so. */
+static void
+note_try (struct mantis_session *session, bool well, struct mantis_error *error)
+{
+  struct mysql *storage = session->storage;
+  int64_t now = mantis_monotonic ();
+  unsigned code = last_code (session);
+
   pthread_mutex_lock (&storage->lock);
-  if (well)
+  if (well) {
+    if (storage->away)
+      mantis_log (MANTIS_INFO, "%s: connected again", storage->name);
+    if (storage->away || !storage->since)
+      storage->since = now;
+    storage->away = false;
     storage->pause = storage->not_before = 0;
-  else {
-    storage->pause = storage->pause ? storage->pause * 2 : FIRST_PAUSE_US;
-    if (storage->pause > LAST_PAUSE_US)
-      storage->pause = LAST_PAUSE_US;
-    storage->not_before =
-        mantis_monotonic () + storage->pause / 2 + (int64_t)(chance % (uint64_t)storage->pause) / 2;
-    if (error)
-      storage->last_error = *error;
+    session->connected_at = now;
+  } else {
+    if (storage->away && storage->last_code == code && error->status == MANTIS_LOST)
+      *error = storage->last_error;
+    storage->away = true;
+    storage->last_error = *error;
+    storage->last_code = code;
+    pause_longer (storage, now);
   }
+  pthread_mutex_unlock (&storage->lock);
+}
+
+/* Connections that were made before others came back were lost with them: that is no news. */
+void
+note_loss (struct mantis_session *session)
+{
+  struct mysql *storage = session->storage;
+
+  pthread_mutex_lock (&storage->lock);
+  storage->away |= session->connected_at >= storage->since;
   pthread_mutex_unlock (&storage->lock);
 }
 
@@ -219,7 +254,7 @@ connect_session (struct mantis_session *session, struct mantis_error *error)
   else if (!(status = set_session (session, &failure)))
     status = check_privileges (session, &failure);
   explicit_bzero (password, sizeof password);
-  note_try (storage, status == MANTIS_OK, &failure);
+  note_try (session, status == MANTIS_OK, &failure);
   session->lost = status != MANTIS_OK;
   if (status && error)
     *error = failure;

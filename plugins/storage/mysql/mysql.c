@@ -56,6 +56,8 @@ static const struct mantis_option options[] = {
                      "how long to wait for a connection"),
     MANTIS_DURATION (struct mysql, read_timeout, "120s", 1000, 86400000,
                      "how long to wait for an answer before the connection counts as lost"),
+    MANTIS_DURATION (struct mysql, retry_pause, "10s", 100, 600000,
+                     "the longest pause between two tries to connect; it begins with 100 ms"),
     MANTIS_DURATION (struct mysql, lock_timeout, "10s", 1000, 3600000,
                      "how long to wait for another program's lock"),
     MANTIS_DURATION (struct mysql, schema_check, "250ms", 0, 3600000,
@@ -73,6 +75,10 @@ start (void *self, struct mantis_error *error)
     return mantis_fail (error, MANTIS_INVALID, "mysql: set \"database\" in \"storage\"");
   if (storage->tls_cert && !storage->tls_key)
     return mantis_fail (error, MANTIS_INVALID, "mysql: \"tls.cert_file\" needs \"tls.key_file\"");
+  if (storage->read_timeout <= storage->lock_timeout)
+    return mantis_fail (error, MANTIS_INVALID,
+                        "mysql: \"read_timeout\" has to be longer than \"lock_timeout\", which is"
+                        " how long an answer may take");
   if (storage->socket)
     mantis_buf_printf (&name, "mysql:%s", storage->database);
   else
@@ -171,11 +177,8 @@ find_connection (struct mantis_session *session, struct mantis_error *error)
 {
   enum mantis_status status = MANTIS_OK;
 
-  if (session->lost || !session->db) {
+  if (session->lost || !session->db)
     status = connect_session (session, error);
-    if (!status)
-      mantis_log (MANTIS_INFO, "%s: connected again", session->storage->name);
-  }
   session->gone = false;
   return status;
 }

@@ -25,13 +25,16 @@ struct mysql {
   int64_t port;
   const char *tls_ca, *tls_cert, *tls_key;
   bool tls_verify, tls_required;
-  int64_t connect_timeout, read_timeout, lock_timeout, schema_check; /* milliseconds */
+  int64_t connect_timeout, read_timeout, retry_pause, lock_timeout, schema_check; /* milliseconds */
   atomic_llong news;    /* counts changes of the schema that one session has found: all look */
   char *name;           /* HOST/DATABASE, for people and for the lock's name */
   pthread_mutex_t lock; /* of what follows */
   int64_t not_before;   /* monotonic: no connection is tried earlier */
   int64_t pause;        /* microseconds, grows with each failure */
-  struct mantis_error last_error; /* of the last try */
+  int64_t since;        /* monotonic: the database's server is there since */
+  bool away;            /* it is not */
+  struct mantis_error last_error; /* of the last try; empty before the first */
+  unsigned last_code;             /* the library's number of it */
   bool warned;                    /* settings of the database's server have been looked at */
 };
 
@@ -123,7 +126,8 @@ struct mantis_session {
   int64_t checked_at;          /* monotonic: when the signature was last looked at */
   bool attached;
   bool in_transaction, writing;
-  bool lost;    /* the connection is: begin() makes a new one */
+  int64_t connected_at; /* monotonic */
+  bool lost;            /* the connection is: begin() makes a new one */
   bool gone;    /* the engine has rolled the transaction back by itself (a deadlock), or is gone */
   bool quiet;   /* capture triggers do nothing in this connection */
   bool unbound; /* foreign keys are not looked at in this connection */
@@ -145,6 +149,8 @@ struct mantis_session {
 
 /* ---- connect.c ---- */
 enum mantis_status connect_session (struct mantis_session *session, struct mantis_error *error);
+/* The connection is lost: the next one is "connected again". */
+void note_loss (struct mantis_session *session);
 
 /* ---- privileges.c ---- */
 #define DISTRUSTED                                                                                 \

@@ -104,6 +104,8 @@ sql_failed (struct mantis_session *session, struct mantis_error *error, const ch
 
   if (status == MANTIS_LOST || code == ER_LOCK_DEADLOCK || code == SNAPSHOT_PASSED)
     session->gone = true;
+  if (status == MANTIS_LOST && !session->lost)
+    note_loss (session);
   session->lost |= status == MANTIS_LOST;
   if (status == MANTIS_STALE) {
     session->signature = 0; /* whatever it is now, it is another one */
