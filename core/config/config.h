@@ -77,14 +77,18 @@ struct config {
 
   /* Sync. */
   bool enabled;
-  const char *server_url; /* no slash at its end */
-  const char *token_file; /* client: the token to send.  Server: where to leave one for a client of
+  const char *server_url;  /* no slash at its end */
+  const char *token_file;  /* client: the token to send.  Server: where to leave one for a client of
                              the same user; NULL: leave none (its auth is configured), on a client:
                              nowhere to look */
-  int64_t interval;       /* milliseconds */
-  int64_t batch_rows, batch_bytes; /* of one message */
-  int64_t whole_rows, whole_bytes; /* a backlog up to this stays one transaction */
-  int64_t warn_entries;            /* a backlog from this on is warned about */
+  const char *ca_file;     /* client: whom to trust; NULL: whom the system trusts */
+  const char *const *pins; /* client: ends with NULL; NULL: any key of the server will do */
+  const char *certificate_file, *key_file; /* client: shown to the server; NULL: none */
+  const char *proxy;                       /* client: on the way to the server; NULL: none */
+  int64_t interval;                        /* milliseconds */
+  int64_t batch_rows, batch_bytes;         /* of one message */
+  int64_t whole_rows, whole_bytes;         /* a backlog up to this stays one transaction */
+  int64_t warn_entries;                    /* a backlog from this on is warned about */
 
   bool allow_wishes;  /* server: clients' conflict_policy counts */
   bool create_tables; /* server: make tables that clients offer */

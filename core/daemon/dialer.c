@@ -49,7 +49,7 @@ struct dialer {
   struct pool *pool; /* one worker */
   struct stores *stores;
   const struct mantis_transport *ops;
-  const char *url;
+  struct mantis_remote remote;
   struct dialer_settings set;
   struct token token;
   struct line lines[CLIENT_SLOTS];
@@ -250,7 +250,7 @@ on_answered (void *context, const struct mantis_answer *answer)
     if (token_read (&dialer->token))
       dialer->news.hurry = true; /* it was replaced meanwhile */
     else if (dialer->token.text)
-      token_refused (&dialer->token, dialer->url);
+      token_refused (&dialer->token, dialer->remote.url);
   } else if (answer->status == 200)
     dialer->token.refused = false;
   begin_turn (dialer);
@@ -530,7 +530,6 @@ dialer_ask (struct dialer *dialer, struct question *question)
 static enum mantis_status
 dial (struct dialer *dialer, struct instance *instance, struct mantis_error *error)
 {
-  const struct mantis_remote remote = {.size = sizeof remote, .url = dialer->url};
   enum mantis_status status = MANTIS_OK;
 
   dialer->ops = instance->ops;
@@ -538,14 +537,14 @@ dial (struct dialer *dialer, struct instance *instance, struct mantis_error *err
     return mantis_fail (error, MANTIS_INVALID, "transport \"%s\" cannot call a server",
                         instance->name);
   for (int i = 0; i < CLIENT_SLOTS && status == MANTIS_OK; i++)
-    status = dialer->ops->dial (instance->self, loop_base (dialer->loop), &remote,
+    status = dialer->ops->dial (instance->self, loop_base (dialer->loop), &dialer->remote,
                                 &dialer->lines[i].link, error);
   return status;
 }
 
 enum mantis_status
 dialer_new (struct dialer **dialer, const struct dialer_settings *settings, struct loop *loop,
-            struct instance *instance, struct stores *stores, const char *url,
+            struct instance *instance, struct stores *stores, const struct mantis_remote *remote,
             struct mantis_error *error)
 {
   struct dialer *made = calloc (1, sizeof *made);
@@ -553,7 +552,8 @@ dialer_new (struct dialer **dialer, const struct dialer_settings *settings, stru
 
   if (!made)
     return mantis_fail (error, MANTIS_FAILED, "no memory left for the client");
-  *made = (struct dialer){.loop = loop, .stores = stores, .url = url, .set = *settings, .due = -1};
+  *made = (struct dialer){
+      .loop = loop, .stores = stores, .remote = *remote, .set = *settings, .due = -1};
   made->task = (struct task){.work = turn_work, .done.run = turn_done};
   made->settings = settings->client;
   for (int i = 0; i < CLIENT_SLOTS; i++)

@@ -22,10 +22,11 @@ struct dialer_settings {
   const char *token_file;
 };
 
-/* DIAL: an instance of a transport; the client uses session 0 of STORES, which is open. */
+/* DIAL: an instance of a transport; the client uses session 0 of STORES, which is open.  What REMOTE
+ * points to outlives the dialer. */
 enum mantis_status dialer_new (struct dialer **dialer, const struct dialer_settings *settings,
                                struct loop *loop, struct instance *dial, struct stores *stores,
-                               const char *url, struct mantis_error *error);
+                               const struct mantis_remote *remote, struct mantis_error *error);
 /* Hang up, finish the turn in hand.  NULL is fine. */
 void dialer_free (struct dialer *dialer);
 

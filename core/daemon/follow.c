@@ -64,14 +64,21 @@ on_once (struct waiter *waiter, const char *why)
 enum mantis_status
 follow_start (struct mantis *node, struct mantis_error *error)
 {
+  const struct config *config = node->config;
+  const struct mantis_remote remote = {.size = sizeof remote,
+                                       .url = config->server_url,
+                                       .ca_file = config->ca_file,
+                                       .proxy = config->proxy,
+                                       .pins = config->pins,
+                                       .client_certificate_file = config->certificate_file,
+                                       .client_key_file = config->key_file};
   struct dialer_settings settings = follow_settings (node);
-  enum mantis_status status = dialer_new (&node->dialer, &settings, node->loop, node->dial,
-                                          &node->stores, node->config->server_url, error);
+  enum mantis_status status =
+      dialer_new (&node->dialer, &settings, node->loop, node->dial, &node->stores, &remote, error);
 
   if (status != MANTIS_OK)
     return status;
-  mantis_log (MANTIS_INFO, "ready: syncing %s with %s", node->place.database,
-              node->config->server_url);
+  mantis_log (MANTIS_INFO, "ready: syncing %s with %s", node->place.database, config->server_url);
   dialer_start (node->dialer);
   if (node->once) {
     node->waiter.done = on_once;

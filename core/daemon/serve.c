@@ -162,11 +162,26 @@ serve_start (struct mantis *node, struct mantis_error *error)
 /* ---- Again, and no more -----------------------------------------------------------------------
  */
 
+static void
+reload_listeners (struct mantis *node)
+{
+  struct mantis_error error;
+
+  for (size_t i = 0; i < node->config->listen_count; i++) {
+    const struct mantis_transport *ops = node->listen[i]->ops;
+    struct mantis_listener *listener = node->listeners[i];
+    if (ops->reload && ops->reload (listener, &error) != MANTIS_OK)
+      mantis_log (MANTIS_ERROR, "%s goes on with its old certificate: %s", ops->address (listener),
+                  error.text);
+  }
+}
+
 void
 serve_reload (struct mantis *node)
 {
   struct mantis_error error;
 
+  reload_listeners (node);
   for (size_t i = 0; i < node->config->auth_count; i++) {
     struct instance *auth = node->auth[i];
     const struct mantis_auth *ops = auth->ops;

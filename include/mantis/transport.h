@@ -70,6 +70,9 @@ struct mantis_remote {
   const char *url;     /* http:// or https://, no trailing slash */
   const char *ca_file; /* NULL: the system's */
   const char *proxy;   /* NULL: none */
+  const char *const *pins; /* SHA-256 of public keys in base64, ends with NULL; NULL: any key */
+  const char *client_certificate_file; /* shown to the server; NULL: none */
+  const char *client_key_file;         /* NULL: it is in client_certificate_file */
 };
 
 struct mantis_listener; /* a transport's, one for each entry of "listen" */
@@ -111,6 +114,10 @@ struct mantis_transport {
 
   /* Bytes of an answer that a link takes, at most.  NULL: it does not say. */
   size_t (*takes) (void *self);
+
+  /* Read certificates and keys again (SIGHUP); connections that are there go on.  On failure the old
+   * ones stay.  NULL: nothing to read. */
+  enum mantis_status (*reload) (struct mantis_listener *listener, struct mantis_error *error);
 };
 
 #define MANTIS_TRANSPORT_PLUGIN(name, ops, ...)                                                    \

@@ -31,8 +31,11 @@ declare -a cleanups=()
 server= # the name of the server started last, and its port
 port=
 proxy= # the port of the bad road, if there is one
+tls=       # "tls" of servers that are configured from now on, as JSON; empty: they speak no TLS
+authority= # ca_file of clients that are configured from now on
 
 . "$top/tests/lib/mariadb.sh"
+. "$top/tests/lib/certificates.sh"
 
 # ---- Ends ------------------------------------------------------------------------------------------
 
@@ -153,10 +156,12 @@ free_port ()
 # Write NAME.json unless the test has.
 configure_server ()
 {
+  local more=${tls:+, \"tls\": $tls}
+
   [ -n "$port" ] || port=$(free_port)
   [ -e "$1.json" ] || cat > "$1.json" << END
 {"mode": "server", "storage": {"plugin": "sqlite", "path": "$1.db"},
- "listen": [{"transport": "rest", "address": "127.0.0.1:$port"}],
+ "listen": [{"transport": "rest", "address": "127.0.0.1:$port"$more}],
  "auth": [{"plugin": "jwt", "algorithm": "HS256", "key_file": "jwt.key"}]}
 END
   server=$1
@@ -164,10 +169,12 @@ END
 
 configure_client ()
 {
+  local scheme=http${tls:+s} more=${authority:+, \"ca_file\": \"$authority\"}
+
   [ -n "$server" ] || fail "start a server first"
   [ -e "$1.json" ] || cat > "$1.json" << END
 {"mode": "client", "storage": {"plugin": "sqlite", "path": "$1.db"},
- "sync": {"server_url": "http://127.0.0.1:${proxy:-$port}", "token_file": "$1.token", "interval_seconds": 60}}
+ "sync": {"server_url": "$scheme://127.0.0.1:${proxy:-$port}", "token_file": "$1.token", "interval_seconds": 60$more}}
 END
   [ -e "$1.token" ] || token "$1" > "$1.token"
 }
@@ -215,7 +222,7 @@ started ()
 {
   alive "$1" || return 0
   case $2 in
-  server) curl -fsS -m 5 "http://127.0.0.1:$port/readyz" ;;
+  server) curl -fsSk -m 5 "http${tls:+s}://127.0.0.1:$port/readyz" ;;
   client) has_message "$1" ready ;;
   esac
 }
@@ -322,7 +329,8 @@ call ()
 
   shift 2
   [ -e curl.token ] || token curl > curl.token
-  curl -sS -m "$patience" -X "$method" -H "Authorization: Bearer $(cat curl.token)" "$@" "http://127.0.0.1:$port$path"
+  curl -sS -m "$patience" -X "$method" -H "Authorization: Bearer $(cat curl.token)" ${authority:+--cacert "$authority"} \
+    "$@" "http${tls:+s}://127.0.0.1:$port$path"
 }
 
 # ---- Databases -------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-/* conn.c - a connection's life: header, body, wait for the core, write; again, or close.
+/* conn.c - a connection's life: TLS, header, body, wait for the core, write; again, or close.
  *
  * One request at a time: while it is answered nothing more is read than a small buffer holds, so
  * that a peer that sends faster than it is served, or does not take its answers, fills its own
@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 
 enum stage {
+  STAGE_SHAKE, /* TLS is not there yet */
   STAGE_HEAD,  /* between requests, or in a header */
   STAGE_BODY,  /* the header was good, the body is coming */
   STAGE_WAIT,  /* the core has the request */
@@ -26,6 +27,7 @@ enum stage {
 };
 
 enum { LINGER_MILLISECONDS = 2000, PIPELINE_ROOM = 4096 };
+static const size_t ALL = SIZE_MAX; /* of what comes is read */
 
 struct conn {
   struct mantis_listener *listener;
@@ -43,6 +45,10 @@ struct conn {
   bool cancelled;            /* the core knows that the peer has gone */
   bool submitting, answered; /* the core may answer before submit() returns */
   bool written;              /* the answer is in the output buffer */
+  bool turn_away;            /* there are too many */
+  size_t room;               /* when so much lies there unread, no more is read */
+  char *subject;             /* of the peer's certificate; NULL: none */
+  int64_t subject_expires;
   char peer[INET6_ADDRSTRLEN];
 };
 
@@ -61,6 +67,7 @@ conn_free (struct conn *conn)
   if (conn->bev)
     bufferevent_free (conn->bev);
   request_free (conn->request);
+  free (conn->subject);
   free (conn);
   server_release (listener);
 }
@@ -102,13 +109,24 @@ set_timer (struct conn *conn, int64_t milliseconds)
   event_add (&conn->timer, &after);
 }
 
+/* Not by a watermark: beneath TLS that would leave bytes behind of which no socket tells. */
 static void
-enter (struct conn *conn, enum stage stage, size_t read_room, int64_t milliseconds)
+mind_room (struct conn *conn)
+{
+  if (!conn->eof && evbuffer_get_length (bufferevent_get_input (conn->bev)) < conn->room)
+    bufferevent_enable (conn->bev, EV_READ);
+  else
+    bufferevent_disable (conn->bev, EV_READ);
+}
+
+static void
+enter (struct conn *conn, enum stage stage, size_t room, int64_t milliseconds)
 {
   conn->stage = stage;
   conn->began = mantis_monotonic ();
   conn->last_progress = 0;
-  bufferevent_setwatermark (conn->bev, EV_READ, 0, read_room);
+  conn->room = room;
+  mind_room (conn);
   if (milliseconds)
     set_timer (conn, milliseconds);
   else
@@ -121,14 +139,15 @@ enter_head (struct conn *conn)
   const struct rest *rest = conn->listener->rest;
 
   memset (&conn->guard, 0, sizeof conn->guard);
-  enter (conn, STAGE_HEAD, (size_t)rest->max_header_bytes, rest->idle_timeout);
+  enter (conn, STAGE_HEAD, ALL, rest->idle_timeout);
 }
 
 static void
 enter_linger (struct conn *conn)
 {
+  tls_goodbye (conn->bev);
   shutdown (bufferevent_getfd (conn->bev), SHUT_WR);
-  enter (conn, STAGE_LINGER, READ_AT_ONCE, LINGER_MILLISECONDS);
+  enter (conn, STAGE_LINGER, ALL, LINGER_MILLISECONDS);
 }
 
 /* ---- Answers --------------------------------------------------------------------------------- */
@@ -159,7 +178,7 @@ enter_write (struct conn *conn, bool written)
   }
   if (conn->close) /* nobody will read it, and a full buffer would stop us from seeing the end */
     evbuffer_drain (input, evbuffer_get_length (input));
-  enter (conn, STAGE_WRITE, conn->close ? READ_AT_ONCE : PIPELINE_ROOM,
+  enter (conn, STAGE_WRITE, conn->close ? ALL : PIPELINE_ROOM,
          rest->body_timeout + (int64_t)(length / SLOWEST) * 1000);
 }
 
@@ -219,7 +238,8 @@ submit (struct conn *conn)
       .revisions = request->revisions,
       .credentials = {.size = sizeof request->message.credentials,
                       .bearer = request->bearer,
-                      .peer = conn->peer},
+                      .peer = conn->peer,
+                      .certificate_subject = request->certificate_subject},
       .body = request->body.bytes ? request->body.bytes : "",
       .length = request->body.length,
   };
@@ -276,6 +296,8 @@ begin_request (struct conn *conn, const char *bytes, size_t length)
     return false;
   }
   conn->request->body.budget = &conn->listener->budget;
+  if (conn->subject && mantis_now () < conn->subject_expires)
+    conn->request->certificate_subject = conn->subject;
   good = request_parse (conn->request, bytes, length, rest, &refusal);
   evbuffer_drain (input, conn->guard.at);
   if (!good) {
@@ -284,7 +306,7 @@ begin_request (struct conn *conn, const char *bytes, size_t length)
   }
   if (conn->request->expects && evbuffer_get_length (input) == 0)
     bufferevent_write (conn->bev, "HTTP/1.1 100 Continue\r\n\r\n", 25);
-  enter (conn, STAGE_BODY, READ_AT_ONCE,
+  enter (conn, STAGE_BODY, ALL,
          rest->header_timeout < rest->body_timeout ? rest->header_timeout : rest->body_timeout);
   return true;
 }
@@ -345,6 +367,8 @@ on_read (struct bufferevent *bev, void *context)
     conn_run (conn);
   else if (conn->stage == STAGE_LINGER || (conn->stage == STAGE_WRITE && conn->close))
     evbuffer_drain (input, evbuffer_get_length (input));
+  else
+    mind_room (conn);
 }
 
 static void
@@ -364,20 +388,62 @@ on_write (struct bufferevent *bev, void *context)
   }
 }
 
+static void on_event (struct bufferevent *bev, short what, void *context);
+
+/* The first request, for which the peer has the time of a header. */
+static void
+begin (struct conn *conn)
+{
+  enter_head (conn);
+  set_timer (conn, conn->listener->rest->header_timeout);
+  if (conn->turn_away)
+    conn_refuse (conn, &(struct refusal){.status = 503, .detail = "too many connections"});
+}
+
+/* The peer can read why only if we take what it has sent meanwhile. */
+static void
+shake_failed (struct conn *conn)
+{
+  char why[200];
+
+  tls_failure (conn->bev, why, sizeof why);
+  mantis_log (MANTIS_DEBUG, "rest: %s: no TLS: %s", conn->peer, why);
+  conn->bev = tls_strip (conn->bev, conn->listener->base);
+  if (!conn->bev) {
+    conn_close (conn);
+    return;
+  }
+  conn->close = true;
+  bufferevent_setcb (conn->bev, on_read, NULL, on_event, conn);
+  enter_linger (conn);
+}
+
+/* Bytes may lie ahead of the end of which TLS tells first: they are looked at, then it. */
+static void
+on_end (struct conn *conn)
+{
+  conn->eof = true;
+  if (conn->stage == STAGE_WAIT)
+    cancel (conn);
+  else if (conn->stage == STAGE_HEAD || conn->stage == STAGE_BODY)
+    bufferevent_trigger (conn->bev, EV_READ, BEV_OPT_DEFER_CALLBACKS);
+  else if (conn->stage == STAGE_LINGER)
+    conn_close (conn);
+}
+
 static void
 on_event (struct bufferevent *bev, short what, void *context)
 {
   struct conn *conn = context;
 
-  (void)bev;
-  if (!(what & BEV_EVENT_EOF)) {
-    conn_close (conn);
-    return;
-  }
-  conn->eof = true;
-  if (conn->stage == STAGE_WAIT)
-    cancel (conn);
-  else if (conn->stage != STAGE_WAIT && conn->stage != STAGE_WRITE)
+  if (what & BEV_EVENT_CONNECTED) {
+    conn->subject = tls_subject (bev, &conn->subject_expires);
+    begin (conn);
+  } else if (conn->stage == STAGE_SHAKE && !(what & BEV_EVENT_TIMEOUT))
+    shake_failed (conn);
+  else if (what & BEV_EVENT_EOF)
+    on_end (conn);
+  else
     conn_close (conn);
 }
 
@@ -408,8 +474,10 @@ on_timer (evutil_socket_t fd, short what, void *context)
     on_body_timer (conn);
   else if (conn->stage == STAGE_HEAD && conn->guard.at)
     conn_refuse (conn, &(struct refusal){.status = 408, .detail = "the header came too slowly"});
-  else
+  else {
+    tls_goodbye (conn->bev);
     conn_close (conn);
+  }
 }
 
 /* ---- Begin ----------------------------------------------------------------------------------- */
@@ -437,7 +505,11 @@ conn_open (struct mantis_listener *listener, evutil_socket_t fd, const struct so
   struct conn *conn = calloc (1, sizeof *conn);
   int on = 1;
 
-  if (!conn || !(conn->bev = bufferevent_socket_new (listener->base, fd, BEV_OPT_CLOSE_ON_FREE))) {
+  if (conn && listener->tls)
+    conn->bev = tls_accept (listener->tls, listener->base, fd);
+  else if (conn)
+    conn->bev = bufferevent_socket_new (listener->base, fd, BEV_OPT_CLOSE_ON_FREE);
+  if (!conn || !conn->bev) {
     free (conn);
     evutil_closesocket (fd);
     return;
@@ -450,11 +522,12 @@ conn_open (struct mantis_listener *listener, evutil_socket_t fd, const struct so
   bufferevent_setcb (conn->bev, on_read, on_write, on_event, conn);
   bufferevent_set_timeouts (conn->bev, NULL, &write_timeout);
   bufferevent_set_max_single_read (conn->bev, READ_AT_ONCE);
-  enter_head (conn);
-  set_timer (conn, rest->header_timeout);
+  conn->turn_away = turn_away;
   bufferevent_enable (conn->bev, EV_READ | EV_WRITE);
-  if (turn_away)
-    conn_refuse (conn, &(struct refusal){.status = 503, .detail = "too many connections"});
+  if (listener->tls)
+    enter (conn, STAGE_SHAKE, ALL, rest->header_timeout);
+  else
+    begin (conn);
 }
 
 struct conn *
@@ -467,8 +540,10 @@ conn_next (struct conn *conn)
 void
 conn_drain (struct conn *conn)
 {
-  if (conn->stage == STAGE_HEAD && conn->guard.at == 0)
+  if (conn->stage == STAGE_SHAKE || (conn->stage == STAGE_HEAD && conn->guard.at == 0)) {
+    tls_goodbye (conn->bev);
     conn_close (conn);
+  }
 }
 
 void

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* ---- Address --------------------------------------------------------------------------------- */
 
@@ -143,15 +144,12 @@ set_options (struct exchange *exchange)
   curl_easy_setopt (easy, CURLOPT_FOLLOWLOCATION, 0L); /* the token is for this server alone */
   curl_easy_setopt (easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
   curl_easy_setopt (easy, CURLOPT_ACCEPT_ENCODING, "gzip");
-  curl_easy_setopt (easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
   curl_easy_setopt (easy, CURLOPT_CONNECTTIMEOUT_MS, (long)link->rest->connect_timeout);
   curl_easy_setopt (easy, CURLOPT_TIMEOUT_MS, (long)exchange->timeout);
   curl_easy_setopt (easy, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt (easy, CURLOPT_BUFFERSIZE, (long)READ_AT_ONCE);
-  curl_easy_setopt (easy, CURLOPT_PROXY, link->proxy ? link->proxy : "");
   curl_easy_setopt (easy, CURLOPT_USERAGENT, "mantis");
-  if (link->ca_file)
-    curl_easy_setopt (easy, CURLOPT_CAINFO, link->ca_file);
+  reach_apply (link->reach, easy);
 }
 
 bool
@@ -190,20 +188,20 @@ describe (struct exchange *exchange, CURLcode result)
   const char *place = exchange->link->place;
   const char *detail = *exchange->detail ? exchange->detail : curl_easy_strerror (result);
   size_t room = sizeof exchange->failure;
-  double connected = 0;
+  double connected = 0, secured = 0;
 
   curl_easy_getinfo (exchange->easy, CURLINFO_CONNECT_TIME, &connected);
-  if (result == CURLE_OPERATION_TIMEDOUT && connected > 0)
+  curl_easy_getinfo (exchange->easy, CURLINFO_APPCONNECT_TIME, &secured);
+  if (result == CURLE_OPERATION_TIMEDOUT && connected > 0 && secured <= 0 &&
+      strncasecmp (exchange->link->url, "https", 5) == 0)
+    snprintf (exchange->failure, room, "%s does not finish the TLS handshake", place);
+  else if (result == CURLE_OPERATION_TIMEDOUT && connected > 0)
     snprintf (exchange->failure, room, "no answer from %s within %" PRId64 " ms", place,
               exchange->timeout);
   else if (result == CURLE_WRITE_ERROR && exchange->answer.failed)
     snprintf (exchange->failure, room, "the answer of %s is larger than max_answer_bytes", place);
-  else if (result == CURLE_PEER_FAILED_VERIFICATION)
-    snprintf (exchange->failure, room,
-              "the certificate of %s is not accepted: %s; a private authority is named by ca_file",
-              place, detail);
-  else if (result == CURLE_SSL_CACERT_BADFILE)
-    snprintf (exchange->failure, room, "cannot read the certificates for %s: %s", place, detail);
+  else if (reach_explain (exchange->easy, result, detail, place, exchange->failure, room))
+    return;
   else if (connected > 0)
     snprintf (exchange->failure, room, "talking to %s failed: %s", place, detail);
   else

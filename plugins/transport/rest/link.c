@@ -26,9 +26,8 @@ link_free (struct mantis_link *link)
     event_free (link->timer);
   if (link->failed)
     event_free (link->failed);
+  reach_free (link->reach);
   free (link->url);
-  free (link->ca_file);
-  free (link->proxy);
   free (link->place);
   free (link);
 }
@@ -190,12 +189,9 @@ fill_link (struct mantis_link *link, const struct mantis_remote *remote)
 {
   link->last = &link->first;
   link->url = strdup (remote->url);
-  link->ca_file = remote->ca_file ? strdup (remote->ca_file) : NULL;
-  link->proxy = remote->proxy ? strdup (remote->proxy) : NULL;
   link->timer = evtimer_new (link->base, on_timer, link);
   link->multi = curl_multi_init ();
-  if (!link->url || !link->timer || !link->multi || !link->failed || !link->place ||
-      (remote->ca_file && !link->ca_file) || (remote->proxy && !link->proxy))
+  if (!link->url || !link->timer || !link->multi || !link->failed || !link->place)
     return false;
   for (char *end = link->url + strlen (link->url); end > link->url && end[-1] == '/'; end--)
     end[-1] = '\0';
@@ -239,6 +235,8 @@ link_dial (void *self, struct event_base *base, const struct mantis_remote *remo
   made->base = base;
   status = read_url (made, remote->url, error);
   made->failed = evtimer_new (base, on_failed, made);
+  if (status == MANTIS_OK)
+    status = reach_new (remote, "rest", &made->reach, error);
   if (status == MANTIS_OK && !fill_link (made, remote))
     status = mantis_fail (error, MANTIS_FAILED, "rest: no memory");
   if (status != MANTIS_OK) {

@@ -12,6 +12,7 @@ static const struct mantis_option options[] = {
         "where to listen: address and port, [::1]:8080 for IPv6; port 0: any free one"),
     MANTIS_BOOL (struct rest, insecure, "false",
                  "listen beyond this machine although nothing is encrypted"),
+    TLS_OPTIONS (struct rest),
     MANTIS_INTEGER_OPTION (struct rest, max_connections, "1000", 1, 1000000,
                            "connections at once; one more is answered 503"),
     MANTIS_SIZE (struct rest, max_body_bytes, "16M", 1024, 1 << 30,
@@ -78,6 +79,7 @@ static const struct mantis_transport ops = {
     .hang_up = link_hang_up,
     .routes = rest_routes,
     .takes = takes,
+    .reload = server_reload,
 };
 
 MANTIS_TRANSPORT_PLUGIN (rest, &ops, .summary = "messages over HTTP/1.1",

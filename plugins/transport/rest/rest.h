@@ -9,6 +9,8 @@
 #ifndef MANTIS_REST_H
 #define MANTIS_REST_H
 
+#include "../tls/tls.h"
+
 #include <mantis/transport.h>
 
 #include <curl/curl.h>
@@ -29,6 +31,7 @@ struct rest {
   int64_t max_connections, max_body_bytes, max_buffered_bytes, max_header_bytes;
   int64_t header_timeout, body_timeout, write_timeout, idle_timeout;
   const char *compress;
+  struct tls_options tls;
   int64_t connect_timeout, max_answer_bytes;
 };
 
@@ -108,6 +111,7 @@ struct request {
   http_parser parser;
   const struct mantis_route *route;
   const char *argument, *bearer, *node, *epoch, *revisions;
+  const char *certificate_subject; /* of the connection */
   const char *target;
   struct field fields[MAX_FIELDS];
   size_t field_count;
@@ -166,6 +170,7 @@ struct mantis_listener {
   struct event_base *base;
   struct mantis_service *service;
   struct evconnlistener *acceptor;
+  struct tls *tls;     /* NULL: plain */
   struct event *pause; /* begins to accept again */
   struct conn *conns;
   size_t count;      /* of conns */
@@ -181,6 +186,7 @@ enum mantis_status server_listen (void *self, struct event_base *base,
 void server_drain (struct mantis_listener *listener);
 void server_close (struct mantis_listener *listener);
 const char *server_address (const struct mantis_listener *listener);
+enum mantis_status server_reload (struct mantis_listener *listener, struct mantis_error *error);
 void server_release (struct mantis_listener *listener);
 void address_text (const struct sockaddr *address, char *text, size_t room, bool port);
 
@@ -202,7 +208,8 @@ struct mantis_link {
   unsigned busy; /* calls of ours on the stack; hang_up() within one of them frees later */
   bool dead;
   bool compress;
-  char *url, *ca_file, *proxy;
+  struct reach *reach;
+  char *url;
   char *place; /* HOST:PORT, for people */
 };
 

@@ -151,6 +151,7 @@ server_release (struct mantis_listener *listener)
   if (--listener->references)
     return;
   event_free (listener->pause);
+  tls_free (listener->tls);
   free (listener);
 }
 
@@ -182,12 +183,12 @@ bind_first (struct mantis_listener *listener, const struct addrinfo *found,
   socklen_t length = sizeof bound;
 
   for (const struct addrinfo *a = found; a && !listener->acceptor; a = a->ai_next) {
-    if (!listener->rest->insecure && !is_loopback (a->ai_addr))
+    if (!listener->tls && !listener->rest->insecure && !is_loopback (a->ai_addr))
       return mantis_fail (
           error, MANTIS_INVALID,
           "rest: %s can be reached from other machines, and what travels there is not "
-          "encrypted: listen on 127.0.0.1 behind a proxy that speaks TLS, or say "
-          "\"insecure\": true",
+          "encrypted: give it a certificate (\"tls\"), listen on 127.0.0.1 behind a proxy that "
+          "speaks TLS, or say \"insecure\": true",
           address);
     listener->acceptor =
         evconnlistener_new_bind (listener->base, on_accept, listener,
@@ -215,12 +216,19 @@ server_listen (void *self, struct event_base *base, struct mantis_service *servi
     return status;
   if (!(*listener = listener_new (rest, base, service)))
     status = mantis_fail (error, MANTIS_FAILED, "rest: no memory");
-  else if ((status = bind_first (*listener, found, error)) != MANTIS_OK) {
+  else if ((status = tls_new (&rest->tls, "rest", &(*listener)->tls, error)) != MANTIS_OK ||
+           (status = bind_first (*listener, found, error)) != MANTIS_OK) {
     server_release (*listener);
     *listener = NULL;
   }
   freeaddrinfo (found);
   return status;
+}
+
+enum mantis_status
+server_reload (struct mantis_listener *listener, struct mantis_error *error)
+{
+  return listener->tls ? tls_reload (listener->tls, error) : MANTIS_OK;
 }
 
 void
