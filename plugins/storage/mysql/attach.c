@@ -38,6 +38,8 @@ struct attaching {
   size_t remembered_count;
   struct standing *standing;
   size_t standing_count;
+  int64_t triggers; /* hash of all that stood when they were looked at */
+  bool made;        /* triggers were made or dropped since */
   int64_t newest_id;
   struct mantis_error *error;
 };
@@ -177,6 +179,7 @@ drop_trigger (struct attaching *a, const char *name)
 {
   AUTO_BUF struct mantis_buf sql = MANTIS_BUF_INIT;
 
+  a->made = true;
   mantis_buf_text (&sql, "DROP TRIGGER IF EXISTS ");
   add_name (&sql, name);
   return query (a->session, &sql, NULL, a->error);
@@ -188,6 +191,7 @@ make_trigger (struct attaching *a, const struct trigger *trigger)
   AUTO_BUF struct mantis_buf sql = MANTIS_BUF_INIT;
   enum mantis_status status;
 
+  a->made = true;
   mantis_buf_text (&sql, "CREATE TRIGGER ");
   add_name (&sql, trigger->name);
   mantis_buf_printf (&sql, " %s ON ", trigger->event);
@@ -370,15 +374,19 @@ lock_schema (struct mantis_session *session, bool lock, struct mantis_error *err
   return status;
 }
 
-/* The triggers as they are now, for all sessions on this database. */
+/* The triggers as they were looked at, for all sessions on this database: what somebody drops after that look
+ * has to be seen by the next. */
 static enum mantis_status
-note_triggers (struct mantis_session *session, struct mantis_error *error)
+note_triggers (struct attaching *a)
 {
-  enum mantis_status status = read_trigger_hash (session, &session->triggers, error);
+  struct mantis_session *session = a->session;
+  enum mantis_status status =
+      a->made ? read_trigger_hash (session, &a->triggers, a->error) : MANTIS_OK;
 
+  session->triggers = a->triggers;
   session->triggers_at = mantis_monotonic ();
   return status ? status
-                : runf (session, error, "REPLACE INTO __sync_counter (id, seq) VALUES (2, %lld)",
+                : runf (session, a->error, "REPLACE INTO __sync_counter (id, seq) VALUES (2, %lld)",
                         (long long)session->triggers);
 }
 
@@ -411,10 +419,11 @@ attach_all (struct attaching *a, const char *const *patterns)
       keys = table->key_count;
   }
   if ((status = make_log (a->session, keys, a->error)) || (status = load_remembered (a)) ||
+      (status = read_trigger_hash (a->session, &a->triggers, a->error)) ||
       (status = load_standing (a)) || (status = watch_tables (a)) || (status = drop_unwanted (a)) ||
       (status = note_missing (a)))
     return status;
-  return note_triggers (a->session, a->error);
+  return note_triggers (a);
 }
 
 enum mantis_status

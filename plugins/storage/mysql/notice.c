@@ -47,9 +47,11 @@ look_at_schema (struct mantis_session *session, bool *changed, struct mantis_err
   uint64_t signature, shape;
   enum mantis_status status = MANTIS_OK;
 
-  if (!session->attached || now - session->checked_at < session->storage->schema_check * 1000)
+  if (now - session->checked_at < session->storage->schema_check * 1000)
     return MANTIS_OK;
   session->checked_at = now;
+  if ((*changed = !session->attached)) /* attach() was kept from it, e.g. by another's */
+    return MANTIS_OK;
   if (now - session->triggers_at > TRIGGERS_US) {
     session->triggers_at = now;
     if ((status = read_trigger_hash (session, &triggers, error)))
