@@ -44,7 +44,7 @@ compare_doubles (const void *a, const void *b)
   return left < right ? -1 : left > right;
 }
 
-static double
+double
 median (double *values, int count)
 {
   qsort (values, (size_t)count, sizeof *values, compare_doubles);
@@ -52,7 +52,7 @@ median (double *values, int count)
 }
 
 static double
-median_insert (int transaction)
+median_insert (int count, int transaction)
 {
   double took[ROUNDS];
   char path[300];
@@ -60,17 +60,19 @@ median_insert (int transaction)
   for (int i = 0; i < ROUNDS; i++) {
     snprintf (path, sizeof path, "%s/plain-%d-%d.db", bench_folder, transaction, i);
     load_create (path);
-    took[i] = load_run (path, LOAD_INSERT, rows, transaction, "plain");
+    took[i] = load_run (path, LOAD_INSERT, count, transaction, "plain");
     unlink (path);
   }
   return median (took, ROUNDS);
 }
 
-static void
-measure_yardstick (void)
+double
+measure_yardstick (int count)
 {
-  yardstick = rows / median_insert (5000);
-  report ("yardstick: plain prepared inserts, 5,000 a transaction", yardstick, "rows/s", 0, "");
+  double rate = count / median_insert (count, 5000);
+
+  report ("yardstick: plain prepared inserts, 5,000 a transaction", rate, "rows/s", 0, "");
+  return rate;
 }
 
 /* ---- Capture tax --------------------------------------------------------------------------------- */
@@ -215,7 +217,7 @@ measure_hops (void)
   int64_t up, down;
   double took;
 
-  measure_yardstick ();
+  yardstick = measure_yardstick (rows);
   make_database (&server, "server", rows);
   server_start (&server, "server", "");
   took = seconds ();
@@ -229,7 +231,7 @@ measure_hops (void)
 
   relay_reset ();
   daemon_stop (&a);
-  measure_yardstick ();
+  yardstick = measure_yardstick (rows);
   load_run (a.database, LOAD_INSERT, rows, 5000, "pushed");
   took = seconds ();
   client_start (&a, "a", relay, "");
@@ -242,7 +244,7 @@ measure_hops (void)
 
   client_start (&b, "b", server_port, "");
   wait_rows (&b, 2 * rows, seconds ());
-  measure_yardstick ();
+  yardstick = measure_yardstick (rows);
   took = seconds ();
   load_run (a.database, LOAD_INSERT, rows, 5000, "through");
   took = wait_rows (&b, 3 * rows, took);
@@ -336,7 +338,7 @@ measure_memory (void)
   struct daemon server = {0}, a = {0}, b = {0};
   double took;
 
-  measure_yardstick ();
+  yardstick = measure_yardstick (rows);
   make_database (&server, "large", 0);
   make_database (&a, "large-a", large);
   server_start (&server, "large", "");
@@ -380,7 +382,7 @@ main (int argc, char **argv)
       bench_profile = argv[i + 1];
   if (rows < 1000 || !getenv ("MANTISD") || !getenv ("MANTISCTL") || !getenv ("MANTIS_BUILD")) {
     fprintf (stderr, "bench: run it as `make bench' (BENCH_ARGS='--rows N --large N --only "
-                     "tax|hops|latency|memory --profile FOLDER')\n");
+                     "tax|hops|latency|memory|mysql --profile FOLDER')\n");
     return 2;
   }
   daemons_start ();
@@ -393,6 +395,8 @@ main (int argc, char **argv)
     measure_latency ();
   if (wanted ("memory"))
     measure_memory ();
+  if (wanted ("mysql"))
+    measure_mysql (rows);
   daemons_end ();
   return 0;
 }

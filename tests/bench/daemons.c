@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -71,6 +72,7 @@ start (struct daemon *daemon, const char *mode)
   const char *program = getenv ("MANTISD");
 
   if ((daemon->pid = fork ()) == 0) {
+    prctl (PR_SET_PDEATHSIG, SIGKILL); /* whatever becomes of this program */
     if (!freopen (daemon->log, "a", stderr) || !freopen ("/dev/null", "r", stdin))
       _exit (1);
     if (bench_profile) {
@@ -110,6 +112,16 @@ wait_for_text (const struct daemon *daemon, const char *text)
 void
 server_start (struct daemon *daemon, const char *name, const char *options)
 {
+  char storage[300];
+
+  snprintf (storage, sizeof storage, "{\"plugin\": \"sqlite\", \"path\": \"%s/%s.db\"}",
+            bench_folder, name);
+  server_start_on (daemon, name, storage, options);
+}
+
+void
+server_start_on (struct daemon *daemon, const char *name, const char *storage, const char *options)
+{
   char command[600];
   FILE *file;
 
@@ -118,11 +130,11 @@ server_start (struct daemon *daemon, const char *name, const char *options)
   if (!(file = fopen (daemon->config, "w")))
     exit (1);
   fprintf (file,
-           "{\"mode\": \"server\", \"storage\": {\"plugin\": \"sqlite\", \"path\": \"%s\"},\n"
+           "{\"mode\": \"server\", \"storage\": %s, \"control_socket\": \"%s/%s.control\",\n"
            " \"listen\": [{\"transport\": \"rest\", \"address\": \"127.0.0.1:%d\"}],\n"
            " \"auth\": [{\"plugin\": \"jwt\", \"algorithm\": \"HS256\", \"key_file\": "
            "\"jwt.key\"}]%s}\n",
-           daemon->database, server_port, options);
+           storage, bench_folder, name, server_port, options);
   fclose (file);
   start (daemon, "server");
   wait_for_text (daemon, "listening on");
@@ -173,6 +185,23 @@ daemon_peak (const struct daemon *daemon)
       break;
   fclose (file);
   return kilobytes;
+}
+
+double
+process_seconds (pid_t pid)
+{
+  char path[60], line[1000];
+  unsigned long user = 0, kernel = 0;
+  FILE *file;
+
+  snprintf (path, sizeof path, "/proc/%d/stat", (int)pid);
+  if (!(file = fopen (path, "r")))
+    return 0;
+  if (fgets (line, sizeof line, file) && strrchr (line, ')'))
+    sscanf (strrchr (line, ')'), ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+            &kernel);
+  fclose (file);
+  return (double)(user + kernel) / (double)sysconf (_SC_CLK_TCK);
 }
 
 double

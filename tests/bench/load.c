@@ -84,6 +84,18 @@ static const char *const statements[] = {
     [LOAD_DELETE] = "DELETE FROM orders WHERE id = ?1",
 };
 
+int
+load_text (char *text, size_t size, const char *tag, int i)
+{
+  char id[40];
+
+  make_id (id, tag, i);
+  return snprintf (text, size,
+                   "('%s', 'customer %d', %d, %g, 'leave at the back door, no. %d',"
+                   " '2026-01-01T10:00:00.000Z')",
+                   id, i % 5000, i % 100, (i % 20000) / 100.0, i);
+}
+
 static void
 bind_row (sqlite3_stmt *statement, const char *tag, int i)
 {
