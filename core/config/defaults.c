@@ -146,6 +146,33 @@ fill_listen (struct config *config, struct mantis_error *error)
   return set_text (config, *config->listen, "address", default_address, error);
 }
 
+/* A listener that asks for certificates wants to know who is there. */
+static enum mantis_status
+add_certificates (struct config *config, struct mantis_error *error)
+{
+  struct plugin_use **list = arena_array (config->arena, 2, sizeof *list);
+  bool asked = false;
+  enum mantis_status status;
+
+  for (size_t i = 0; i < config->listen_count; i++) {
+    const json_t *tls = json_object_get (config->listen[i]->options.json, "tls");
+    asked |= json_object_get (tls, "client_ca_file") != NULL;
+  }
+  if (!asked)
+    return MANTIS_OK;
+  if (!list)
+    return config_no_memory (error);
+  status = use_read (config, MANTIS_KIND_AUTH, NULL, "$.auth[0]", selector_plugin, "certificate",
+                     list, error);
+  if (status != MANTIS_OK)
+    return status;
+  use_add (config, list[0]);
+  list[1] = config->auth[0];
+  config->auth = list;
+  config->auth_count = 2;
+  return MANTIS_OK;
+}
+
 static enum mantis_status
 fill_auth (struct config *config, struct mantis_error *error)
 {
@@ -169,7 +196,8 @@ fill_auth (struct config *config, struct mantis_error *error)
   if (status != MANTIS_OK ||
       (status = set_text (config, *config->auth, "algorithm", "HS256", error)) != MANTIS_OK)
     return status;
-  return set_text (config, *config->auth, "key_file", key_file, error);
+  status = set_text (config, *config->auth, "key_file", key_file, error);
+  return status == MANTIS_OK ? add_certificates (config, error) : status;
 }
 
 enum mantis_status

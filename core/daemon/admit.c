@@ -31,7 +31,11 @@ admit (const struct service_settings *settings, const struct mantis_request *req
     status = ask (settings->auth[i], request, arena, principal, error);
   }
   if (status == MANTIS_ABSENT)
-    status = mantis_fail (error, MANTIS_DENIED, "credentials are needed: a bearer token");
+    status = mantis_fail (error, MANTIS_DENIED, "credentials are needed: a bearer token%s",
+                          request->credentials.certificate_subject
+                              ? "; the certificate counts where \"auth\" of the server has "
+                                "\"certificate\""
+                              : "");
   if (status == MANTIS_OK && request->node &&
       !config_node_enabled (settings->config, request->node))
     status =

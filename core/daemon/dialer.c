@@ -281,7 +281,7 @@ send_request (struct line *line)
 static bool
 may_send (const struct dialer *dialer)
 {
-  return dialer->token.text && dialer->set.client.enabled;
+  return (dialer->token.text || dialer->token.needless) && dialer->set.client.enabled;
 }
 
 /* Give the client's thread all that has happened; when it is busy, afterwards. */
@@ -322,7 +322,7 @@ dialer_obstacle (const struct dialer *dialer)
 {
   if (!dialer->set.client.enabled)
     return "\"enabled\" is false in the configuration: nothing is exchanged";
-  if (!dialer->token.text)
+  if (!dialer->token.text && !dialer->token.needless)
     return "there is no token: run `mantisctl token --subject NAME' on the server and save what it "
            "prints "
            "as the token_file";
@@ -447,6 +447,7 @@ dialer_start (struct dialer *dialer)
 {
   dialer->started = true;
   dialer->token.file = dialer->set.token_file;
+  dialer->token.needless = dialer->remote.client_certificate_file != NULL;
   token_read (&dialer->token);
   if (!dialer->set.client.enabled)
     mantis_log (MANTIS_INFO, "\"enabled\" is false: changes are captured and wait");

@@ -43,7 +43,7 @@ read_file (const char *file, char *reason, size_t room)
 static void
 tell_missing (struct token *token, const char *reason)
 {
-  if (token->told)
+  if (token->told || token->needless)
     return;
   token->told = true;
   if (!token->file)

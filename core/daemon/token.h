@@ -12,6 +12,7 @@ struct token {
   char *text;       /* NULL: there is none */
   bool refused;     /* by the server, as it stands */
   bool told;        /* the log says what is missing */
+  bool needless;    /* a certificate says who we are; a token goes beside it if there is one */
 };
 
 /* Look at the file again.  True: there is a token, and another one than before. */

@@ -151,6 +151,21 @@ START_TEST (defaults)
 }
 END_TEST
 
+/* A listener that asks for certificates wants to know who is there. */
+START_TEST (certificates_name_their_holders)
+{
+  struct config *config =
+      read_role ("{\"mode\": \"server\", \"listen\": [{\"address\": \":1\"}, {\"address\": \":2\", "
+                 "\"tls\": {\"certificate_file\": \"c\", \"client_ca_file\": \"ca\"}}]}",
+                 0);
+
+  ck_assert_uint_eq (config->auth_count, 2);
+  ck_assert_str_eq (config->auth[0]->name, "certificate");
+  ck_assert_str_eq (config->auth[1]->name, "jwt");
+  config_free (config);
+}
+END_TEST
+
 START_TEST (state_folder_of_a_user)
 {
   struct config *config = NULL;
@@ -552,6 +567,7 @@ main (void)
   tcase_add_test (tcase, seed_example);
   tcase_add_test (tcase, two_files_that_are_a_whole_setup);
   tcase_add_test (tcase, defaults);
+  tcase_add_test (tcase, certificates_name_their_holders);
   tcase_add_test (tcase, state_folder_of_a_user);
   tcase_add_test (tcase, everything_said);
   tcase_add_loop_test (tcase, refused, 0, COUNT_OF (wrong));

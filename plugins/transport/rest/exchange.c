@@ -182,11 +182,22 @@ exchange_prepare (struct exchange *exchange, const struct mantis_request *reques
 
 /* ---- Result ---------------------------------------------------------------------------------- */
 
+/* curl's words, unless they are about an older connection that it closed on the way: those come
+ * first, and then it keeps quiet. */
+static const char *
+detail_of (const struct exchange *exchange, CURLcode result)
+{
+  bool older = result != CURLE_SEND_ERROR && result != CURLE_RECV_ERROR &&
+               (strncmp (exchange->detail, "Send failure", 12) == 0 ||
+                strncmp (exchange->detail, "Recv failure", 12) == 0);
+
+  return *exchange->detail && !older ? exchange->detail : curl_easy_strerror (result);
+}
+
 static void
 describe (struct exchange *exchange, CURLcode result)
 {
-  const char *place = exchange->link->place;
-  const char *detail = *exchange->detail ? exchange->detail : curl_easy_strerror (result);
+  const char *place = exchange->link->place, *detail = detail_of (exchange, result);
   size_t room = sizeof exchange->failure;
   double connected = 0, secured = 0;
 

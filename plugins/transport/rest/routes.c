@@ -91,7 +91,7 @@ find_route (struct request *request, const char *method, struct refusal *refusal
   if (!known)
     return refuse (refusal, 404, "there is nothing at this address");
   add_allowed (refusal->allow, sizeof refusal->allow, "OPTIONS");
-  if (!open && !request->bearer)
+  if (!open && !request->bearer && !request->certificate_subject)
     return refuse (refusal, 401, "a request needs \"Authorization: Bearer TOKEN\"");
   if (!request->route)
     return refuse (refusal, strcmp (method, "OPTIONS") == 0 ? 204 : 405,
