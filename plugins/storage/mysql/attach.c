@@ -44,6 +44,53 @@ struct attaching {
   struct mantis_error *error;
 };
 
+/* ---- Who waits for whom ---- */
+
+/* Whoever changes a table waits for the transactions that use it, and everybody who comes later waits behind
+ * him.  So this waits for a second at most, and then leaves the application alone for longer. */
+enum { BRIEF_SECONDS = 1, FIRST_TRUCE_US = 1000 * 1000, LAST_TRUCE_US = 10 * 1000 * 1000 };
+
+enum mantis_status
+may_change_tables (struct mysql *storage, struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+
+  pthread_mutex_lock (&storage->lock);
+  if (mantis_monotonic () < storage->truce_until) {
+    status = storage->waits_for.status;
+    if (error)
+      *error = storage->waits_for;
+  }
+  pthread_mutex_unlock (&storage->lock);
+  return status;
+}
+
+static void
+note_attach (struct mysql *storage, enum mantis_status status, const struct mantis_error *error)
+{
+  pthread_mutex_lock (&storage->lock);
+  if (status == MANTIS_BUSY) {
+    if (storage->truce == 0 && storage->was_attached) /* else mantisd says that it waits */
+      mantis_log (MANTIS_WARNING, "%s", error->text);
+    storage->truce = storage->truce ? storage->truce * 2 : FIRST_TRUCE_US;
+    if (storage->truce > LAST_TRUCE_US)
+      storage->truce = LAST_TRUCE_US;
+    storage->truce_until = mantis_monotonic () + storage->truce;
+    storage->waits_for = *error;
+  } else if (status == MANTIS_OK) {
+    storage->was_attached = true;
+    storage->truce = storage->truce_until = 0;
+  }
+  pthread_mutex_unlock (&storage->lock);
+}
+
+static enum mantis_status
+wait_briefly (struct mantis_session *session, bool briefly, struct mantis_error *error)
+{
+  return runf (session, error, "SET SESSION lock_wait_timeout = %lld",
+               briefly ? (long long)BRIEF_SECONDS : lock_seconds (session->storage));
+}
+
 /* ---- What there was ---- */
 
 static enum mantis_status
@@ -175,21 +222,35 @@ set_state (struct attaching *a, struct remembered *old, const char *state)
 /* ---- Triggers ---- */
 
 static enum mantis_status
-drop_trigger (struct attaching *a, const char *name)
+trigger_failed (struct attaching *a, const char *table)
+{
+  const char *name = a->session->storage->name;
+
+  if (last_code (a->session) == ER_LOCK_WAIT_TIMEOUT)
+    return mantis_fail (a->error, MANTIS_BUSY,
+                        "%s: table \"%s\": a transaction that uses it is open, which its triggers"
+                        " have to wait for",
+                        name, table);
+  if (last_code (a->session) == ER_BINLOG_CREATE_ROUTINE_NEED_SUPER)
+    return mantis_fail (a->error, MANTIS_INVALID, "%s: " DISTRUSTED, name);
+  return mantis_fail_in (a->error, "table \"%s\"", table);
+}
+
+static enum mantis_status
+drop_trigger (struct attaching *a, const struct standing *standing)
 {
   AUTO_BUF struct mantis_buf sql = MANTIS_BUF_INIT;
 
   a->made = true;
   mantis_buf_text (&sql, "DROP TRIGGER IF EXISTS ");
-  add_name (&sql, name);
-  return query (a->session, &sql, NULL, a->error);
+  add_name (&sql, standing->name);
+  return query (a->session, &sql, NULL, a->error) ? trigger_failed (a, standing->table) : MANTIS_OK;
 }
 
 static enum mantis_status
 make_trigger (struct attaching *a, const struct trigger *trigger)
 {
   AUTO_BUF struct mantis_buf sql = MANTIS_BUF_INIT;
-  enum mantis_status status;
 
   a->made = true;
   mantis_buf_text (&sql, "CREATE TRIGGER ");
@@ -197,10 +258,7 @@ make_trigger (struct attaching *a, const struct trigger *trigger)
   mantis_buf_printf (&sql, " %s ON ", trigger->event);
   add_name (&sql, trigger->table);
   mantis_buf_printf (&sql, " FOR EACH ROW %s", trigger->body);
-  status = query (a->session, &sql, NULL, a->error);
-  if (status && last_code (a->session) == ER_BINLOG_CREATE_ROUTINE_NEED_SUPER)
-    return mantis_fail (a->error, MANTIS_INVALID, "%s: " DISTRUSTED, a->session->storage->name);
-  return status ? mantis_fail_in (a->error, "table \"%s\"", trigger->table) : MANTIS_OK;
+  return query (a->session, &sql, NULL, a->error) ? trigger_failed (a, trigger->table) : MANTIS_OK;
 }
 
 /* Make the triggers of table AT that are not as they should be.  *LOST: there were some. */
@@ -223,7 +281,7 @@ put_triggers (struct attaching *a, size_t at, bool *lost)
     /* A body that follows the columns is made anew with them: for a moment there is none. */
     *lost |= !standing || strcmp (standing->table, triggers[i].table) != 0;
     if (standing)
-      status = drop_trigger (a, triggers[i].name);
+      status = drop_trigger (a, standing);
     if (!status)
       status = make_trigger (a, &triggers[i]);
   }
@@ -237,7 +295,7 @@ drop_unwanted (struct attaching *a)
 
   for (size_t i = 0; i < a->standing_count && !status; i++)
     if (!a->standing[i].wanted)
-      status = drop_trigger (a, a->standing[i].name);
+      status = drop_trigger (a, &a->standing[i]);
   return status;
 }
 
@@ -361,13 +419,17 @@ note_missing (struct attaching *a)
 static enum mantis_status
 lock_schema (struct mantis_session *session, bool lock, struct mantis_error *error)
 {
+  static const char lock_name[] = "concat('mantis/', left(DATABASE(), 50))";
+  char sql[200];
   int64_t got = 1;
-  enum mantis_status status =
-      lock ? ask_integer (session, "SELECT GET_LOCK(concat('mantis/', left(DATABASE(), 50)), 60)",
-                          0, &got, error)
-           : ask_integer (session, "SELECT RELEASE_LOCK(concat('mantis/', left(DATABASE(), 50)))",
-                          1, &got, error);
+  enum mantis_status status;
 
+  if (lock)
+    snprintf (sql, sizeof sql, "SELECT GET_LOCK(%s, %lld)", lock_name,
+              lock_seconds (session->storage));
+  else
+    snprintf (sql, sizeof sql, "SELECT RELEASE_LOCK(%s)", lock_name);
+  status = ask_integer (session, sql, lock ? 0 : 1, &got, error);
   if (!status && !got)
     return mantis_fail (error, MANTIS_BUSY, "%s: another mantisd is attaching to it",
                         session->storage->name);
@@ -435,7 +497,7 @@ storage_attach (struct mantis_session *session, const char *const *patterns,
   uint64_t before, after;
   enum mantis_status status = need_transaction (session, true, error);
 
-  if (status)
+  if (status || (status = may_change_tables (session->storage, error)))
     return status;
   if (!(a.arena = mantis_arena_new (0)) || !(made = mantis_arena_alloc (a.arena, sizeof *made))) {
     mantis_arena_free (a.arena);
@@ -449,13 +511,16 @@ storage_attach (struct mantis_session *session, const char *const *patterns,
                       (long long)session->seq)) || /* what begin() numbered */
       (status = lock_schema (session, true, error)))
     return status;
-  if (!(status = look_around (session, error)) &&
+  if (!(status = wait_briefly (session, true, error)) && !(status = look_around (session, error)) &&
       !(status = read_signature (session, &session->signature, &before, error)) &&
       !(status = attach_all (&a, patterns)) &&
       !(status = read_signature (session, &session->signature, &after, error)) && before != after)
     status = mantis_fail (error, MANTIS_STALE, "%s: the schema was changed just now",
                           session->storage->name);
+  note_attach (session->storage, status, error);
   if (!session->gone && lock_schema (session, false, status ? NULL : error) && !status)
+    status = MANTIS_BUSY;
+  if (!session->gone && wait_briefly (session, false, status ? NULL : error) && !status)
     status = MANTIS_BUSY;
   if (status || (status = lock_again (session, error)))
     return status;

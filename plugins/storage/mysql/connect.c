@@ -83,12 +83,18 @@ set_tls (MYSQL *db, const struct mysql *storage)
 
 /* ---- Settings ---- */
 
+long long
+lock_seconds (const struct mysql *storage)
+{
+  return (storage->lock_timeout + 999) / 1000;
+}
+
 /* The session's own, whatever the server's defaults are. */
 static enum mantis_status
 set_session (struct mantis_session *session, struct mantis_error *error)
 {
   AUTO_RESULT struct result result = {0};
-  long long wait = (session->storage->lock_timeout + 999) / 1000;
+  long long wait = lock_seconds (session->storage);
   enum mantis_status status = runf (
       session, error,
       "SET SESSION time_zone = '+00:00',"
@@ -97,7 +103,7 @@ set_session (struct mantis_session *session, struct mantis_error *error)
       " wait_timeout = 31536000, group_concat_max_len = 1048576, autocommit = 1,"
       " foreign_key_checks = 1, unique_checks = 1, sql_safe_updates = 0,"
       " sql_select_limit = DEFAULT, sql_quote_show_create = 1",
-      wait > 0 ? wait : 1, wait > 0 ? wait : 1);
+      wait, wait);
 
   if (!status)
     status = run (session, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", error);

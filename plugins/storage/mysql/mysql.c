@@ -152,7 +152,8 @@ open_session (void *self, enum mantis_role role, struct mantis_session **out,
   session->storage = self;
   session->role = role;
   forget_transaction (session);
-  if ((status = connect_session (session, error)) || (status = make_log (session, 1, error)))
+  if ((status = may_change_tables (session->storage, error)) ||
+      (status = connect_session (session, error)) || (status = make_log (session, 1, error)))
     close_session (session);
   else
     *out = session;

@@ -35,7 +35,10 @@ struct mysql {
   bool away;            /* it is not */
   struct mantis_error last_error; /* of the last try; empty before the first */
   unsigned last_code;             /* the library's number of it */
-  bool warned;                    /* settings of the database's server have been looked at */
+  struct mantis_error waits_for;  /* of the last attach() that met another program's lock */
+  int64_t truce, truce_until;     /* microseconds; monotonic: no attach() before that */
+  bool was_attached;
+  bool warned; /* settings of the database's server have been looked at */
 };
 
 /* What kind of value a column holds, and how it stands in SQL. */
@@ -149,6 +152,8 @@ struct mantis_session {
 
 /* ---- connect.c ---- */
 enum mantis_status connect_session (struct mantis_session *session, struct mantis_error *error);
+/* How long another's lock is waited for. */
+long long lock_seconds (const struct mysql *storage);
 /* The connection is lost: the next one is "connected again". */
 void note_loss (struct mantis_session *session);
 
@@ -293,6 +298,8 @@ enum mantis_status capture_triggers (struct mantis_session *session,
                                      size_t *count, struct mantis_error *error);
 
 /* ---- attach.c, create.c ---- */
+/* MANTIS_BUSY while the application is left alone after a try. */
+enum mantis_status may_change_tables (struct mysql *storage, struct mantis_error *error);
 enum mantis_status storage_attach (struct mantis_session *session, const char *const *patterns,
                                    const struct mantis_schema **schema, struct mantis_error *error);
 enum mantis_status storage_create (struct mantis_session *session, const struct mantis_table *table,
