@@ -17,6 +17,7 @@ enum {
   CONNECTION_KILLED = 1927,
   NOT_PREPARED_YET = 1047, /* of a cluster: this server is not part of it now */
   STATEMENT_TIMEOUT = 1969,
+  DISK_FULL = 1021,
   SNAPSHOT_PASSED = 1020, /* MariaDB's innodb_snapshot_isolation */
   READ_ONLY = 1290
 };
@@ -89,7 +90,7 @@ status_of (unsigned code, const char *state)
     return MANTIS_LOST;
   if (is_busy (code))
     return MANTIS_BUSY;
-  if (code == ER_RECORD_FILE_FULL || code == ER_DISK_FULL || code == ER_ERROR_ON_WRITE)
+  if (code == ER_RECORD_FILE_FULL || code == DISK_FULL || code == ER_ERROR_ON_WRITE)
     return MANTIS_FULL;
   if (code == ER_BAD_FIELD_ERROR || code == ER_NO_SUCH_TABLE || code == ER_BAD_TABLE_ERROR)
     return MANTIS_STALE;
