@@ -148,7 +148,7 @@ is_loopback (const char *host)
 
 /* What the URL says: is it one of ours, who is it, and is that this machine? */
 static enum mantis_status
-read_url (struct mantis_link *link, const char *text, struct mantis_error *error)
+read_url (struct mantis_link *link, const char *text, const char *proxy, struct mantis_error *error)
 {
   CURLU *url = curl_url ();
   char *scheme = NULL, *host = NULL, *port = NULL, *user = NULL, *query = NULL;
@@ -171,7 +171,8 @@ read_url (struct mantis_link *link, const char *text, struct mantis_error *error
   else {
     struct mantis_buf place = MANTIS_BUF_INIT;
     bool here = is_loopback (host);
-    mantis_buf_printf (&place, "%s:%s", host, port);
+    mantis_buf_printf (&place, "%s:%s%s%s", host, port, proxy ? " by way of " : "",
+                       proxy ? proxy : "");
     link->place = mantis_buf_take (&place, NULL);
     link->compress = strcmp (link->rest->compress, "always") == 0 ||
                      (strcmp (link->rest->compress, "auto") == 0 && !here);
@@ -233,10 +234,10 @@ link_dial (void *self, struct event_base *base, const struct mantis_remote *remo
     return mantis_fail (error, MANTIS_FAILED, "rest: no memory");
   made->rest = self;
   made->base = base;
-  status = read_url (made, remote->url, error);
-  made->failed = evtimer_new (base, on_failed, made);
+  status = reach_new (remote, "rest", &made->reach, error);
   if (status == MANTIS_OK)
-    status = reach_new (remote, "rest", &made->reach, error);
+    status = read_url (made, remote->url, remote->proxy, error);
+  made->failed = evtimer_new (base, on_failed, made);
   if (status == MANTIS_OK && !fill_link (made, remote))
     status = mantis_fail (error, MANTIS_FAILED, "rest: no memory");
   if (status != MANTIS_OK) {

@@ -22,7 +22,8 @@ struct reach {
   bool own_trust;            /* ca_file alone counts, and not what the system trusts */
   char *pins;                /* as curl wants them; NULL: any key */
   char *certificate, *key;
-  char *proxy; /* NULL: none, whatever the environment says */
+  char *proxy;      /* NULL: none, whatever the environment says */
+  char *proxy_user; /* USER:PASSWORD for it; NULL: it wants none */
 };
 
 void
@@ -36,6 +37,7 @@ reach_free (struct reach *reach)
   free (reach->certificate);
   free (reach->key);
   free (reach->proxy);
+  free (reach->proxy_user);
   free (reach);
 }
 
@@ -97,7 +99,29 @@ fill (struct reach *reach, const struct mantis_remote *remote)
   reach->key = copy (
       remote->client_key_file ? remote->client_key_file : remote->client_certificate_file, &done);
   reach->proxy = copy (remote->proxy, &done);
+  reach->proxy_user = copy (secure_getenv ("MANTIS_PROXY_USER"), &done);
   return done;
+}
+
+/* SCHEME://HOST:PORT and nothing else. */
+static bool
+is_proxy (const char *text)
+{
+  CURLU *url = curl_url ();
+  char *scheme = NULL, *port = NULL, *path = NULL, *user = NULL;
+  bool good = url &&
+              curl_url_set (url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
+              curl_url_get (url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+              curl_url_get (url, CURLUPART_PORT, &port, 0) == CURLUE_OK &&
+              curl_url_get (url, CURLUPART_PATH, &path, 0) == CURLUE_OK &&
+              curl_url_get (url, CURLUPART_USER, &user, 0) != CURLUE_OK &&
+              (strcmp (scheme, "http") == 0 || strcmp (scheme, "socks5") == 0 ||
+               strcmp (scheme, "socks5h") == 0) &&
+              strcmp (path, "/") == 0 && !strpbrk (text, "?#");
+
+  curl_free (scheme), curl_free (port), curl_free (path), curl_free (user);
+  curl_url_cleanup (url);
+  return good;
 }
 
 static enum mantis_status
@@ -112,6 +136,11 @@ check (const struct mantis_remote *remote, const char *owner, struct mantis_erro
     return mantis_fail (error, MANTIS_INVALID,
                         "%s: pin_sha256 and client_certificate_file need a server_url with "
                         "https://: there are no keys without TLS",
+                        owner);
+  if (remote->proxy && !is_proxy (remote->proxy)) /* what it is may hold a password */
+    return mantis_fail (error, MANTIS_INVALID,
+                        "%s: proxy is not http://HOST:PORT, socks5://HOST:PORT or "
+                        "socks5h://HOST:PORT (user and password come from $MANTIS_PROXY_USER)",
                         owner);
   return MANTIS_OK;
 }
@@ -161,6 +190,8 @@ apply_proxy (const struct reach *reach, CURL *easy)
 {
   curl_easy_setopt (easy, CURLOPT_PROXY, reach->proxy ? reach->proxy : "");
   curl_easy_setopt (easy, CURLOPT_NOPROXY, "");
+  if (reach->proxy)
+    curl_easy_setopt (easy, CURLOPT_PROXYUSERPWD, reach->proxy_user);
   curl_easy_setopt (easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 }
 
