@@ -46,7 +46,7 @@ quiet tablet
 stop_mantisd shop
 row=6000
 for where in commit=1 commit=2 committed=1 committed=2 answer=1; do
-  start_mantisd shop --mode server -D "die.$where"
+  launch shop --config shop.json -D "die.$where" # it may die before it has answered anybody who asks whether it is ready
   until gone shop; do
     row=$((row + 1))
     sql tablet "INSERT INTO t VALUES ($row, '$where')"

@@ -31,17 +31,19 @@ struct making {
 static void
 add_columns (struct mantis_buf *sql, const struct mantis_table *table)
 {
-  mantis_buf_text (sql, "INSERT INTO __sync_outbox (tbl, op, time, session");
+  mantis_buf_text (sql, "INSERT INTO __sync_outbox (id, tbl, op, time, session");
   for (size_t i = 0; i < table->key_count; i++)
     mantis_buf_printf (sql, ", k%zu", i);
   mantis_buf_text (sql, ") ");
 }
 
+/* No AUTO_INCREMENT: INSERT ... SELECT of a cascade would lock the counter until its statement ends, all other writers
+ * would wait for that one, and whom the engine rolls back for it is told error 1467, not of a deadlock. */
 static void
 add_head (struct mantis_buf *sql, const struct mantis_table *table, char operation)
 {
-  mantis_buf_printf (sql, "%lld, '%c', %s, @__sync_session", (long long)table->id, operation,
-                     now_sql);
+  mantis_buf_printf (sql, "UUID_SHORT(), %lld, '%c', %s, @__sync_session", (long long)table->id,
+                     operation, now_sql);
 }
 
 static void
@@ -161,7 +163,8 @@ add_from (const struct path *p)
   }
 }
 
-/* The rows at the end of the path.  NEW_KEY: under the keys that they will have. */
+/* The rows at the end of the path, as they are now: without the lock, what another program commits between this
+ * look and the cascade would be missed at READ COMMITTED.  NEW_KEY: under the keys that they will have. */
 static void
 add_reached (const struct path *p, char operation, bool new_key)
 {
@@ -182,7 +185,7 @@ add_reached (const struct path *p, char operation, bool new_key)
       add_key_text (p->sql, prefix, name, &facts);
   }
   add_from (p);
-  mantis_buf_text (p->sql, "; ");
+  mantis_buf_text (p->sql, " LOCK IN SHARE MODE; ");
 }
 
 static void

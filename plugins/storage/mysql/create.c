@@ -45,7 +45,7 @@ make_base (struct mantis_session *session, struct mantis_error *error)
   if (!status)
     status = runf (
         session, error,
-        "CREATE TABLE IF NOT EXISTS __sync_outbox (id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY,"
+        "CREATE TABLE IF NOT EXISTS __sync_outbox (id BIGINT UNSIGNED PRIMARY KEY,"
         " tbl BIGINT NOT NULL, op CHAR(1) NOT NULL, time BIGINT NOT NULL, session BIGINT UNSIGNED,"
         " k0 VARBINARY(%d)) ENGINE = InnoDB ROW_FORMAT = DYNAMIC CHARACTER SET ascii;"
         "CREATE TABLE IF NOT EXISTS __sync_log (seq BIGINT PRIMARY KEY, tbl BIGINT NOT NULL,"

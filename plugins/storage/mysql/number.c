@@ -12,6 +12,8 @@
  */
 #include "mysql.h"
 
+#include <stdlib.h>
+
 enum { IDS_AT_ONCE = 1000, READ_TRIES = 2 };
 
 #define LOCK_COUNTER "SELECT seq FROM __sync_counter WHERE id = 1 FOR UPDATE"
@@ -20,11 +22,11 @@ enum { IDS_AT_ONCE = 1000, READ_TRIES = 2 };
 
 /* "id IN (...)": of rows that can be seen, so that nobody's lock is waited for. */
 static void
-add_ids (struct mantis_buf *sql, const int64_t *ids, size_t count)
+add_ids (struct mantis_buf *sql, const uint64_t *ids, size_t count)
 {
   mantis_buf_text (sql, " WHERE id IN (");
   for (size_t i = 0; i < count; i++)
-    mantis_buf_printf (sql, "%s%lld", i ? "," : "", (long long)ids[i]);
+    mantis_buf_printf (sql, "%s%llu", i ? "," : "", (unsigned long long)ids[i]);
   mantis_buf_text (sql, ")");
 }
 
@@ -36,7 +38,7 @@ add_key_columns (struct mantis_session *session, struct mantis_buf *sql)
 }
 
 static enum mantis_status
-move (struct mantis_session *session, const int64_t *ids, size_t count, struct mantis_error *error)
+move (struct mantis_session *session, const uint64_t *ids, size_t count, struct mantis_error *error)
 {
   AUTO_BUF struct mantis_buf sql = MANTIS_BUF_INIT;
   enum mantis_status status;
@@ -60,7 +62,7 @@ move (struct mantis_session *session, const int64_t *ids, size_t count, struct m
 static enum mantis_status
 number_visible (struct mantis_session *session, struct mantis_error *error)
 {
-  int64_t ids[IDS_AT_ONCE];
+  uint64_t ids[IDS_AT_ONCE]; /* UUID_SHORT() may use all bits */
   size_t count = IDS_AT_ONCE;
   enum mantis_status status = count_log_keys (session, error);
 
@@ -70,7 +72,7 @@ number_visible (struct mantis_session *session, struct mantis_error *error)
              ask (session, "SELECT id FROM __sync_outbox ORDER BY id LIMIT 1000", &result, error)))
       return status;
     for (count = 0; count < IDS_AT_ONCE && next_row (&result); count++)
-      ids[count] = integer_at (&result, 0);
+      ids[count] = strtoull (result.row[0], NULL, 10);
     if (count)
       status = move (session, ids, count, error);
   }
