@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK = 4096 };
+enum { CHUNK = 4096, MOST_STIRRED = 100 };
 
 /* ---- The log --------------------------------------------------------------------------------- */
 
@@ -486,6 +486,24 @@ held_wake (struct queue *queue, struct store *store, struct mantis_error *error)
     return MANTIS_OK;
   while (status == MANTIS_OK && (status = walk_next (&walk, &held, error)) == MANTIS_OK && held)
     status = try_now (store, &table_held, held, HELD_NEXT_TRY, error);
+  return status;
+}
+
+enum mantis_status
+held_stir (struct queue *queue, struct store *store, const struct mantis_table *table,
+           struct mantis_error *error)
+{
+  CLEANUP_WALK struct walk walk = walk_of (store, &table_held);
+  int64_t last = mantis_now () + HELD_RETRY; /* what is too large for a message waits longer */
+  enum mantis_status status = MANTIS_OK;
+  mantis_row held;
+
+  if (queue->held.count == 0 || queue->held.count > MOST_STIRRED || table->unique_count == 0)
+    return MANTIS_OK;
+  while (status == MANTIS_OK && (status = walk_next (&walk, &held, error)) == MANTIS_OK && held)
+    if (strcmp (value_as_text (&held[HELD_TBL]), table->name) == 0 &&
+        value_as_integer (&held[HELD_NEXT_TRY]) <= last)
+      status = try_now (store, &table_held, held, HELD_NEXT_TRY, error);
   return status;
 }
 

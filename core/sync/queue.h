@@ -91,6 +91,9 @@ enum mantis_status pending_wake (struct queue *queue, struct store *store,
                                  struct mantis_error *error);
 
 #define HELD_EDITED "edited here, not sent yet"
+enum {
+  HELD_RETRY = 30 * 1000
+}; /* milliseconds until a row is tried again that this database refused */
 
 /* The state that came for KEY (revisions FIRST to LAST) was not applied, for REASON; a key that is held
  * already keeps the smallest first and the greatest last. */
@@ -108,6 +111,10 @@ enum mantis_status held_hurry (struct queue *queue, struct store *store,
                                struct mantis_error *error);
 /* What was not applied is tried again now: the own schema has changed, trouble is over, or somebody asks. */
 enum mantis_status held_wake (struct queue *queue, struct store *store, struct mantis_error *error);
+/* Rows of TABLE were written: one that it refused for a unique value may find that free now.  Not where many are
+ * held, as it would be done again and again. */
+enum mantis_status held_stir (struct queue *queue, struct store *store,
+                              const struct mantis_table *table, struct mantis_error *error);
 /* It was applied as of revision REV: what was skipped after that stays held. */
 enum mantis_status held_remove (struct queue *queue, struct store *store,
                                 const struct mantis_table *table, mantis_row key, int64_t rev,

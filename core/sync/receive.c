@@ -17,7 +17,6 @@
 
 enum {
   KEYS_A_PULL = 500,
-  HELD_RETRY = 30 * 1000,
   LARGE_RETRY =
       600 *
       1000 /* a row that no message can carry is told when it changes; limits may change, too */
@@ -394,6 +393,22 @@ apply_page (struct page_in *page, struct mantis_error *error)
   return status;
 }
 
+/* What was refused before, or just now, for the value of a row that has another one by now. */
+static enum mantis_status
+stir_held (struct page_in *page, struct mantis_error *error)
+{
+  struct client *client = page->client;
+  const struct mantis_table *last = NULL;
+  enum mantis_status status = MANTIS_OK;
+
+  for (size_t i = 0; i < page->count && status == MANTIS_OK && client->queue.held.count; i++)
+    if (page->items[i].done && page->items[i].change->table != last) {
+      last = page->items[i].change->table;
+      status = held_stir (&client->queue, client->store, last, error);
+    }
+  return status;
+}
+
 static enum mantis_status
 move_cursor (struct client *client, const json_t *json, struct mantis_error *error)
 {
@@ -471,6 +486,8 @@ take_page (struct page_in *page, const json_t *json, struct mantis_error *error)
     status = take_load (page, json, error);
   if (status == MANTIS_OK)
     status = apply_page (page, error);
+  if (status == MANTIS_OK)
+    status = stir_held (page, error);
   if (status == MANTIS_OK)
     status = move_cursor (client, json, error);
   if (status == MANTIS_OK) {

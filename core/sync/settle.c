@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HELD_RETRY = 1000 };
+enum { SOON = 1000 };
 
 /* One entry of the answer's "exceptions". */
 struct exception {
@@ -244,11 +244,26 @@ apply_server_rows (struct settlement *s, struct mantis_error *error)
     const struct mantis_change *change = s->items[i].change;
     if (!s->items[i].done)
       status = held_refused (&client->queue, client->store, change, s->revs[i], s->items[i].refusal,
-                             mantis_now () + HELD_RETRY, error);
+                             mantis_now () + SOON, error);
     else if (s->revs[i] > client->phases.rev)
       status =
           seen_put (&client->queue, client->store, change->table, change->row, s->revs[i], error);
   }
+  return status;
+}
+
+/* The application's own edit may have freed what a held row was refused for. */
+static enum mantis_status
+stir_held (struct client *client, struct mantis_error *error)
+{
+  const struct mantis_table *last = NULL;
+  enum mantis_status status = MANTIS_OK;
+
+  for (size_t i = 0; i < client->batch->count && status == MANTIS_OK; i++)
+    if (client->batch->sent[i].table != last) {
+      last = client->batch->sent[i].table;
+      status = held_stir (&client->queue, client->store, last, error);
+    }
   return status;
 }
 
@@ -290,6 +305,8 @@ settle_batch (struct settlement *s, const json_t *answer, struct mantis_error *e
   }
   if (status == MANTIS_OK)
     status = apply_server_rows (s, error);
+  if (status == MANTIS_OK && client->queue.held.count)
+    status = stir_held (client, error);
   /* While the next part is under way there is time to trim the log; now the server waits for it. */
   if (status == MANTIS_OK)
     status = queue_settle (&client->queue, client->store, batch->to_seq, client->ahead != NULL, error);

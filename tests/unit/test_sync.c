@@ -337,10 +337,37 @@ START_TEST (a_clock_that_was_set_back_delays_no_held_row)
   sql (SERVER, "INSERT INTO seat VALUES ('m', 'theirs', 'c1')");
   exchange (A, PULL);
   is (A, NULL, SEAT ("m"));
+  ck_assert (!strstr (request (A, PULL), "\"keys\""));
+  lose (A, PULL);
   rig_shift -= DAY;
-  cycle (A);
-  is (A, NULL, SEAT ("n"));
+  ck_assert (strstr (request (A, PULL), "[\"m\"]"));
+}
+END_TEST
+
+/* m is refused for the value that n has here.  It comes as soon as n is another, whoever made it so. */
+START_TEST (what_a_unique_value_kept_out_comes_when_it_is_free)
+{
+  start_with_k (SEATS, "INSERT INTO seat VALUES ('k', 'one', 'c0')");
+  sql (A, "INSERT INTO seat VALUES ('n', 'ours', 'c1')");
+  sql (SERVER, "INSERT INTO seat VALUES ('m', 'theirs', 'c1')");
+  exchange (A, PULL);
+  is (A, NULL, SEAT ("m"));
+  cycle (A); /* ours is rejected, and goes */
   is (A, "theirs", SEAT ("m"));
+  sql (A, "INSERT INTO seat VALUES ('n', 'ours', 'c2')");
+  sql (SERVER, "UPDATE seat SET code = 'c2' WHERE id = 'm'");
+  exchange (A, PULL);
+  is (A, "c1", "SELECT code FROM seat WHERE id = 'm'");
+  sql (A, "UPDATE seat SET code = 'c3' WHERE id = 'n'");
+  cycle (A); /* ours is applied there */
+  is (A, "c2", "SELECT code FROM seat WHERE id = 'm'");
+  sql (A, "CREATE UNIQUE INDEX ours ON seat (v)");
+  sql (SERVER, "INSERT INTO seat VALUES ('o', 'theirs', 'c4')");
+  cycle (A);
+  is (A, NULL, SEAT ("o"));
+  sql (SERVER, "UPDATE seat SET v = 'other' WHERE id = 'm'");
+  cycle (A); /* another page brings it */
+  is (A, "theirs", SEAT ("o"));
 }
 END_TEST
 
@@ -1021,6 +1048,7 @@ sync_suite (void)
   tcase_add_test (tests, what_could_not_be_decided_waits_a_second);
   tcase_add_test (tests, a_clock_that_was_set_back_delays_no_retry);
   tcase_add_test (tests, a_clock_that_was_set_back_delays_no_held_row);
+  tcase_add_test (tests, what_a_unique_value_kept_out_comes_when_it_is_free);
   tcase_add_test (tests, what_meant_another_shape_goes_once_the_shapes_agree);
   tcase_add_test (tests, what_is_too_large_for_the_server_waits);
   tcase_add_test (tests, what_a_restored_server_lacks_is_offered_again);
