@@ -462,7 +462,8 @@ dialer_set (struct dialer *dialer, const struct dialer_settings *settings)
   dialer->token.file = settings->token_file;
   dialer->token.told = false;
   dialer->news.set = true;
-  dialer->news.hurry |= token_read (&dialer->token);
+  dialer->news.hurry = true; /* whoever sends SIGHUP has mended something */
+  token_read (&dialer->token);
   begin_turn (dialer);
 }
 

@@ -81,6 +81,7 @@ trouble ()
   wait_for_row office "SELECT 1 FROM note WHERE id = '$1'"
 }
 trouble stranger 'alert unknown ca'
+has_message office 'no TLS with 127.0.0.1: certificate verify failed: unable to get local issuer certificate' || fail "$(tail office.log)"
 trouble service 'alert unsupported certificate'
 cp office.crt nokey.crt # a key that is not the certificate's
 cp other.key nokey.key
@@ -90,6 +91,7 @@ sed 's/"client_certificate_file".*"client.key"/"token_file": "curl.token"/' tabl
 token curl > curl.token
 ! "$build/mantisd" --config plain.json --database plain.db --once > plain.log 2>&1 || fail "it syncs without a certificate"
 grep -q 'refuses us: .*alert certificate required.*see client_certificate_file' plain.log || fail "$(cat plain.log)"
+has_message office 'no TLS with 127.0.0.1: peer did not return a certificate' || fail "$(tail office.log)"
 [ "$(as nameless)" = 401 ] && grep -q 'a request needs' said || fail "a certificate without a name: $(cat said)"
 [ "$(as tablet)" = 200 ] || fail "$(cat said)"
 [ "$(as tablet -H 'Authorization: Bearer nonsense')" = 200 ] || fail "the certificate does not come first: $(cat said)"

@@ -405,9 +405,9 @@ static void
 shake_failed (struct conn *conn)
 {
   char why[200];
+  bool known = tls_failure (conn->bev, why, sizeof why);
 
-  tls_failure (conn->bev, why, sizeof why);
-  mantis_log (MANTIS_DEBUG, "rest: %s: no TLS: %s", conn->peer, why);
+  mantis_log (known ? MANTIS_INFO : MANTIS_DEBUG, "rest: no TLS with %s: %s", conn->peer, why);
   conn->bev = tls_strip (conn->bev, conn->listener->base);
   if (!conn->bev) {
     conn_close (conn);

@@ -30,20 +30,18 @@ tls_accept (const struct tls *tls, struct event_base *base, evutil_socket_t fd)
              : NULL;
 }
 
-void
+bool
 tls_failure (struct bufferevent *bev, char *text, size_t room)
 {
   const SSL *ssl = bufferevent_openssl_get_ssl (bev);
-  unsigned long code, last = 0;
+  unsigned long code = bufferevent_get_openssl_error (bev); /* the last one: others say less */
   long verified = ssl ? SSL_get_verify_result (ssl) : X509_V_OK;
-  const char *reason;
+  const char *reason = code ? ERR_reason_error_string (code) : NULL;
 
-  while ((code = bufferevent_get_openssl_error (bev)))
-    last = code;
-  reason = last ? ERR_reason_error_string (last) : NULL;
   snprintf (text, room, "%s%s%s", reason ? reason : "the peer has gone",
             verified == X509_V_OK ? "" : ": ",
             verified == X509_V_OK ? "" : X509_verify_cert_error_string (verified));
+  return verified != X509_V_OK || ERR_GET_REASON (code) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE;
 }
 
 struct bufferevent *

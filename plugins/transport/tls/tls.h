@@ -57,8 +57,8 @@ void tls_mind_key (const char *path, const char *owner);
  * NULL: no memory, FD is still the caller's. */
 struct bufferevent *tls_accept (const struct tls *tls, struct event_base *base, evutil_socket_t fd);
 
-/* Why the handshake on BEV failed, or the connection broke. */
-void tls_failure (struct bufferevent *bev, char *text, size_t room);
+/* Why the handshake on BEV failed.  True: for the certificate that the peer showed, or did not. */
+bool tls_failure (struct bufferevent *bev, char *text, size_t room);
 
 /* After a failed handshake: a plain bufferevent on the same connection in the place of BEV, which
  * is freed.  Who takes what the peer still sends lets it read why it was refused.  NULL: no memory. */
