@@ -85,6 +85,31 @@ add_reason (struct grid *grid, const json_t *table)
   grid_add (grid, text);
 }
 
+/* What keeps writes from being captured, or kept them. */
+static void
+print_problems (const json_t *problems)
+{
+  struct grid grid = {.columns = 4};
+  const json_t *problem;
+  size_t i;
+
+  if (json_array_size (problems) == 0)
+    return;
+  putchar ('\n');
+  for (const char *const *name = (const char *const[]){"TABLE", "SINCE", "PROBLEM", "NEXT", NULL};
+       *name; name++)
+    grid_add (&grid, *name);
+  json_array_foreach (problems, i, problem)
+  {
+    const json_t *table = at (problem, "table");
+    grid_add (&grid, table ? json_string_value (table) : "all");
+    grid_time (&grid, at (problem, "since"));
+    grid_json (&grid, at (problem, "what"));
+    grid_json (&grid, at (problem, "next"));
+  }
+  grid_print (&grid);
+}
+
 static void
 print_client (const json_t *whole, const json_t *status)
 {
@@ -127,6 +152,7 @@ print_client (const json_t *whole, const json_t *status)
   }
   grid_print (&tables);
   print_stuck (at (status, "stuck"));
+  print_problems (at (status, "problems"));
 }
 
 static void
@@ -183,6 +209,7 @@ print_server (const json_t *whole, const json_t *status)
   grid_print (&tables);
   putchar ('\n');
   print_nodes (status);
+  print_problems (at (status, "problems"));
 }
 
 int

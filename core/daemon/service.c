@@ -137,8 +137,14 @@ visit_handle (struct visit *visit, size_t worker)
   struct store *store;
 
   if (stores_get (set->stores, worker, &store, NULL, &error) != MANTIS_OK) {
+    const struct message *message = message_named (visit->request->message);
     mantis_log (MANTIS_DEBUG, "%s: %s", visit->request->message, error.text);
-    reply_problem (&visit->reply, 503, "unavailable", "the server cannot use its database now");
+    if (visit->local && message->without) {
+      message->without (set->server, set->stores->ops, set->stores->self, &error, &visit->reply);
+      return;
+    }
+    reply_problem (&visit->reply, 503, "unavailable",
+                   visit->local ? error.text : "the server cannot use its database now");
     return;
   }
   message_handle (set->server, store, visit->request,

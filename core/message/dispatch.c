@@ -13,7 +13,7 @@ const struct message messages[] = {
     {.name = "push", .handle = handle_push, .writes = true},
     {.name = "pull", .handle = handle_pull},
     {.name = "schema", .handle = handle_schema},
-    {.name = "status", .handle = handle_status},
+    {.name = "status", .handle = handle_status, .without = status_without},
     {.name = "conflicts", .handle = handle_conflicts},
     {.name = "metrics", .handle = handle_metrics},
     {.name = "healthz", .handle = handle_healthz, .open = true, .bare = true},
@@ -104,6 +104,7 @@ sender_find (struct store *store, const struct mantis_request *request,
     return mantis_fail (error, MANTIS_DENIED, "node %s is disabled on this server", sender->node);
   sender->known = true;
   sender->number = value_as_integer (&row[NODE_NUMBER]);
+  sender->generation = value_as_integer (&row[NODE_GENERATION]);
   snprintf (sender->nonce, sizeof sender->nonce, "%s", value_as_text (&row[NODE_NONCE]));
   sender->answer = row[NODE_ANSWER].type == MANTIS_TEXT ? row[NODE_ANSWER].as.bytes : NULL;
   return MANTIS_OK;
@@ -120,6 +121,7 @@ sender_save (struct server *server, struct store *store, const struct sender *se
       [NODE_NONCE] = value_text (sender->nonce),
       [NODE_ANSWER] = value_text (sender->answer),
       [NODE_SEEN_AT] = value_integer (mantis_now ()),
+      [NODE_GENERATION] = value_integer (sender->generation),
   };
   int64_t at;
 

@@ -192,6 +192,7 @@ greet (struct server *server, struct store *store, const struct mantis_request *
   if ((status = sender_find (store, request, principal, arena, &sender, error)) != MANTIS_OK)
     return status;
   fork = !sender.anonymous && is_fork (greeting, &sender);
+  sender.generation = store->generation; /* which the answer tells */
   if (!sender.anonymous && !fork)
     status = sender_save (server, store, &sender, principal, greeting->cursor.rev, error);
   mantis_buf_printf (

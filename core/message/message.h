@@ -70,6 +70,9 @@ struct message {
   bool bare;   /* answers at once, without a database: STORE may be NULL */
   bool
       prompt; /* is answered in time though the database hangs; nothing but its name is looked at */
+  /* The answer to somebody on this machine while there is no session with the database; NULL: an error. */
+  void (*without) (struct server *server, const struct mantis_storage *ops, void *self,
+                   const struct mantis_error *why, struct reply *reply);
 };
 
 /* Ends with a NULL name. */
@@ -95,8 +98,9 @@ void reply_done (struct reply *reply);
 struct sender {
   char node[NODE_LENGTH + 1];
   bool anonymous;
-  bool known;     /* there is a row of __sync_nodes */
-  int64_t number; /* of its last batch */
+  bool known;         /* there is a row of __sync_nodes */
+  int64_t number;     /* of its last batch */
+  int64_t generation; /* that it was told of */
   char nonce[64];
   const char *answer; /* to that batch, in the arena */
 };
@@ -124,6 +128,8 @@ void handle_schema (struct server *, struct store *, const struct mantis_request
                     const struct mantis_principal *, struct reply *);
 void handle_status (struct server *, struct store *, const struct mantis_request *,
                     const struct mantis_principal *, struct reply *);
+void status_without (struct server *, const struct mantis_storage *, void *self,
+                     const struct mantis_error *why, struct reply *);
 void handle_conflicts (struct server *, struct store *, const struct mantis_request *,
                        const struct mantis_principal *, struct reply *);
 void handle_metrics (struct server *, struct store *, const struct mantis_request *,

@@ -29,7 +29,8 @@ static const struct mantis_column state_columns[] = {
     COLUMN ("mark", "TEXT", 0),         COLUMN ("phase", "TEXT", 0),
     COLUMN ("loaded", "TEXT", 0),       COLUMN ("fingerprint", "TEXT", 0),
     COLUMN ("last_push", "INTEGER", 0), COLUMN ("last_pull", "INTEGER", 0),
-    COLUMN ("detail", "TEXT", 0),       COLUMN ("generation", "INTEGER", 0)};
+    COLUMN ("detail", "TEXT", 0),       COLUMN ("generation", "INTEGER", 0),
+    COLUMN ("happened", "TEXT", 0),     COLUMN ("happened_at", "INTEGER", 0)};
 static const struct mantis_column conflict_columns[] = {
     COLUMN ("id", "INTEGER", 1),         COLUMN ("tbl", "TEXT", 0),
     COLUMN ("key", "TEXT", 0),           COLUMN ("outcome", "TEXT", 0),
@@ -55,7 +56,8 @@ static const struct mantis_column node_columns[] = {
     COLUMN ("node", "TEXT", 1),       COLUMN ("subject", "TEXT", 0),
     COLUMN ("number", "INTEGER", 0),  COLUMN ("nonce", "TEXT", 0),
     COLUMN ("answer", "TEXT", 0),     COLUMN ("rev", "INTEGER", 0),
-    COLUMN ("seen_at", "INTEGER", 0), COLUMN ("disabled", "INTEGER", 0)};
+    COLUMN ("seen_at", "INTEGER", 0), COLUMN ("disabled", "INTEGER", 0),
+    COLUMN ("generation", "INTEGER", 0)};
 
 _Static_assert(COUNT_OF (state_columns) == STATE_COLUMNS, "state");
 _Static_assert(COUNT_OF (conflict_columns) == CONFLICT_COLUMNS, "conflicts");

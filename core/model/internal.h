@@ -30,6 +30,8 @@ enum {
   STATE_LAST_PULL,
   STATE_DETAIL,     /* why it is paused, what failed last */
   STATE_GENERATION, /* of the server's table: counts how often its capture was lost and healed */
+  STATE_HAPPENED,   /* why writes may have gone unseen, the last time */
+  STATE_HAPPENED_AT,
   STATE_COLUMNS
 };
 
@@ -94,6 +96,7 @@ enum {
   NODE_REV, /* cursor at its last pull, when it last said hello or pushed */
   NODE_SEEN_AT,
   NODE_DISABLED,
+  NODE_GENERATION, /* that it was told of at its last hello, and compares its tables for */
   NODE_COLUMNS
 };
 

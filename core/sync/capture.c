@@ -27,6 +27,15 @@ first_time (const char *table, const char *refusal)
   return first;
 }
 
+/* Why writes to a table may have gone unseen. */
+static const char *
+incident_of (const struct store *store, const struct mantis_table *table)
+{
+  const char *incident = store->ops->incident ? store->ops->incident (store->session, table) : NULL;
+
+  return incident ? incident : "the triggers of the capture were lost";
+}
+
 static void
 tell (const struct store *store, const struct mantis_attached *attached)
 {
@@ -40,12 +49,10 @@ tell (const struct store *store, const struct mantis_attached *attached)
     break;
   case MANTIS_REWATCHED:
     mantis_log (MANTIS_WARNING,
-                "table \"%s\": the capture triggers were lost (a rebuilt table or a restored "
-                "file?) and are "
-                "back; %s",
-                name,
-                store->role == MANTIS_CLIENT ? "it will be compared with the server"
-                                             : "every client will be compared with it");
+                "table \"%s\": writes may have gone unseen: %s; it is captured again, and %s", name,
+                incident_of (store, attached->table),
+                store->role == MANTIS_CLIENT ? "will be compared with the server"
+                                             : "every device will compare it");
     break;
   case MANTIS_NOT_WATCHED:
     if (first_time (name, attached->table->refusal))
@@ -75,9 +82,10 @@ forget_seen (struct store *store, const char *table, struct mantis_error *error)
 /* Client: a live table that went unwatched has to be scanned, with every server that it knows.  In one that is
  * not live, what differs may be the server's doing as well as ours: both sides meet as if for the first time. */
 static enum mantis_status
-note_scan (struct store *store, const char *table, const mantis_row *states, size_t count,
-           struct mantis_error *error)
+note_scan (struct store *store, const struct mantis_table *attached, const mantis_row *states,
+           size_t count, struct mantis_error *error)
 {
+  const char *table = attached->name, *incident = incident_of (store, attached);
   enum mantis_status status = MANTIS_OK;
 
   for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
@@ -90,6 +98,8 @@ note_scan (struct store *store, const char *table, const mantis_row *states, siz
     memcpy (row, states[i], sizeof row);
     row[STATE_PHASE] = value_text (phase_name (whole ? PHASE_SCAN : PHASE_FIRST));
     row[STATE_LOADED] = value_text (NULL);
+    row[STATE_HAPPENED] = value_text (incident);
+    row[STATE_HAPPENED_AT] = value_integer (mantis_now ());
     status = store_put (store, &table_state, row, error);
     if (status == MANTIS_OK && !whole)
       status = forget_seen (store, table, error);
@@ -157,6 +167,14 @@ note_generation (struct store *store, const struct mantis_attached *attached, ma
   int64_t unwatched = before ? value_as_integer (&before[STATE_REV]) : 0;
   enum mantis_status status = MANTIS_OK;
 
+  if (attached->watch == MANTIS_REWATCHED) {
+    row[STATE_HAPPENED] = value_text (incident_of (store, table));
+    row[STATE_HAPPENED_AT] = value_integer (mantis_now ());
+  } else if (before) {
+    row[STATE_HAPPENED] = before[STATE_HAPPENED];
+    row[STATE_HAPPENED_AT] = before[STATE_HAPPENED_AT];
+  }
+
   if (attached->watch == MANTIS_NOT_WATCHED || (known && attached->watch == MANTIS_WATCHED))
     return MANTIS_OK;
   if (attached->watch == MANTIS_REWATCHED)
@@ -190,7 +208,7 @@ capture_note (struct store *store, struct mantis_error *error)
       status =
           note_generation (store, attached, state_of (attached->table->name, states, count), error);
     else if (attached->watch == MANTIS_REWATCHED)
-      status = note_scan (store, attached->table->name, states, count, error);
+      status = note_scan (store, attached->table, states, count, error);
   }
   if (status == MANTIS_OK && store->role == MANTIS_CLIENT)
     status = note_left_out (store, states, count, error);
@@ -215,6 +233,8 @@ capture_new_generation (struct store *store, const char *table, struct mantis_er
       continue;
     memcpy (row, states[i], sizeof row);
     row[STATE_GENERATION] = value_integer (store->generation);
+    row[STATE_HAPPENED] = value_text ("somebody asked for a scan");
+    row[STATE_HAPPENED_AT] = value_integer (mantis_now ());
     status = store_put (store, &table_state, row, error);
   }
   if (status == MANTIS_OK)

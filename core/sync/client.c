@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "sync/problem.h"
 #include "sync/receive.h"
 #include "base/base.h"
 #include "wire/json.h"
@@ -300,6 +301,23 @@ add_refused (struct client *client, struct mantis_buf *buf)
   }
 }
 
+/* Tables in which writes may have gone unseen, until they have been compared. */
+static void
+add_problems (struct client *client, struct mantis_buf *buf)
+{
+  mantis_buf_text (buf, ",\"problems\":[");
+  problem_add_trouble (buf, client->store->ops, client->store->self);
+  for (size_t i = 0; i < client->phases.count; i++) {
+    const struct table_state *state = &client->phases.tables[i];
+    if (state->happened)
+      problem_add (buf, state->table->name, state->happened, state->happened_at,
+                   state->paused ? "it is captured again, and will be compared with the server when"
+                                   " it is no longer paused"
+                                 : "it is captured again, and will be compared with the server");
+  }
+  mantis_buf_char (buf, ']');
+}
+
 enum mantis_status
 client_status (struct client *client, struct mantis_buf *buf, struct mantis_error *error)
 {
@@ -344,6 +362,7 @@ client_status (struct client *client, struct mantis_buf *buf, struct mantis_erro
   if (status == MANTIS_OK)
     add_refused (client, buf);
   mantis_buf_char (buf, ']');
+  add_problems (client, buf);
   if (status == MANTIS_OK)
     status = stuck_add (client, buf, error);
   mantis_buf_char (buf, '}');

@@ -40,6 +40,8 @@ phase_set (struct table_state *state, enum phase phase)
 {
   state->phase = phase;
   replace_text (&state->loaded, NULL);
+  if (phase == PHASE_LIVE)
+    replace_text (&state->happened, NULL);
   state->changed = true;
 }
 
@@ -74,6 +76,7 @@ free_tables (struct table_state *tables, size_t count)
   for (size_t i = 0; i < count; i++) {
     free (tables[i].loaded);
     free (tables[i].paused);
+    free (tables[i].happened);
   }
   free (tables);
 }
@@ -92,6 +95,9 @@ read_table (struct table_state *state, mantis_row row)
   state->phase = phase_from (value_as_text (&row[STATE_PHASE]));
   if (row[STATE_LOADED].type == MANTIS_TEXT)
     replace_text (&state->loaded, row[STATE_LOADED].as.bytes);
+  if (row[STATE_HAPPENED].type == MANTIS_TEXT)
+    replace_text (&state->happened, row[STATE_HAPPENED].as.bytes);
+  state->happened_at = value_as_integer (&row[STATE_HAPPENED_AT]);
   state->generation = value_as_integer (&row[STATE_GENERATION]);
   state->rev = value_as_integer (&row[STATE_REV]);
   state->last_push = value_as_integer (&row[STATE_LAST_PUSH]);
@@ -185,6 +191,8 @@ save_table (const struct phases *phases, const struct table_state *state, struct
       [STATE_LAST_PULL] = value_integer (state->last_pull),
       [STATE_DETAIL] = value_text (state->paused),
       [STATE_GENERATION] = value_integer (state->generation),
+      [STATE_HAPPENED] = value_text (state->happened),
+      [STATE_HAPPENED_AT] = value_integer (state->happened ? state->happened_at : 0),
   };
 
   return store_put (store, &table_state, row, error);

@@ -30,7 +30,9 @@ struct table_state {
   /* newest revision that arrived while it was live: up to there it is whole; 0: it never was */
   int64_t rev;
   int64_t last_push, last_pull;
-  char *paused; /* why, or NULL */
+  char *paused;   /* why, or NULL */
+  char *happened; /* why writes here may have gone unseen, until it was compared; or NULL */
+  int64_t happened_at;
   bool missing; /* the server has no such table (yet) */
   bool differs; /* its columns there are others */
   bool changed; /* has to be written down */

@@ -266,6 +266,7 @@ attach_in_transaction (struct store *store, struct mantis_error *error)
     if (status != MANTIS_OK)
       return status;
     status = attach (store, error);
+    FAULT_POINT ("attach");
     if (status == MANTIS_OK)
       status = store->ops->commit (store->session, error);
     if (status != MANTIS_OK)
@@ -307,7 +308,11 @@ store_begin (struct store *store, enum mantis_mode mode, struct mantis_error *er
   for (int i = 0; status == MANTIS_STALE && i < ATTACH_TRIES; i++) {
     mantis_log (MANTIS_DEBUG, "the schema has changed: attaching again");
     store->stale = true; /* the storage says so once, but the file may be locked just now */
-    if ((status = attach_in_transaction (store, error)) != MANTIS_OK)
+    if ((status = attach_in_transaction (store, error)) == MANTIS_INVALID)
+      status = MANTIS_BUSY; /* no fault of who asks, and it may be mended any moment */
+    if (status != MANTIS_OK && error)
+      error->status = status;
+    if (status != MANTIS_OK)
       break;
     store->stale = false;
     status = store->ops->begin (store->session, mode, error);

@@ -205,6 +205,17 @@ struct mantis_storage {
    * scan() give the key only.  Its other columns are MANTIS_NONE, and the length of each of those is what was
    * left out.  May be NULL: then such a row fails the call, where it fits into no arena. */
   void (*limit_rows) (struct mantis_session *session, size_t bytes);
+
+  /* ---- What went wrong with the capture ----
+   *
+   * For people; both may be NULL. */
+
+  /* Why writes to TABLE may have gone unseen, where the last attach() said MANTIS_REWATCHED: "a trigger was
+   * dropped".  NULL: there are no words for it.  It lives as long as the schema. */
+  const char *(*incident) (struct mantis_session *session, const struct mantis_table *table);
+  /* What somebody has to mend before all is captured (again): TEXT says what and how, *SINCE since when, in
+   * milliseconds since 1970.  False: nothing.  Any thread may ask. */
+  bool (*trouble) (void *self, struct mantis_buf *text, int64_t *since);
 };
 
 #define MANTIS_STORAGE_PLUGIN(name, ops, ...)                                                      \

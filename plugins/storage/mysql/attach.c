@@ -6,7 +6,11 @@
  *   key          its key columns
  *   fingerprint  of its columns
  *   created      when the engine made or rebuilt it: TRUNCATE and swaps of tables show here
- *   state        watched, unwatched (by configuration), gone (dropped, or renamed)
+ *   state        watched, unwatched (by configuration), gone (dropped, or renamed), lost (its triggers were
+ *                found not to be as they should, and what that means is not written down yet)
+ *
+ * Statements that change the schema commit.  So they come first, and what was found is written down in the
+ * transaction that the caller commits, with what it makes of that: whoever is killed in between finds it again.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -22,12 +26,22 @@ struct remembered {
   int64_t id;
   const char *name, *key, *fingerprint, *created, *state;
   bool found; /* matched by a table of now */
+  bool gone;  /* a table of now has its name, and is another one */
 };
 
 /* A trigger of ours as it stands. */
 struct standing {
   const char *name, *table, *body, *event; /* "AFTER INSERT" */
+  const char *definer;
   bool wanted;
+};
+
+/* A table that is watched now, and what was remembered of it. */
+struct watched {
+  struct remembered *old; /* NULL: nothing */
+  const char *key;
+  enum mantis_watch watch;
+  bool same; /* there is nothing to write down */
 };
 
 struct attaching {
@@ -38,8 +52,13 @@ struct attaching {
   size_t remembered_count;
   struct standing *standing;
   size_t standing_count;
-  int64_t triggers; /* hash of all that stood when they were looked at */
-  bool made;        /* triggers were made or dropped since */
+  int64_t triggers;        /* hash of all that stood when they were looked at */
+  bool made;               /* triggers were made or dropped since */
+  struct watched *watched; /* one for each table of the schema */
+  const char *account;     /* ours, as triggers name their definer */
+  int64_t agreed;          /* hash of the definer that the triggers were given last */
+  bool first;              /* of this process */
+  bool defined;            /* a trigger was made, with us as definer */
   int64_t newest_id;
   struct mantis_error *error;
 };
@@ -126,7 +145,7 @@ load_standing (struct attaching *a)
   enum mantis_status status =
       ask (a->session,
            "SELECT trigger_name, event_object_table, action_statement,"
-           " concat(action_timing, ' ', event_manipulation)"
+           " concat(action_timing, ' ', event_manipulation), definer"
            " FROM information_schema.triggers WHERE trigger_schema = DATABASE()"
            " AND trigger_name LIKE '\\_\\_sync\\_%'",
            &result, a->error);
@@ -140,7 +159,8 @@ load_standing (struct attaching *a)
     a->standing[a->standing_count++] = (struct standing){.name = text_at (&result, 0, a->arena),
                                                          .table = text_at (&result, 1, a->arena),
                                                          .body = text_at (&result, 2, a->arena),
-                                                         .event = text_at (&result, 3, a->arena)};
+                                                         .event = text_at (&result, 3, a->arena),
+                                                         .definer = text_at (&result, 4, a->arena)};
   return mantis_arena_exhausted (a->arena) ? no_memory (a->error) : MANTIS_OK;
 }
 
@@ -247,13 +267,19 @@ drop_trigger (struct attaching *a, const struct standing *standing)
   return query (a->session, &sql, NULL, a->error) ? trigger_failed (a, standing->table) : MANTIS_OK;
 }
 
+/* In place of the one that stands, if there is one; MariaDB does that without a moment in between. */
 static enum mantis_status
-make_trigger (struct attaching *a, const struct trigger *trigger)
+make_trigger (struct attaching *a, const struct trigger *trigger, const struct standing *stands,
+              bool in_place)
 {
   AUTO_BUF struct mantis_buf sql = MANTIS_BUF_INIT;
+  bool replace = in_place && a->session->mariadb;
+  enum mantis_status status = stands && !replace ? drop_trigger (a, stands) : MANTIS_OK;
 
   a->made = true;
-  mantis_buf_text (&sql, "CREATE TRIGGER ");
+  if (status)
+    return status;
+  mantis_buf_text (&sql, replace ? "CREATE OR REPLACE TRIGGER " : "CREATE TRIGGER ");
   add_name (&sql, trigger->name);
   mantis_buf_printf (&sql, " %s ON ", trigger->event);
   add_name (&sql, trigger->table);
@@ -261,9 +287,34 @@ make_trigger (struct attaching *a, const struct trigger *trigger)
   return query (a->session, &sql, NULL, a->error) ? trigger_failed (a, trigger->table) : MANTIS_OK;
 }
 
-/* Make the triggers of table AT that are not as they should be.  *LOST: there were some. */
+/* What happened to the trigger that stands (NULL: there is none) for WANTED; NULL: nothing. */
+static const char *
+harm_of (const struct standing *standing, const struct trigger *wanted)
+{
+  if (!standing)
+    return "a trigger of the capture was dropped or renamed";
+  if (strcmp (standing->table, wanted->table) != 0)
+    return "the triggers of the capture went to another table: this one was put in its place";
+  if (strcmp (standing->body, wanted->body) != 0 || strcmp (standing->event, wanted->event) != 0)
+    return "a trigger of the capture was altered, or the table's keys were";
+  return NULL;
+}
+
+/* A trigger acts as its definer.  One that is not us is left alone if it is another server's user; when a
+ * process starts, and when somebody else has made them, they become ours: the user may be gone. */
+static bool
+is_well_defined (const struct attaching *a, const struct standing *standing)
+{
+  const char *definer = standing->definer ? standing->definer : "";
+
+  return strcmp (definer, a->account) == 0 ||
+         (!a->first &&
+          (int64_t)(uint32_t)hash_on (HASH_START, definer, strlen (definer)) == a->agreed);
+}
+
+/* Make the triggers of table AT that are not as they should be.  *HARM: why writes may have gone unseen. */
 static enum mantis_status
-put_triggers (struct attaching *a, size_t at, bool *lost)
+put_triggers (struct attaching *a, size_t at, struct remembered *old, const char **harm)
 {
   struct trigger triggers[MOST_TRIGGERS];
   size_t count;
@@ -272,18 +323,21 @@ put_triggers (struct attaching *a, size_t at, bool *lost)
 
   for (size_t i = 0; i < count && !status; i++) {
     struct standing *standing = find_standing (a, triggers[i].name);
+    const char *found = harm_of (standing, &triggers[i]);
+    bool in_place = standing && strcmp (standing->table, triggers[i].table) == 0;
     if (standing)
       standing->wanted = true;
-    if (standing && strcmp (standing->body, triggers[i].body) == 0 &&
-        strcmp (standing->table, triggers[i].table) == 0 &&
-        strcmp (standing->event, triggers[i].event) == 0)
+    if (!found && is_well_defined (a, standing))
       continue;
-    /* A body that follows the columns is made anew with them: for a moment there is none. */
-    *lost |= !standing || strcmp (standing->table, triggers[i].table) != 0;
-    if (standing)
-      status = drop_trigger (a, standing);
+    if (!found && !a->session->mariadb)
+      found = "the triggers of the capture belonged to another user";
+    if (found && !*harm && old && strcmp (old->state, "watched") == 0)
+      status = set_state (a, old, "lost");
+    if (!*harm)
+      *harm = found;
     if (!status)
-      status = make_trigger (a, &triggers[i]);
+      status = make_trigger (a, &triggers[i], standing, in_place);
+    a->defined = true;
   }
   return status;
 }
@@ -315,24 +369,27 @@ warn_of_shared_numbers (const struct mantis_table *table)
 }
 
 /* Which id has the table, and what happened to it? */
-static enum mantis_status
-identify (struct attaching *a, size_t at, const char *key, struct remembered **old,
-          enum mantis_watch *watch)
+static void
+identify (struct attaching *a, size_t at, struct watched *watched)
 {
-  struct mantis_table *table = &known_at (a->schema, at)->table;
-  enum mantis_status status = MANTIS_OK;
+  struct known_table *known = known_at (a->schema, at);
+  struct remembered *old = recall (a, known->table.name);
 
-  *old = recall (a, table->name);
-  *watch = *old ? MANTIS_WATCHED : MANTIS_NEW;
-  if (*old && (strcmp ((*old)->key, key) != 0 || was_renamed (a, (*old)->id, table->name))) {
-    status = set_state (a, *old, "gone");
-    *old = NULL; /* entries under its id speak of other keys, or of another table */
-    *watch = MANTIS_REWATCHED;
+  watched->watch = old ? MANTIS_WATCHED : MANTIS_NEW;
+  if (old &&
+      (strcmp (old->key, watched->key) != 0 || was_renamed (a, old->id, known->table.name))) {
+    known->facts.incident = strcmp (old->key, watched->key) != 0
+                                ? "its primary key was altered"
+                                : "the triggers of the capture went to another table: this one was"
+                                  " put in its place";
+    old->gone = true; /* entries under its id speak of other keys, or of another table */
+    old = NULL;
+    watched->watch = MANTIS_REWATCHED;
   }
-  table->id = *old ? (*old)->id : ++a->newest_id;
-  if (*old)
-    (*old)->found = true;
-  return status;
+  watched->old = old;
+  known->table.id = old ? old->id : ++a->newest_id;
+  if (old)
+    old->found = true;
 }
 
 /* The engine made it anew, and no ALTER TABLE explains that. */
@@ -345,25 +402,31 @@ was_replaced (const struct remembered *old, const struct mantis_table *table,
 }
 
 static enum mantis_status
-watch_table (struct attaching *a, size_t at, struct remembered *old, const char *key,
-             enum mantis_watch watch)
+watch_table (struct attaching *a, size_t at, struct watched *watched)
 {
-  const struct known_table *known = known_at (a->schema, at);
-  const struct mantis_table *table = &known->table;
-  bool lost = false, same;
-  enum mantis_status status = put_triggers (a, at, &lost);
+  struct known_table *known = known_at (a->schema, at);
+  struct remembered *old = watched->old;
+  const char *harm = NULL, *created = known->facts.created ? known->facts.created : "";
+  enum mantis_status status = put_triggers (a, at, old, &harm);
 
   if (status)
     return status;
-  if (old &&
-      (lost || strcmp (old->state, "watched") != 0 || was_replaced (old, table, &known->facts)))
-    watch = MANTIS_REWATCHED;
-  a->schema->attached[at].watch = watch;
-  if (watch == MANTIS_NEW)
-    warn_of_shared_numbers (table);
-  same = old && watch == MANTIS_WATCHED && strcmp (old->fingerprint, table->fingerprint) == 0 &&
-         strcmp (old->created, known->facts.created ? known->facts.created : "") == 0;
-  return same ? MANTIS_OK : remember (a, table, &known->facts, key);
+  if (old && !harm && was_replaced (old, &known->table, &known->facts))
+    harm = "it was truncated, rebuilt, or a partition of it was";
+  if (old && !harm && strcmp (old->state, "watched") != 0)
+    harm = strcmp (old->state, "lost") == 0 ? "the triggers of the capture were lost"
+                                            : "it was left out by the configuration for a while";
+  if (old && harm) {
+    watched->watch = MANTIS_REWATCHED;
+    known->facts.incident = harm;
+  }
+  a->schema->attached[at].watch = watched->watch;
+  if (watched->watch == MANTIS_NEW)
+    warn_of_shared_numbers (&known->table);
+  watched->same = watched->watch == MANTIS_WATCHED &&
+                  strcmp (old->fingerprint, known->table.fingerprint) == 0 &&
+                  strcmp (old->created, created) == 0;
+  return MANTIS_OK;
 }
 
 /* ---- All of them ---- */
@@ -373,23 +436,33 @@ static enum mantis_status
 watch_tables (struct attaching *a)
 {
   size_t count = a->schema->shown.count;
-  struct remembered **old = mantis_arena_alloc (a->arena, (count + 1) * sizeof (void *));
-  const char **keys = mantis_arena_alloc (a->arena, (count + 1) * sizeof *keys);
-  enum mantis_watch *watch = mantis_arena_alloc (a->arena, (count + 1) * sizeof *watch);
   enum mantis_status status = MANTIS_OK;
 
-  if (!old || !keys || !watch)
+  if (!(a->watched = mantis_arena_alloc (a->arena, (count + 1) * sizeof *a->watched)))
     return no_memory (a->error);
-  for (size_t i = 0; i < count && !status; i++) {
+  for (size_t i = 0; i < count; i++) {
     if (a->schema->attached[i].table->refusal)
       continue;
-    if (!(keys[i] = key_text (a, a->schema->attached[i].table)))
+    if (!(a->watched[i].key = key_text (a, a->schema->attached[i].table)))
       return no_memory (a->error);
-    status = identify (a, i, keys[i], &old[i], &watch[i]);
+    identify (a, i, &a->watched[i]);
   }
   for (size_t i = 0; i < count && !status; i++)
     if (!a->schema->attached[i].table->refusal)
-      status = watch_table (a, i, old[i], keys[i], watch[i]);
+      status = watch_table (a, i, &a->watched[i]);
+  return status;
+}
+
+static enum mantis_status
+remember_tables (struct attaching *a)
+{
+  enum mantis_status status = MANTIS_OK;
+
+  for (size_t i = 0; i < a->schema->shown.count && !status; i++) {
+    const struct known_table *known = known_at (a->schema, i);
+    if (!known->table.refusal && !a->watched[i].same)
+      status = remember (a, &known->table, &known->facts, a->watched[i].key);
+  }
   return status;
 }
 
@@ -404,6 +477,10 @@ note_missing (struct attaching *a)
     int64_t there = 0;
     if (old->found || strcmp (old->state, "gone") == 0)
       continue;
+    if (old->gone) {
+      status = set_state (a, old, "gone");
+      continue;
+    }
     mantis_buf_text (&sql, "SELECT count(*) FROM information_schema.tables WHERE table_schema ="
                            " DATABASE() AND table_name = ");
     add_string (a->session, &sql, old->name);
@@ -415,8 +492,9 @@ note_missing (struct attaching *a)
   return status;
 }
 
-/* What changes the schema commits: a lock of the session keeps another attach() out. */
-static enum mantis_status
+/* What changes the schema commits: a lock of the session keeps another attach() out, until what was found is
+ * committed. */
+enum mantis_status
 lock_schema (struct mantis_session *session, bool lock, struct mantis_error *error)
 {
   static const char lock_name[] = "concat('mantis/', left(DATABASE(), 50))";
@@ -433,11 +511,12 @@ lock_schema (struct mantis_session *session, bool lock, struct mantis_error *err
   if (!status && !got)
     return mantis_fail (error, MANTIS_BUSY, "%s: another mantisd is attaching to it",
                         session->storage->name);
+  session->holds_schema = lock && !status;
   return status;
 }
 
-/* The triggers as they were looked at, for all sessions on this database: what somebody drops after that look
- * has to be seen by the next. */
+/* The triggers as they were looked at, and whose they are, for all sessions on this database: what somebody
+ * drops after that look has to be seen by the next. */
 static enum mantis_status
 note_triggers (struct attaching *a)
 {
@@ -447,28 +526,39 @@ note_triggers (struct attaching *a)
 
   session->triggers = a->triggers;
   session->triggers_at = mantis_monotonic ();
+  if (a->defined)
+    a->agreed = (int64_t)(uint32_t)hash_on (HASH_START, a->account, strlen (a->account));
   return status ? status
-                : runf (session, a->error, "REPLACE INTO __sync_counter (id, seq) VALUES (2, %lld)",
-                        (long long)session->triggers);
+                : runf (session, a->error,
+                        "REPLACE INTO __sync_counter (id, seq) VALUES (2, %lld), (3, %lld)",
+                        (long long)session->triggers, (long long)a->agreed);
 }
 
-/* What this session may ask, and has to. */
+/* What this session may ask, and has to; who made the triggers that stand. */
 static enum mantis_status
-look_around (struct mantis_session *session, struct mantis_error *error)
+look_around (struct attaching *a)
 {
-  int64_t meta = 0;
+  struct mantis_session *session = a->session;
+  AUTO_RESULT struct result result = {0};
   enum mantis_status status =
-      ask_integer (session,
-                   "SELECT count(*) FROM information_schema.tables WHERE table_schema = DATABASE()"
-                   " AND table_name = '__sync_meta'",
-                   0, &meta, error);
+      ask (session,
+           "SELECT CURRENT_USER(), (SELECT seq FROM __sync_counter WHERE id = 3),"
+           " (SELECT count(*) FROM information_schema.tables WHERE table_schema = DATABASE()"
+           " AND table_name = '__sync_meta')",
+           &result, a->error);
 
-  session->has_meta = meta > 0;
-  return status;
+  if (status || !next_row (&result))
+    return status;
+  a->account = text_at (&result, 0, a->arena);
+  a->agreed = integer_at (&result, 1);
+  a->first = !session->storage->was_attached;
+  session->has_meta = integer_at (&result, 2) > 0;
+  return a->account ? MANTIS_OK : no_memory (a->error);
 }
 
+/* What commits. */
 static enum mantis_status
-attach_all (struct attaching *a, const char *const *patterns)
+change_schema (struct attaching *a, const char *const *patterns)
 {
   size_t keys = 1;
   enum mantis_status status;
@@ -482,10 +572,27 @@ attach_all (struct attaching *a, const char *const *patterns)
   }
   if ((status = make_log (a->session, keys, a->error)) || (status = load_remembered (a)) ||
       (status = read_trigger_hash (a->session, &a->triggers, a->error)) ||
-      (status = load_standing (a)) || (status = watch_tables (a)) || (status = drop_unwanted (a)) ||
-      (status = note_missing (a)))
+      (status = load_standing (a)) || (status = watch_tables (a)))
     return status;
-  return note_triggers (a);
+  return drop_unwanted (a);
+}
+
+/* With the counter locked again, in the transaction that the caller commits. */
+static enum mantis_status
+write_down (struct attaching *a, uint64_t shape)
+{
+  struct mantis_session *session = a->session;
+  uint64_t after;
+  enum mantis_status status;
+
+  if ((status = remember_tables (a)) || (status = note_missing (a)) ||
+      (status = note_triggers (a)) ||
+      (status = read_signature (session, &session->signature, &after, a->error)))
+    return status;
+  if (shape != after)
+    return mantis_fail (a->error, MANTIS_STALE, "%s: the schema was changed just now",
+                        session->storage->name);
+  return MANTIS_OK;
 }
 
 enum mantis_status
@@ -494,7 +601,7 @@ storage_attach (struct mantis_session *session, const char *const *patterns,
 {
   struct known_schema *made;
   struct attaching a = {.session = session, .error = error};
-  uint64_t before, after;
+  uint64_t shape;
   enum mantis_status status = need_transaction (session, true, error);
 
   if (status || (status = may_change_tables (session->storage, error)))
@@ -511,21 +618,26 @@ storage_attach (struct mantis_session *session, const char *const *patterns,
                       (long long)session->seq)) || /* what begin() numbered */
       (status = lock_schema (session, true, error)))
     return status;
-  if (!(status = wait_briefly (session, true, error)) && !(status = look_around (session, error)) &&
-      !(status = read_signature (session, &session->signature, &before, error)) &&
-      !(status = attach_all (&a, patterns)) &&
-      !(status = read_signature (session, &session->signature, &after, error)) && before != after)
-    status = mantis_fail (error, MANTIS_STALE, "%s: the schema was changed just now",
-                          session->storage->name);
+  if (!(status = wait_briefly (session, true, error)) &&
+      !(status = check_privileges (session, error)) && !(status = look_around (&a)) &&
+      !(status = read_signature (session, &session->signature, &shape, error)))
+    status = change_schema (&a, patterns);
   note_attach (session->storage, status, error);
-  if (!session->gone && lock_schema (session, false, status ? NULL : error) && !status)
-    status = MANTIS_BUSY;
   if (!session->gone && wait_briefly (session, false, status ? NULL : error) && !status)
     status = MANTIS_BUSY;
-  if (status || (status = lock_again (session, error)))
+  if (status || (status = lock_again (session, error)) || (status = write_down (&a, shape)))
     return status;
   session->attached = true;
   session->checked_at = mantis_monotonic ();
   *schema = &made->shown;
   return MANTIS_OK;
+}
+
+const char *
+storage_incident (struct mantis_session *session, const struct mantis_table *table)
+{
+  const struct facts *facts = table_facts (table);
+
+  (void)session;
+  return facts ? facts->incident : NULL;
 }

@@ -384,6 +384,18 @@ drop_all (struct mantis_session *session, const char *kind, const char *sql,
   return status;
 }
 
+#define CAPTURE_TRIGGERS                                                                           \
+  "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE()"         \
+  " AND trigger_name LIKE '\\_\\_sync\\_%'"
+
+enum mantis_status
+drop_capture (struct mantis_session *session, bool own, struct mantis_error *error)
+{
+  return drop_all (session, "TRIGGER",
+                   own ? CAPTURE_TRIGGERS " AND definer = CURRENT_USER()" : CAPTURE_TRIGGERS,
+                   error);
+}
+
 enum mantis_status
 storage_detach (struct mantis_session *session, struct mantis_error *error)
 {
@@ -393,10 +405,7 @@ storage_detach (struct mantis_session *session, struct mantis_error *error)
     return status;
   session->log_keys = 0;
   session->attached = false;
-  status = drop_all (session, "TRIGGER",
-                     "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema ="
-                     " DATABASE() AND trigger_name LIKE '\\_\\_sync\\_%'",
-                     error);
+  status = drop_capture (session, false, error);
   if (!status)
     status = drop_all (session, "VIEW",
                        "SELECT table_name FROM information_schema.views WHERE table_schema ="

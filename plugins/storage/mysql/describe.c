@@ -110,12 +110,23 @@ engine_refusal (struct reading *r, const char *type, const char *engine)
   return NULL;
 }
 
-/* Which of InnoDB's own tables tells the ids of tables. */
-static const char *
-inner_tables (const struct mantis_session *session)
+/* When each table was made, and as what: InnoDB gives it (or its partitions) another id when it is truncated
+ * or swapped.  InnoDB's names are those of files: "a b" is "a@0020b", a partition "t#P#p0". */
+static void
+add_tables (struct mantis_buf *sql, const struct mantis_session *session)
 {
-  return session->mariadb ? "information_schema.innodb_sys_tables"
-                          : "information_schema.innodb_tables";
+  mantis_buf_text (sql, "SELECT t.table_name, t.table_type, t.engine, ");
+  mantis_buf_text (sql,
+                   session->sees_tables ? "concat_ws('/', t.create_time, i.ids)" : "t.create_time");
+  mantis_buf_text (sql, " FROM information_schema.tables AS t");
+  if (session->sees_tables)
+    mantis_buf_printf (
+        sql,
+        " LEFT JOIN (SELECT CAST(substring_index(name, '#', 1) AS BINARY) AS base,"
+        " sum(crc32(concat(name, '/', table_id))) AS ids FROM %s GROUP BY base) AS i"
+        " ON i.base = concat(" FILE_NAME ("DATABASE()") ", '/', " FILE_NAME ("t.table_name") ")",
+        inner_tables (session));
+  mantis_buf_text (sql, " WHERE t.table_schema = DATABASE() ORDER BY t.table_name");
 }
 
 static enum mantis_status
@@ -126,17 +137,7 @@ read_tables (struct reading *r, const char *const *patterns)
   struct known_schema *schema = r->schema;
   enum mantis_status status;
 
-  mantis_buf_text (&sql, "SELECT t.table_name, t.table_type, t.engine, ");
-  if (r->session->sees_tables)
-    mantis_buf_printf (
-        &sql,
-        "concat_ws('/', t.create_time, (SELECT i.table_id FROM %s AS i WHERE i.name ="
-        " concat(DATABASE(), '/', t.table_name)))",
-        inner_tables (r->session));
-  else
-    mantis_buf_text (&sql, "t.create_time");
-  mantis_buf_text (&sql, " FROM information_schema.tables AS t WHERE t.table_schema = DATABASE()"
-                         " ORDER BY t.table_name");
+  add_tables (&sql, r->session);
   status = query (r->session, &sql, &result, r->error);
   size_t most = !status && result.rows ? (size_t)mysql_num_rows (result.rows) : 0;
   if (status)
@@ -555,67 +556,4 @@ describe_tables (struct mantis_session *session, const char *const *patterns,
   for (size_t i = 0; i < schema->shown.count && !status; i++)
     status = finish_table (&r, i);
   return status ? status : order_tables (&r);
-}
-
-/* What attach() tells of: columns, and when tables were made; behind that, which triggers there are (as far
- * as somebody has looked), and what other servers have done to the generations of tables. */
-static void
-add_signature (struct mantis_session *session, struct mantis_buf *sql)
-{
-  mantis_buf_text (
-      sql, "SELECT count(*), sum(crc32(concat_ws('/', table_name, column_name, ordinal_position,"
-           " column_type, is_nullable, column_default, extra, collation_name))),"
-           " (SELECT sum(crc32(concat_ws('/', table_name, engine, create_time)))"
-           "  FROM information_schema.tables WHERE table_schema = DATABASE()"
-           "  AND table_name NOT LIKE '\\_\\_sync\\_%'), ");
-  if (session->sees_tables)
-    mantis_buf_printf (sql,
-                       "(SELECT sum(table_id) FROM %s WHERE name LIKE"
-                       " concat(replace(DATABASE(), '_', '\\_'), '/%%')"
-                       " AND name NOT LIKE '%%/\\_\\_sync\\_%%')",
-                       inner_tables (session));
-  else
-    mantis_buf_text (sql, "0");
-  mantis_buf_text (sql, ", (SELECT seq FROM __sync_counter WHERE id = 2), ");
-  mantis_buf_text (
-      sql, session->has_meta ? "(SELECT value FROM __sync_meta WHERE name = 'generation')" : "0");
-  mantis_buf_text (sql, " FROM information_schema.columns WHERE table_schema = DATABASE()"
-                        " AND table_name NOT LIKE '\\_\\_sync\\_%'");
-}
-
-enum mantis_status
-read_signature (struct mantis_session *session, uint64_t *signature, uint64_t *shape,
-                struct mantis_error *error)
-{
-  enum { SHAPE = 4, ALL = 6 };
-  AUTO_RESULT struct result result = {0};
-  AUTO_BUF struct mantis_buf sql = MANTIS_BUF_INIT;
-  uint64_t hash = HASH_START;
-  enum mantis_status status;
-
-  add_signature (session, &sql);
-  if ((status = query (session, &sql, &result, error)))
-    return status;
-  *shape = *signature = hash;
-  if (!next_row (&result))
-    return MANTIS_OK;
-  for (int i = 0; i < ALL; i++) {
-    hash = hash_on (hash, &i, sizeof i);
-    if (result.row[i])
-      hash = hash_on (hash, result.row[i], result.lengths[i]);
-    if (i == SHAPE - 1)
-      *shape = hash;
-  }
-  *signature = hash;
-  return MANTIS_OK;
-}
-
-enum mantis_status
-read_trigger_hash (struct mantis_session *session, int64_t *hash, struct mantis_error *error)
-{
-  return ask_integer (session,
-                      "SELECT sum(crc32(concat_ws('/', trigger_name, event_object_table,"
-                      " event_manipulation, action_timing, action_statement)))"
-                      " FROM information_schema.triggers WHERE trigger_schema = DATABASE()",
-                      0, hash, error);
 }

@@ -167,6 +167,9 @@ rollback (struct mantis_session *session)
 {
   if (session->in_transaction && !session->lost)
     mysql_real_query (session->db, "ROLLBACK", 8);
+  if (session->holds_schema && !session->lost)
+    lock_schema (session, false, NULL);
+  session->holds_schema = false;
   session->log_keys = 0;
   forget_transaction (session);
 }
@@ -221,6 +224,8 @@ commit (struct mantis_session *session, struct mantis_error *error)
   if (session->writing)
     session->own_seq = session->seq;
   forget_transaction (session);
+  if (session->holds_schema)
+    lock_schema (session, false, NULL);
   return MANTIS_OK;
 }
 
@@ -318,6 +323,8 @@ static const struct mantis_storage ops = {
     .watch = notice_watch,
     .look = notice_look,
     .limit_rows = limit_rows,
+    .incident = storage_incident,
+    .trouble = storage_trouble,
 };
 
 MANTIS_STORAGE_PLUGIN (mysql, &ops, .summary = "rows in a MariaDB or MySQL database",

@@ -37,8 +37,11 @@ struct mysql {
   unsigned last_code;             /* the library's number of it */
   struct mantis_error waits_for;  /* of the last attach() that met another program's lock */
   int64_t truce, truce_until;     /* microseconds; monotonic: no attach() before that */
-  bool was_attached;
+  atomic_bool was_attached;
   bool warned; /* settings of the database's server have been looked at */
+  char
+      trouble[sizeof ((struct mantis_error *)0)->text]; /* what a person has to mend; "": nothing */
+  int64_t trouble_since;                                /* milliseconds since 1970 */
 };
 
 /* What kind of value a column holds, and how it stands in SQL. */
@@ -75,6 +78,8 @@ struct column_facts {
 struct facts {
   struct column_facts *columns;
   const char *created; /* when the engine made or rebuilt it; NULL: not known */
+  const char
+      *incident; /* why writes may have gone unseen before attach(); NULL: there is no reason */
   bool is_view;
   bool own_trigger;   /* the application has triggers on it */
   bool acts;          /* a change of a row changes others: triggers, actions of foreign keys */
@@ -121,13 +126,16 @@ struct mantis_session {
   struct known_schema *schema; /* newest first */
   struct mantis_buf sql;       /* scratch of the public calls, one at a time */
   bool sees_tables;            /* may ask InnoDB which table is which: TRUNCATE shows there */
-  bool has_meta;               /* __sync_meta is there: its generation is part of the signature */
-  int64_t triggers;            /* hash of all triggers, at the last attach() */
-  int64_t triggers_at;         /* monotonic: when they were last looked at */
-  uint64_t signature;          /* of the database's schema at the last attach() */
-  long long news;              /* those that it has looked for */
-  int64_t checked_at;          /* monotonic: when the signature was last looked at */
+  bool rescued;                /* its triggers were removed, and that was said */
+  bool fails_others;   /* what the account lacks lets our triggers fail the writes of others */
+  bool has_meta;       /* __sync_meta is there: its generation is part of the signature */
+  int64_t triggers;    /* hash of all triggers, at the last attach() */
+  int64_t triggers_at; /* monotonic: when they were last looked at */
+  uint64_t signature;  /* of the database's schema at the last attach() */
+  long long news;      /* those that it has looked for */
+  int64_t checked_at;  /* monotonic: when the signature was last looked at */
   bool attached;
+  bool holds_schema; /* the lock that keeps another attach() out */
   bool in_transaction, writing;
   int64_t connected_at; /* monotonic */
   bool lost;            /* the connection is: begin() makes a new one */
@@ -161,8 +169,9 @@ void note_loss (struct mantis_session *session);
 #define DISTRUSTED                                                                                 \
   "the binary log is on, and who is not trusted may not make triggers (error 1419): SET GLOBAL"    \
   " log_bin_trust_function_creators = 1, there and in its configuration"
-/* MANTIS_INVALID, with the name of each one that is missing. */
+/* MANTIS_INVALID, with the name of each one that is missing, or when the account is gone. */
 enum mantis_status check_privileges (struct mantis_session *session, struct mantis_error *error);
+bool storage_trouble (void *self, struct mantis_buf *text, int64_t *since);
 void add_needed_privileges (struct mantis_buf *text);
 
 /* ---- query.c: SQL and its errors ---- */
@@ -270,12 +279,6 @@ bool same_name (const char *a, const char *b); /* as the engine compares names o
 /* All tables of the database that match PATTERNS, with their facts; order parents first. */
 enum mantis_status describe_tables (struct mantis_session *session, const char *const *patterns,
                                     struct known_schema *schema, struct mantis_error *error);
-/* Of all triggers in the database: slow to ask for. */
-enum mantis_status read_trigger_hash (struct mantis_session *session, int64_t *hash,
-                                      struct mantis_error *error);
-/* SHAPE: the part that has to do with tables and their columns. */
-enum mantis_status read_signature (struct mantis_session *session, uint64_t *signature,
-                                   uint64_t *shape, struct mantis_error *error);
 struct known_table *known_at (const struct known_schema *schema, size_t at);
 size_t find_table (const struct known_schema *schema, const char *name); /* SIZE_MAX: none */
 size_t find_column (const struct mantis_table *table, const char *name);
@@ -305,6 +308,12 @@ enum mantis_status storage_attach (struct mantis_session *session, const char *c
 enum mantis_status storage_create (struct mantis_session *session, const struct mantis_table *table,
                                    struct mantis_error *error);
 enum mantis_status storage_detach (struct mantis_session *session, struct mantis_error *error);
+/* Drop the triggers of the capture, or those whose definer is our account. */
+enum mantis_status drop_capture (struct mantis_session *session, bool own,
+                                 struct mantis_error *error);
+const char *storage_incident (struct mantis_session *session, const struct mantis_table *table);
+enum mantis_status lock_schema (struct mantis_session *session, bool lock,
+                                struct mantis_error *error);
 /* Make the counter, the outbox and the log where they are missing, with room for KEYS key columns. */
 enum mantis_status make_log (struct mantis_session *session, size_t keys,
                              struct mantis_error *error);
@@ -386,6 +395,15 @@ enum mantis_status note_unchecked (struct mantis_session *session,
 enum mantis_status check_foreign (struct mantis_session *session, struct mantis_error *error);
 
 /* ---- notice.c ---- */
+/* Which of InnoDB's own tables tells the ids of tables, and a name as it stands there. */
+const char *inner_tables (const struct mantis_session *session);
+#define FILE_NAME(name) "CAST(CONVERT(" name " USING filename) AS BINARY)"
+/* Of all triggers in the database: slow to ask for. */
+enum mantis_status read_trigger_hash (struct mantis_session *session, int64_t *hash,
+                                      struct mantis_error *error);
+/* SHAPE: the part that has to do with tables and their columns. */
+enum mantis_status read_signature (struct mantis_session *session, uint64_t *signature,
+                                   uint64_t *shape, struct mantis_error *error);
 int notice_watch (void *self, struct mantis_error *error);
 enum mantis_status notice_look (struct mantis_session *session, bool *changed,
                                 struct mantis_error *error);

@@ -8,6 +8,8 @@
 #include "mysql.h"
 
 #include <ctype.h>
+#include <mysqld_error.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -16,6 +18,9 @@
 /* docs/operate.md says what each is for. */
 static const char *const needed[] = {"SELECT", "INSERT", "UPDATE",  "DELETE",    "CREATE",
                                      "ALTER",  "DROP",   "TRIGGER", "REFERENCES"};
+
+/* Without these a trigger of ours fails the write that it is run for. */
+static const char *const used_by_triggers[] = {"SELECT", "INSERT", "TRIGGER"};
 
 /* Who has one of these may make triggers while the binary log is on. */
 static const char *const trusted[] = {"SUPER", "SET_ANY_DEFINER"};
@@ -90,7 +95,7 @@ holds (struct result *grants, const char *database, const char *privilege)
   return false;
 }
 
-/* ---- All of them ---- */
+/* ---- The account ---- */
 
 void
 add_needed_privileges (struct mantis_buf *text)
@@ -129,32 +134,128 @@ is_distrusted (struct mantis_session *session, struct result *grants, bool *dist
   return status;
 }
 
+/* Does the account open no more connections?  Who may not ask is told nothing. */
+static bool
+is_locked (struct mantis_session *session)
+{
+  AUTO_RESULT struct result result = {0};
+
+  return !ask (session, "SHOW CREATE USER CURRENT_USER()", &result, NULL) && next_row (&result) &&
+         result.row[0] && strstr (result.row[0], " ACCOUNT LOCK");
+}
+
+/* ---- What a person has to mend ---- */
+
+static void
+set_trouble (struct mysql *storage, const char *text, bool tell)
+{
+  bool news;
+
+  pthread_mutex_lock (&storage->lock);
+  news = strcmp (storage->trouble, text) != 0;
+  if (news && !*text)
+    mantis_log (MANTIS_INFO, "%s: user %s is as it should be again", storage->name, storage->user);
+  if (news && tell)
+    mantis_log (MANTIS_WARNING, "%s", text);
+  if (news) {
+    snprintf (storage->trouble, sizeof storage->trouble, "%s", text);
+    storage->trouble_since = mantis_now ();
+  }
+  pthread_mutex_unlock (&storage->lock);
+}
+
+bool
+storage_trouble (void *self, struct mantis_buf *text, int64_t *since)
+{
+  struct mysql *storage = self;
+  bool some;
+
+  pthread_mutex_lock (&storage->lock);
+  some = *storage->trouble;
+  mantis_buf_text (text, storage->trouble);
+  *since = storage->trouble_since;
+  pthread_mutex_unlock (&storage->lock);
+  return some;
+}
+
+/* ---- All of them ---- */
+
+static enum mantis_status
+account_gone (struct mantis_session *session, const char *grantee, struct mantis_error *error)
+{
+  AUTO_BUF struct mantis_buf list = MANTIS_BUF_INIT;
+
+  add_needed_privileges (&list);
+  session->fails_others = true;
+  return mantis_fail (
+      error, MANTIS_INVALID,
+      "%s: user %s was dropped: triggers of its own fail every write of others (error"
+      " 1449): CREATE USER it again and GRANT %s ON `%s`.* TO it",
+      session->storage->name, grantee, list.bytes ? list.bytes : "", session->storage->database);
+}
+
+static enum mantis_status
+account_lacks (struct mantis_session *session, struct result *grants, bool distrusted,
+               const char *grantee, struct mantis_error *error)
+{
+  AUTO_BUF struct mantis_buf missing = MANTIS_BUF_INIT;
+  const struct mysql *storage = session->storage;
+
+  for (size_t i = 0; i < COUNT_OF (needed); i++)
+    if (!holds (grants, storage->database, needed[i]))
+      mantis_buf_printf (&missing, "%s%s", missing.length ? ", " : "", needed[i]);
+  for (size_t i = 0; i < COUNT_OF (used_by_triggers); i++)
+    session->fails_others |= !holds (grants, storage->database, used_by_triggers[i]);
+  if (!missing.length && !distrusted)
+    return MANTIS_OK;
+  if (missing.length)
+    mantis_buf_printf (&missing, " ON `%s`.* TO %s%s", storage->database, grantee,
+                       distrusted ? "; " : "");
+  return mantis_fail (error, MANTIS_INVALID, "%s: user %s lacks privileges: %s%s%s", storage->name,
+                      storage->user, missing.length ? "GRANT " : "",
+                      missing.length ? missing.bytes : "", distrusted ? DISTRUSTED : "");
+}
+
+static enum mantis_status
+look_at_account (struct mantis_session *session, const char *grantee, struct mantis_error *error)
+{
+  AUTO_RESULT struct result grants = {0};
+  bool distrusted;
+  enum mantis_status status = ask (session, "SHOW GRANTS", &grants, error);
+
+  if (status && last_code (session) == ER_NONEXISTING_GRANT)
+    return account_gone (session, grantee, error);
+  if (status || (status = is_distrusted (session, &grants, &distrusted, error)))
+    return status;
+  session->sees_tables = holds (&grants, NULL, "PROCESS");
+  warn_of_missing_process (session, grantee);
+  return account_lacks (session, &grants, distrusted, grantee, error);
+}
+
 enum mantis_status
 check_privileges (struct mantis_session *session, struct mantis_error *error)
 {
-  AUTO_RESULT struct result grants = {0}, who = {0};
-  AUTO_BUF struct mantis_buf missing = MANTIS_BUF_INIT;
-  const struct mysql *storage = session->storage;
-  const char *grantee, *between;
-  bool distrusted;
+  AUTO_RESULT struct result who = {0};
+  struct mantis_error own = {.status = MANTIS_OK};
+  struct mysql *storage = session->storage;
+  const char *grantee;
   enum mantis_status status = ask (
       session, "SELECT concat('''', replace(CURRENT_USER(), '@', '''@'''), '''')", &who, error);
 
-  if (status || (status = ask (session, "SHOW GRANTS", &grants, error)) ||
-      (status = is_distrusted (session, &grants, &distrusted, error)))
+  if (status)
     return status;
+  session->fails_others = false;
   grantee = next_row (&who) && who.row[0] ? who.row[0] : "it";
-  for (size_t i = 0; i < COUNT_OF (needed); i++)
-    if (!holds (&grants, storage->database, needed[i]))
-      mantis_buf_printf (&missing, "%s%s", missing.length ? ", " : "", needed[i]);
-  session->sees_tables = holds (&grants, NULL, "PROCESS");
-  warn_of_missing_process (session, grantee);
-  if (!missing.length && !distrusted)
-    return MANTIS_OK;
-  between = missing.length && distrusted ? "; " : "";
-  if (missing.length)
-    mantis_buf_printf (&missing, " ON `%s`.* TO %s", storage->database, grantee);
-  return mantis_fail (error, MANTIS_INVALID, "%s: user %s lacks privileges: %s%s%s%s",
-                      storage->name, storage->user, missing.length ? "GRANT " : "",
-                      missing.length ? missing.bytes : "", between, distrusted ? DISTRUSTED : "");
+  status = look_at_account (session, grantee, &own);
+  if (!status && is_locked (session))
+    snprintf (own.text, sizeof own.text,
+              "%s: the account %s is locked: a connection that is lost cannot be made again: ALTER"
+              " USER %s ACCOUNT UNLOCK",
+              storage->name, grantee, grantee);
+  if (!status || status == MANTIS_INVALID)
+    set_trouble (storage, own.text,
+                 storage->was_attached && *own.text); /* at the start it is the caller's to tell */
+  if (status && error)
+    *error = own;
+  return status;
 }

@@ -242,10 +242,10 @@ drop (struct attaching *a, const char *kind, const char *name)
   return run (a->session, sql.failed ? NULL : sql.bytes, a->error);
 }
 
-/* Make the triggers of TABLE that are not as they should be.  *LOST: there were some. */
+/* Make the triggers of TABLE that are not as they should be.  *HARM: why writes may have gone unseen. */
 static enum mantis_status
 put_triggers (struct attaching *a, const struct mantis_table *table, const struct facts *facts,
-              bool *lost)
+              const char **harm)
 {
   struct trigger triggers[MOST_TRIGGERS];
   size_t count;
@@ -258,7 +258,8 @@ put_triggers (struct attaching *a, const struct mantis_table *table, const struc
       standing->wanted = true;
       continue;
     }
-    *lost = true;
+    *harm = standing ? "a trigger of the capture was altered, or the table was"
+                     : "a trigger of the capture was dropped, or the table was rebuilt";
     if (standing)
       status = drop (a, "TRIGGER", triggers[i].name);
     if (!status)
@@ -323,15 +324,28 @@ warn_of_shared_numbers (struct attaching *a, const struct mantis_table *table,
         table->name);
 }
 
+/* Why writes to a table that is watched again may have gone unseen; NULL: they cannot.  LOST: of the triggers. */
+static const char *
+harm_of (const struct remembered *old, const struct facts *facts, const char *lost)
+{
+  if (lost)
+    return lost;
+  if (strcmp (old->state, "watched") != 0)
+    return "it was left out by the configuration for a while";
+  if (old->root != facts->root && strcmp (old->sql, facts->sql) != 0)
+    return "the table was rebuilt";
+  return NULL;
+}
+
 static enum mantis_status
 watch_table (struct attaching *a, size_t at)
 {
   struct mantis_table *table = (struct mantis_table *)a->schema->attached[at].table;
-  const struct facts *facts = &a->schema->facts[at];
+  struct facts *facts = &a->schema->facts[at];
   struct remembered *old = recall (a, table->name);
   enum mantis_watch watch = old ? MANTIS_WATCHED : MANTIS_NEW;
   const char *key = key_text (a, table);
-  bool lost = false, rebuilt;
+  const char *lost = NULL;
   enum mantis_status status = MANTIS_OK;
 
   if (!key)
@@ -339,14 +353,17 @@ watch_table (struct attaching *a, size_t at)
   if (old && (strcmp (old->key, key) != 0 || was_renamed (a, old->id, table->name))) {
     if ((status = set_state (a, old, "gone")))
       return status;
+    facts->incident = strcmp (old->key, key) != 0
+                          ? "its primary key was altered"
+                          : "the triggers of the capture went to another table: this one was put in"
+                            " its place";
     old = NULL; /* entries under its id speak of other keys, or of another table */
     watch = MANTIS_REWATCHED;
   }
   table->id = old ? old->id : ++a->newest_id;
   if ((status = put_triggers (a, table, facts, &lost)))
     return status;
-  rebuilt = old && old->root != facts->root && strcmp (old->sql, facts->sql) != 0;
-  if (old && (lost || rebuilt || strcmp (old->state, "watched") != 0))
+  if (old && (facts->incident = harm_of (old, facts, lost)))
     watch = MANTIS_REWATCHED;
   a->schema->attached[at].watch = watch;
   if (watch == MANTIS_NEW)
@@ -507,4 +524,12 @@ storage_attach (struct mantis_session *session, const char *const *patterns,
   session->attached = session->attached_now = true;
   *schema = &a.schema->shown;
   return MANTIS_OK;
+}
+
+const char *
+storage_incident (struct mantis_session *session, const struct mantis_table *table)
+{
+  const struct facts *facts = table_facts (session, table);
+
+  return facts ? facts->incident : NULL;
 }

@@ -351,6 +351,7 @@ static const struct mantis_storage ops = {
     .log_spare = log_spare,
     .log_drop = log_drop,
     .limit_rows = limit_rows,
+    .incident = storage_incident,
 };
 
 MANTIS_STORAGE_PLUGIN (sqlite, &ops, .summary = "rows in an SQLite file",

@@ -36,6 +36,8 @@ struct facts {
   bool own_trigger; /* the application has triggers on it */
   bool feeds; /* client: these write only to what is not synced, and run when rows are applied */
   bool rowid_alias; /* INTEGER PRIMARY KEY */
+  const char
+      *incident; /* why writes may have gone unseen before attach(); NULL: there is no reason */
 };
 
 /* One result of attach(). */
@@ -179,6 +181,7 @@ enum mantis_status capture_triggers (struct mantis_session *session,
                                      struct mantis_error *error);
 
 /* ---- attach.c, create.c ---- */
+const char *storage_incident (struct mantis_session *session, const struct mantis_table *table);
 enum mantis_status storage_attach (struct mantis_session *session, const char *const *patterns,
                                    const struct mantis_schema **schema, struct mantis_error *error);
 enum mantis_status storage_create (struct mantis_session *session, const struct mantis_table *table,
