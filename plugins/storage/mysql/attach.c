@@ -628,6 +628,7 @@ storage_attach (struct mantis_session *session, const char *const *patterns,
   if (status || (status = lock_again (session, error)) || (status = write_down (&a, shape)))
     return status;
   session->attached = true;
+  session->rescued = false;
   session->checked_at = mantis_monotonic ();
   *schema = &made->shown;
   return MANTIS_OK;

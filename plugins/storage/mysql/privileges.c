@@ -153,8 +153,10 @@ set_trouble (struct mysql *storage, const char *text, bool tell)
 
   pthread_mutex_lock (&storage->lock);
   news = strcmp (storage->trouble, text) != 0;
-  if (news && !*text)
+  if (news && !*text) {
     mantis_log (MANTIS_INFO, "%s: user %s is as it should be again", storage->name, storage->user);
+    storage->pause = storage->not_before = 0; /* who could not connect because of that may now */
+  }
   if (news && tell)
     mantis_log (MANTIS_WARNING, "%s", text);
   if (news) {
