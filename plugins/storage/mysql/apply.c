@@ -302,7 +302,7 @@ try_lot (struct applying *a, const struct lot *lot)
   const struct mantis_change **logged =
       mantis_arena_alloc (a->scratch, lot->count * sizeof *logged);
   int64_t seq = session->seq;
-  size_t made;
+  size_t unchecked = session->unchecked_count, made;
   enum mantis_status status;
 
   if (!logged)
@@ -318,6 +318,7 @@ try_lot (struct applying *a, const struct lot *lot)
   if (status == MANTIS_REFUSED) {
     struct mantis_error refusal = *a->error;
     session->seq = seq;
+    session->unchecked_count = unchecked;
     if ((status = run (session, "ROLLBACK TO SAVEPOINT lot", a->error)))
       return status;
     *a->error = refusal;

@@ -236,8 +236,10 @@ savepoint (struct mantis_session *session, struct mantis_error *error)
 
   if (!status && session->savepoints == MOST_SAVEPOINTS)
     return mantis_fail (error, MANTIS_FAILED, "mysql: too many savepoints");
-  if (!status && !(status = runf (session, error, "SAVEPOINT m%d", session->savepoints + 1)))
+  if (!status && !(status = runf (session, error, "SAVEPOINT m%d", session->savepoints + 1))) {
+    session->uncheckeds[session->savepoints] = session->unchecked_count;
     session->seqs[session->savepoints++] = session->seq;
+  }
   return status;
 }
 
@@ -256,8 +258,10 @@ rollback_to (struct mantis_session *session, struct mantis_error *error)
 
   if (!status)
     status = runf (session, error, "ROLLBACK TO SAVEPOINT m%d", session->savepoints);
-  if (!status)
+  if (!status) {
     session->seq = session->seqs[session->savepoints - 1];
+    session->unchecked_count = session->uncheckeds[session->savepoints - 1];
+  }
   return status;
 }
 

@@ -148,6 +148,7 @@ struct mantis_session {
   int64_t seq;        /* newest number: that of the snapshot, or the one given last */
   int64_t stored_seq; /* the same as __sync_counter has it */
   int64_t seqs[MOST_SAVEPOINTS];
+  size_t uncheckeds[MOST_SAVEPOINTS]; /* as many rows were unchecked then */
   int savepoints;
   struct set written;          /* keys that this transaction has written */
   struct mantis_arena *memory; /* of this transaction */
