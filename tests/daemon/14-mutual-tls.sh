@@ -10,6 +10,7 @@ authority other
 certificate office ca IP:127.0.0.1
 client_certificate tablet devices tablet-7
 client_certificate stranger other tablet-7
+signed gone "/CN=tablet-7" devices -1 "extendedKeyUsage=clientAuth"
 signed nameless "/O=Acme" devices 30 "extendedKeyUsage=clientAuth"
 signed service "/CN=tablet-7" devices 30 "extendedKeyUsage=serverAuth"
 export STATE_DIRECTORY=$work/state
@@ -93,6 +94,7 @@ token curl > curl.token
 grep -q 'refuses us: .*alert certificate required.*see client_certificate_file' plain.log || fail "$(cat plain.log)"
 has_message office 'no TLS with 127.0.0.1: peer did not return a certificate' || fail "$(tail office.log)"
 [ "$(as nameless)" = 401 ] && grep -q 'a request needs' said || fail "a certificate without a name: $(cat said)"
+[ "$(as gone)" = 000 ] && grep -q 'alert certificate expired' said || fail "$(cat said)"
 [ "$(as tablet)" = 200 ] || fail "$(cat said)"
 [ "$(as tablet -H 'Authorization: Bearer nonsense')" = 200 ] || fail "the certificate does not come first: $(cat said)"
 

@@ -50,6 +50,8 @@ sync "\"ca_file\": \"ca.crt\", \"pin_sha256\": [\"$spare\", \"sha256//$office\"]
 sql tablet "INSERT INTO note VALUES ('b', 'for the office alone')"
 refused 'the public key of 127.0.0.1' "\"ca_file\": \"ca.crt\", \"pin_sha256\": \"$spare\""
 refused 'unable to get local issuer certificate' "\"ca_file\": \"other.crt\", \"pin_sha256\": \"$office\""
+refused 'cannot read the certificates for 127.0.0.1' '"ca_file": "nowhere.crt"'
+refused 'without client_certificate_file' '"ca_file": "ca.crt", "client_key_file": "office.key"'
 refused 'is not the SHA-256 of a public key in base64' "\"ca_file\": \"ca.crt\", \"pin_sha256\": \"$(echo "$office" | cut -c1-43)\""
 refused 'need a server_url with https://' "\"pin_sha256\": \"$office\"" --server "http://127.0.0.1:$port"
 [ -z "$(sql office "SELECT 1 FROM note WHERE id = 'b'")" ] || fail "it was sent"

@@ -12,7 +12,7 @@ echo "127.0.0.1 localhost api.mantis.io" > hosts
 mount --bind hosts /etc/hosts || skip "no file can be put in the place of /etc/hosts"
 authority ca
 authority other
-certificate office ca DNS:api.mantis.io
+certificate office ca DNS:api.mantis.io,IP:127.0.0.3,IP:::1
 cat > office.json << END
 {"mode": "server", "storage": {"plugin": "sqlite", "path": "office.db"},
  "listen": [{"transport": "rest", "address": ":443", "tls": {"certificate_file": "office.crt", "key_file": "office.key"}}],
@@ -77,8 +77,21 @@ fetched by-ca-file
 ! sync elsewhere -- --server https://localhost || fail "localhost is not on the certificate"
 grep -q 'it is for another name' once.log || fail "$(cat once.log)"
 
-# What is sent before all that, as another server sees it.
+# Addresses stand on it as such; not this one.
+sed -i 's/"ca_file"/"server_url": "https:\/\/127.0.0.3", "ca_file"/; /api.mantis.io/d' example.json
+sync by-address -- || fail "127.0.0.3: $(cat once.log)"
+! sync by-other-address -- --server https://127.0.0.4 || fail "127.0.0.4 is not on the certificate"
+grep -q 'it is for another name' once.log || fail "$(cat once.log)"
 stop_mantisd office
+if ip -6 addr show dev lo | grep -q '::1/128'; then
+  sed -i 's/":443"/"[::]:443"/' office.json
+  launch office --config office.json
+  wait_for_message office ready
+  sync by-v6 -- --server 'https://[::1]' || fail "[::1]: $(cat once.log)"
+  stop_mantisd office
+fi
+
+# What is sent before all that, as another server sees it.
 cat > look.py << 'END'
 import socket, ssl
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -92,7 +105,7 @@ print("protocol", connection.selected_alpn_protocol(), connection.version(), flu
 END
 python3 look.py > look.log &
 wait_for "a server that looks" grep -q ready look.log
-sync seen -- || true
+sync seen -- --server https://api.mantis.io || true
 wait_for "a look" grep -q protocol look.log
 [ "$(grep -v ready look.log)" = "name api.mantis.io
 protocol http/1.1 TLSv1.3" ] || fail "$(cat look.log)"
