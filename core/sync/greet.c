@@ -10,6 +10,7 @@
 #include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum { PROTOCOL = 1 };
 
@@ -420,25 +421,154 @@ explain_pause (struct table_state *state, const struct mantis_table *theirs)
   state->changed = true;
 }
 
-static enum mantis_status
-take_table (struct client *client, const json_t *json, struct mantis_arena *arena,
-            struct mantis_error *error)
-{
-  const struct mantis_table *theirs;
-  struct table_state *state;
-  enum mantis_status status = table_decode (json, arena, &theirs, error);
+/* The tables of an answer. */
+struct offered {
+  const struct mantis_table **tables;
+  size_t count;
+};
 
+static const struct mantis_table *
+offered_named (const struct offered *offered, const char *name)
+{
+  for (size_t i = 0; i < offered->count; i++)
+    if (strcmp (offered->tables[i]->name, name) == 0)
+      return offered->tables[i];
+  return NULL;
+}
+
+static bool
+has_name (const char *const *names, size_t count, const char *name)
+{
+  for (size_t i = 0; i < count; i++)
+    if (strcasecmp (names[i], name) == 0)
+      return true;
+  return false;
+}
+
+/* Is what KEY refers to unique in PARENT? */
+static bool
+is_unique (const struct mantis_table *parent, const struct mantis_foreign_key *key)
+{
+  size_t found = 0;
+
+  for (size_t i = 0; i < parent->key_count; i++)
+    found += has_name (key->parents, key->count, parent->columns[parent->key[i]].name);
+  if (found == key->count && parent->key_count == key->count)
+    return true;
+  for (size_t u = 0; u < parent->unique_count; u++) {
+    const struct mantis_unique *unique = &parent->uniques[u];
+    found = 0;
+    for (size_t i = 0; i < unique->count; i++)
+      found += has_name (key->parents, key->count, unique->columns[i]);
+    if (found == key->count && unique->count == key->count)
+      return true;
+  }
+  return false;
+}
+
+static const struct mantis_table *
+table_here (const struct client *client, const char *name)
+{
+  const struct mantis_attached *attached = store_table (client->store, name);
+
+  return attached ? attached->table : NULL;
+}
+
+/* Why a table here would let nobody write who looks at foreign keys, if it had KEY; NULL: it would not. */
+static const char *
+foreign_obstacle (const struct client *client, const struct offered *offered,
+                  const struct mantis_foreign_key *key)
+{
+  const struct mantis_table *parent = offered_named (offered, key->parent);
+
+  if (!parent || !is_wanted (client, parent->name))
+    parent = table_here (client, key->parent);
+  if (!parent)
+    return "which is not synced";
+  return key->parents && !is_unique (parent, key) ? "where what it refers to is not unique" : NULL;
+}
+
+/* THEIRS without the foreign keys that cannot be here; NULL: no memory. */
+static const struct mantis_table *
+without_obstacles (const struct client *client, const struct offered *offered,
+                   const struct mantis_table *theirs, struct mantis_arena *arena)
+{
+  struct mantis_table *table = mantis_arena_alloc (arena, sizeof *table);
+  struct mantis_foreign_key *keys = arena_array (arena, theirs->foreign_key_count, sizeof *keys);
+
+  if (!table || !keys)
+    return NULL;
+  *table = *theirs;
+  table->foreign_keys = keys;
+  table->foreign_key_count = 0;
+  for (size_t i = 0; i < theirs->foreign_key_count; i++) {
+    const char *why = foreign_obstacle (client, offered, &theirs->foreign_keys[i]);
+    if (!why)
+      keys[table->foreign_key_count++] = theirs->foreign_keys[i];
+    else
+      mantis_log (MANTIS_WARNING, "table \"%s\": made without its foreign key to \"%s\", %s",
+                  theirs->name, theirs->foreign_keys[i].parent, why);
+  }
+  return table;
+}
+
+/* One that cannot be made stops no other. */
+static enum mantis_status
+make_table (struct client *client, const struct mantis_table *table, struct mantis_error *error)
+{
+  enum mantis_status status = client->store->ops->create (client->store->session, table, error);
+
+  if (status == MANTIS_INVALID) {
+    mantis_log (MANTIS_WARNING,
+                "table \"%s\" is not synced: it cannot be made as the server has it: %s",
+                table->name, error->text);
+    return MANTIS_OK;
+  }
   if (status != MANTIS_OK)
-    return status;
-  state = phase_named (&client->phases, theirs->name);
+    return mantis_fail_in (error, "cannot create table \"%s\" as the server has it", table->name);
+  mantis_log (MANTIS_INFO, "table \"%s\": made as the server has it", table->name);
+  client->greeted = false; /* hello again, with it */
+  return MANTIS_OK;
+}
+
+static enum mantis_status
+take_table (struct client *client, const struct offered *offered, const struct mantis_table *theirs,
+            struct mantis_arena *arena, struct mantis_error *error)
+{
+  struct table_state *state = phase_named (&client->phases, theirs->name);
+  const struct mantis_table *table;
+
   if (state && state->paused && !state->missing)
     explain_pause (state, theirs);
   if (state || store_table (client->store, theirs->name) || !is_wanted (client, theirs->name))
     return MANTIS_OK;
-  if ((status = client->store->ops->create (client->store->session, theirs, error)) != MANTIS_OK)
-    return mantis_fail_in (error, "cannot create table \"%s\" as the server has it", theirs->name);
-  mantis_log (MANTIS_INFO, "table \"%s\": made as the server has it", theirs->name);
-  client->greeted = false; /* hello again, with it */
+  if (!(table = without_obstacles (client, offered, theirs, arena)))
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  return make_table (client, table, error);
+}
+
+static enum mantis_status
+decode_offered (const json_t *array, struct mantis_arena *arena, struct offered *offered,
+                struct mantis_error *error)
+{
+  enum mantis_status status;
+  const json_t *json;
+  size_t i;
+
+  offered->tables = arena_array (arena, json_array_size (array), sizeof *offered->tables);
+  if (!offered->tables)
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  json_array_foreach (array, i, json)
+  {
+    status = table_decode (json, arena, &offered->tables[offered->count], error);
+    if (status == MANTIS_OK)
+      offered->count++;
+    else if (status == MANTIS_INVALID)
+      mantis_log (MANTIS_WARNING, "table \"%s\" is not synced: %s",
+                  json_get_text (json, "table", "", &status, NULL), error->text);
+    else
+      return status;
+  }
   return MANTIS_OK;
 }
 
@@ -446,13 +576,15 @@ enum mantis_status
 schema_answer (struct client *client, json_t *answer, struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
-  enum mantis_status status = arena ? client_begin (client, MANTIS_WRITE, error)
-                                    : mantis_fail (error, MANTIS_FAILED, "out of memory");
-  const json_t *table;
-  size_t i;
+  struct offered offered = {0};
+  enum mantis_status status =
+      arena ? decode_offered (json_object_get (answer, "tables"), arena, &offered, error)
+            : mantis_fail (error, MANTIS_FAILED, "out of memory");
 
-  json_array_foreach (json_object_get (answer, "tables"), i, table) if (status == MANTIS_OK)
-      status = take_table (client, table, arena, error);
+  if (status != MANTIS_OK || (status = client_begin (client, MANTIS_WRITE, error)) != MANTIS_OK)
+    return status;
+  for (size_t i = 0; i < offered.count && status == MANTIS_OK; i++)
+    status = take_table (client, &offered, offered.tables[i], arena, error);
   if (status == MANTIS_OK)
     status = phases_save (&client->phases, client->store, error);
   if ((status = client_end (client, status, error)) != MANTIS_OK)

@@ -24,15 +24,25 @@ encode_names (struct mantis_buf *buf, const char *const *names, size_t count)
   mantis_buf_char (buf, ']');
 }
 
+/* Other than json_add_text(), also an empty one: there is something that SQLite has no words for. */
+static void
+encode_expression (struct mantis_buf *buf, const char *name, const char *text)
+{
+  if (!text)
+    return;
+  mantis_buf_printf (buf, ",\"%s\":", name);
+  mantis_buf_json (buf, text, strlen (text));
+}
+
 static void
 encode_column (struct mantis_buf *buf, const struct mantis_column *column)
 {
   mantis_buf_text (buf, "{\"name\":");
   mantis_buf_json (buf, column->name, strlen (column->name));
   json_add_text (buf, "type", column->declared);
-  json_add_text (buf, "default", column->default_value);
+  encode_expression (buf, "default", column->default_value);
   json_add_text (buf, "collation", column->collation);
-  json_add_text (buf, "generated", column->generated);
+  encode_expression (buf, "generated", column->generated);
   if (column->key_position)
     mantis_buf_printf (buf, ",\"key\":%u", column->key_position);
   mantis_buf_text (buf, column->not_null ? ",\"not_null\":true" : "");
@@ -52,6 +62,16 @@ encode_foreign_key (struct mantis_buf *buf, const struct mantis_foreign_key *key
   json_add_text (buf, "on_delete", key->on_delete);
   json_add_text (buf, "on_update", key->on_update);
   mantis_buf_char (buf, '}');
+}
+
+/* Those that a peer can make: without what forbids less than its columns say. */
+static size_t
+exact_uniques (const struct mantis_table *table)
+{
+  size_t loose =
+      table->size > offsetof (struct mantis_table, loose_uniques) ? table->loose_uniques : 0;
+
+  return table->unique_count - loose;
 }
 
 void
@@ -74,7 +94,7 @@ table_encode (struct mantis_buf *buf, const struct mantis_table *table)
     encode_foreign_key (buf, &table->foreign_keys[i]);
   }
   mantis_buf_text (buf, "],\"uniques\":[");
-  for (size_t i = 0; i < table->unique_count; i++) {
+  for (size_t i = 0; i < exact_uniques (table); i++) {
     mantis_buf_text (buf, i ? "," : "");
     encode_names (buf, table->uniques[i].columns, table->uniques[i].count);
   }

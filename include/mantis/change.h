@@ -56,9 +56,9 @@ enum mantis_class { /* SQLite's affinities (https://sqlite.org/datatype3.html, s
 struct mantis_column {
   const char *name;
   const char *declared;      /* declared type, "" for none */
-  const char *default_value; /* SQL expression, NULL for none */
+  const char *default_value; /* SQL expression, NULL for none; "": one that SQLite has no words for */
   const char *collation;     /* NULL: the engine's binary order */
-  const char *generated;     /* SQL expression of a generated column, NULL for an ordinary one */
+  const char *generated;     /* SQL expression of a generated column, "" too; NULL for an ordinary one */
   uint32_t type_class;       /* enum mantis_class */
   uint32_t key_position;     /* 1 is the first column of the primary key, 0 is not part of it */
   bool not_null;
@@ -98,6 +98,8 @@ struct mantis_table {
   bool autoincrement;
   bool plain; /* nothing but the row changes when a row does: no trigger of the application's, no
                  foreign key action from or to it, no generated column */
+  size_t loose_uniques; /* so many of UNIQUES, the last ones, forbid less than their columns say: they have a
+                           condition, or an expression beside these columns */
 };
 
 /* The fingerprint that TABLE has to have, in ARENA: any storage gives the same for the same.  FNV-1a, 64 bits, over each

@@ -48,7 +48,7 @@ START_TEST (all_of_a_table_comes_back)
        .stored = true,
        .type_class = MANTIS_CLASS_REAL},
       {.name = "price", .declared = "DECIMAL(10,2)", .type_class = MANTIS_CLASS_NUMERIC},
-      {.name = "any", .declared = "", .type_class = MANTIS_CLASS_ANY}};
+      {.name = "any", .declared = "", .default_value = "", .type_class = MANTIS_CLASS_ANY}};
   static const uint32_t key[] = {1, 0};
   static const char *const child[] = {"price", "any"}, *const parent[] = {"p", "a"},
                            *const one[] = {"any"};
@@ -61,7 +61,8 @@ START_TEST (all_of_a_table_comes_back)
        .on_update = "SET NULL"},
       {.parent = "self", .columns = one, .count = 1}};
   static const struct mantis_unique uniques[] = {{.columns = child, .count = 2},
-                                                 {.columns = one, .count = 1}};
+                                                 {.columns = one, .count = 1},
+                                                 {.columns = parent, .count = 1}};
   static const struct mantis_table table = {.size = sizeof table,
                                             .name = "a \"table\"",
                                             .columns = columns,
@@ -71,7 +72,8 @@ START_TEST (all_of_a_table_comes_back)
                                             .foreign_keys = foreign,
                                             .foreign_key_count = 2,
                                             .uniques = uniques,
-                                            .unique_count = 2,
+                                            .unique_count = 3,
+                                            .loose_uniques = 1, /* it stays here */
                                             .fingerprint = "f1",
                                             .without_rowid = true,
                                             .strict = true};
@@ -101,6 +103,7 @@ START_TEST (all_of_a_table_comes_back)
   ck_assert_str_eq (back->foreign_keys[0].on_delete, "CASCADE");
   ck_assert_ptr_null (back->foreign_keys[1].parents);
   ck_assert_uint_eq (back->unique_count, 2);
+  ck_assert_str_eq (back->columns[4].default_value, ""); /* there is one without words */
   ck_assert_str_eq (back->uniques[0].columns[0], "price");
   mantis_buf_clear (&buf);
   table_encode (&buf, back);

@@ -99,6 +99,61 @@ START_TEST (generated_columns) /* V25 */
 }
 END_TEST
 
+/* A peer that made them from their columns would forbid rows that are allowed here. */
+START_TEST (uniques_that_forbid_less_come_last)
+{
+  const struct mantis_table *table;
+
+  WRITES ("CREATE TABLE t (id INTEGER PRIMARY KEY, a, b UNIQUE, c);"
+          "CREATE UNIQUE INDEX a1 ON t (a) WHERE c = 1; CREATE UNIQUE INDEX a2 ON t (a, lower(b));"
+          "CREATE UNIQUE INDEX z ON t (c, a); CREATE UNIQUE INDEX a3 ON t (upper(c))");
+  attach (MANTIS_SERVER);
+  table = find ("t")->table;
+  ck_assert_uint_eq (table->unique_count, 4);
+  ck_assert_uint_eq (table->loose_uniques, 2);
+  ck_assert_str_eq (table->uniques[0].columns[0], "b");
+  ck_assert_uint_eq (table->uniques[1].count, 2);
+  ck_assert_str_eq (table->uniques[2].columns[0], "a");
+}
+END_TEST
+
+/* Others stand where a column is not made, for want of words for it. */
+START_TEST (what_names_a_column_that_is_not_made)
+{
+  static const char *const gone[] = {"g"}, *const kept[] = {"a"}, *const parents[] = {"id"};
+  static const struct mantis_column columns[] = {
+      {.name = "id", .declared = "INT", .key_position = 1, .not_null = true},
+      {.name = "a", .declared = "INT", .default_value = ""},
+      {.name = "g", .declared = "INT", .generated = ""}};
+  static const uint32_t key[] = {0};
+  static const struct mantis_unique uniques[] = {{gone, 1}, {kept, 1}};
+  static const struct mantis_foreign_key foreign[] = {
+      {.parent = "t", .columns = gone, .parents = parents, .count = 1},
+      {.parent = "t", .columns = kept, .parents = parents, .count = 1}};
+  static const struct mantis_table table = {.size = sizeof table,
+                                            .name = "made",
+                                            .columns = columns,
+                                            .column_count = 3,
+                                            .key = key,
+                                            .key_count = 1,
+                                            .uniques = uniques,
+                                            .unique_count = 2,
+                                            .foreign_keys = foreign,
+                                            .foreign_key_count = 2};
+
+  WRITES ("CREATE TABLE t (id INTEGER PRIMARY KEY)");
+  attach (MANTIS_CLIENT);
+  OK (storage->begin (session, MANTIS_WRITE, &error));
+  OK (storage->create (session, &table, &error));
+  OK (storage->commit (session, &error));
+  attach (MANTIS_CLIENT);
+  ck_assert_uint_eq (find ("made")->table->column_count, 2);
+  ck_assert_ptr_null (find ("made")->table->columns[1].default_value);
+  ck_assert_uint_eq (find ("made")->table->unique_count, 1);
+  ck_assert_uint_eq (find ("made")->table->foreign_key_count, 1);
+}
+END_TEST
+
 START_TEST (strict_tables_and_tables_without_rowid) /* C16, K21, V14 */
 {
   WRITES ("CREATE TABLE s (id INT PRIMARY KEY, a ANY, r REAL) STRICT;"
@@ -376,6 +431,8 @@ main (void)
   tcase_add_checked_fixture (cases, set_up_rows, tear_down_rows);
   tcase_set_timeout (cases, 60);
   tcase_add_test (cases, generated_columns);
+  tcase_add_test (cases, uniques_that_forbid_less_come_last);
+  tcase_add_test (cases, what_names_a_column_that_is_not_made);
   tcase_add_test (cases, strict_tables_and_tables_without_rowid);
   tcase_add_test (cases, a_table_that_replaces_by_itself);
   tcase_add_test (cases, children_stay_when_a_parent_is_updated);

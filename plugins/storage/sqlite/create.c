@@ -54,7 +54,7 @@ add_default (struct mantis_buf *sql, const struct mantis_table *table,
 {
   if (!column->default_value)
     return;
-  if (harmless_expression (column->default_value, NULL))
+  if (*column->default_value && harmless_expression (column->default_value, NULL))
     mantis_buf_printf (sql, " DEFAULT (%s)", column->default_value);
   else
     mantis_log (MANTIS_WARNING,
@@ -89,16 +89,22 @@ add_column (struct mantis_buf *sql, const struct mantis_table *table, size_t at,
 
 /* A generated column that cannot be taken over is not made at all: its values do not travel. */
 static bool
-is_taken (const struct mantis_table *table, size_t at)
+is_taken (const struct mantis_table *table, const struct mantis_column *column)
 {
-  const struct mantis_column *column = &table->columns[at];
+  return !column->generated ||
+         (*column->generated && harmless_expression (column->generated, table));
+}
 
-  if (!column->generated || (*column->generated && harmless_expression (column->generated, table)))
-    return true;
-  mantis_log (MANTIS_WARNING,
-              "table %s: made without the generated column %s, which is not a plain expression",
-              table->name, column->name);
-  return false;
+/* What names a column that is not made is not made either. */
+static bool
+are_taken (const struct mantis_table *table, const char *const *names, size_t count)
+{
+  for (size_t i = 0; i < table->column_count; i++)
+    for (size_t n = 0; n < count; n++)
+      if (sqlite3_stricmp (table->columns[i].name, names[n]) == 0 &&
+          !is_taken (table, &table->columns[i]))
+        return false;
+  return true;
 }
 
 /* ---- Constraints ---- */
@@ -150,19 +156,24 @@ add_table (struct mantis_buf *sql, const struct mantis_table *table, struct mant
   add_name (sql, table->name);
   mantis_buf_text (sql, " (");
   for (size_t i = 0; i < table->column_count && !status; i++)
-    if (is_taken (table, i)) {
+    if (is_taken (table, &table->columns[i])) {
       mantis_buf_text (sql, between);
       status = add_column (sql, table, i, error);
       between = ", ";
-    }
+    } else
+      mantis_log (MANTIS_WARNING,
+                  "table %s: made without the generated column %s, which is not a plain expression",
+                  table->name, table->columns[i].name);
   if (!single_integer_key (table))
     add_primary_key (sql, table);
-  for (size_t i = 0; i < table->unique_count; i++) {
-    mantis_buf_text (sql, ", UNIQUE");
-    add_names (sql, table->uniques[i].columns, table->uniques[i].count);
-  }
+  for (size_t i = 0; i < table->unique_count; i++)
+    if (are_taken (table, table->uniques[i].columns, table->uniques[i].count)) {
+      mantis_buf_text (sql, ", UNIQUE");
+      add_names (sql, table->uniques[i].columns, table->uniques[i].count);
+    }
   for (size_t i = 0; i < table->foreign_key_count; i++)
-    add_foreign_key (sql, &table->foreign_keys[i]);
+    if (are_taken (table, table->foreign_keys[i].columns, table->foreign_keys[i].count))
+      add_foreign_key (sql, &table->foreign_keys[i]);
   mantis_buf_printf (sql, ")%s%s%s", table->without_rowid ? " WITHOUT ROWID" : "",
                      table->without_rowid && table->strict ? "," : "",
                      table->strict ? " STRICT" : "");

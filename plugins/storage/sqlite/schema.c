@@ -233,8 +233,10 @@ read_unique (struct reading *r, const char *name, struct mantis_unique *unique)
 static enum mantis_status
 read_uniques (struct reading *r)
 {
-  static const char sql[] = "SELECT name FROM pragma_index_list(?1, 'main')"
-                            " WHERE \"unique\" AND origin <> 'pk' ORDER BY name";
+  static const char sql[] = /* what forbids less than its columns say, last */
+      "SELECT l.name, l.partial OR EXISTS (SELECT 1 FROM pragma_index_xinfo(l.name, 'main')"
+      " WHERE key AND cid < 0) FROM pragma_index_list(?1, 'main') AS l"
+      " WHERE l.\"unique\" AND l.origin <> 'pk' ORDER BY 2, 1";
   AUTO_FINALIZE sqlite3_stmt *rows = NULL;
   struct mantis_unique *uniques;
   size_t most, at = 0;
@@ -247,8 +249,10 @@ read_uniques (struct reading *r)
     return no_memory (r->error);
   while (!status && at < most && (code = sqlite3_step (rows)) == SQLITE_ROW) {
     status = read_unique (r, (const char *)sqlite3_column_text (rows, 0), &uniques[at]);
-    if (uniques[at].count) /* else expressions alone */
+    if (uniques[at].count) { /* else expressions alone */
+      r->table->loose_uniques += (size_t)sqlite3_column_int (rows, 1);
       at++;
+    }
   }
   r->table->uniques = uniques;
   r->table->unique_count = at;
