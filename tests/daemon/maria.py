@@ -23,10 +23,10 @@ def expression(name, kind, column_type, precision):
     column = quoted(name)
     text = f"concat('x', hex(convert({column} USING utf8mb4)))"
     if kind in ("double", "float") or kind == "decimal" and precision <= 15:
-        form = f"concat('r', {column} + 0e0)"
-    elif "bigint" in column_type and "unsigned" in column_type:
-        form = f"if({column} > 9223372036854775807, {text}, concat('i', {column}))"
-    elif kind.endswith("int") or kind in ("year", "bit"):
+        form = f"concat('r', {column} * 1e0)"
+    elif "bigint" in column_type and "unsigned" in column_type or kind == "bit":
+        form = f"if({column} > 9223372036854775807, concat('x', hex(concat({column} + 0))), concat('i', {column} + 0))"
+    elif kind.endswith("int") or kind == "year":
         form = f"concat('i', {column} + 0)"
     elif kind.endswith("blob") or kind.endswith("binary"):
         form = f"concat('x', hex({column}))"

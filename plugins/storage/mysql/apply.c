@@ -251,6 +251,45 @@ write_lot (struct applying *a, const struct lot *lot)
   return write_split (a, lot, whole);
 }
 
+/* May the engine, or a trigger, have given the row another key than it was told? */
+static bool
+may_be_moved (const struct applying *a, mantis_row row)
+{
+  for (size_t i = 0; a->facts && i < a->table->key_count; i++) {
+    const struct column_facts *facts = &a->facts->columns[a->table->key[i]];
+    const struct mantis_value *value = &row[a->table->key[i]];
+    if (!facts->alters)
+      continue;
+    if (facts->kind == KIND_BYTES ? value->length < facts->length
+        : facts->fixed            ? value->length && value->as.bytes[value->length - 1] == ' '
+                                  : true)
+      return true;
+  }
+  return a->facts && a->facts->own_trigger;
+}
+
+/* Nobody would find such a row again: its author has it under the key that it gave. */
+static enum mantis_status
+check_moved (struct applying *a, const struct lot *lot)
+{
+  enum mantis_status status;
+  bool moved = false;
+  mantis_row *found;
+
+  for (size_t i = 0; i < lot->count && !moved; i++)
+    moved = may_be_moved (a, lot->changes[i]->row);
+  if (!moved)
+    return MANTIS_OK;
+  if ((status = look_up (a, lot, &found)))
+    return status;
+  for (size_t i = 0; i < lot->count; i++)
+    if (!found[i])
+      return mantis_fail (a->error, MANTIS_REFUSED,
+                          "the server's database stores the row under another key than this one:"
+                          " write keys as it shows them");
+  return MANTIS_OK;
+}
+
 /* Only rows that exist are deleted, and logged: *MADE of the lot's changes, which are put first in LOGGED. */
 static enum mantis_status
 delete_lot (struct applying *a, const struct lot *lot, const struct mantis_change **logged,
@@ -311,6 +350,8 @@ try_lot (struct applying *a, const struct lot *lot)
   if ((status = run (session, "SAVEPOINT lot", a->error)))
     return status;
   status = write_bound (a, lot, logged, &made);
+  if (!status && !lot->deleted)
+    status = check_moved (a, lot);
   if (!status && a->append)
     status = log_append (session, a->table, logged, made, a->error);
   else if (!status && a->own)

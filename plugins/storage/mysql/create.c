@@ -239,7 +239,7 @@ add_column (struct mantis_buf *sql, const struct mantis_table *table, size_t at,
     mantis_buf_text (sql, " NULL");
   if (!column->default_value || strcasecmp (column->default_value, "NULL") == 0)
     return MANTIS_OK;
-  if (plain_literal (column->default_value) &&
+  if (*column->default_value && plain_literal (column->default_value) &&
       (indexed ||
        (column->type_class != MANTIS_CLASS_TEXT && column->type_class != MANTIS_CLASS_ANY) ||
        strchr (column->declared, '(')))
@@ -287,6 +287,18 @@ known_table_named (const struct mantis_session *session, const char *name)
   return at == SIZE_MAX ? NULL : session->schema->attached[at].table;
 }
 
+/* What names a generated column, which is not made, is not made either. */
+static bool
+are_made (const struct mantis_table *table, const char *const *names, size_t count)
+{
+  for (size_t i = 0; i < count; i++) {
+    size_t at = find_column (table, names[i]);
+    if (at == SIZE_MAX || table->columns[at].generated)
+      return false;
+  }
+  return true;
+}
+
 static enum mantis_status
 create_application (struct mantis_session *session, const struct mantis_table *table,
                     struct mantis_error *error)
@@ -308,13 +320,15 @@ create_application (struct mantis_session *session, const struct mantis_table *t
   if (status)
     return status;
   add_primary_key (&sql, table);
-  for (size_t i = 0; i < table->unique_count; i++) {
-    mantis_buf_text (&sql, ", UNIQUE");
-    add_names (&sql, table->uniques[i].columns, table->uniques[i].count);
-  }
+  for (size_t i = 0; i < table->unique_count; i++)
+    if (are_made (table, table->uniques[i].columns, table->uniques[i].count)) {
+      mantis_buf_text (&sql, ", UNIQUE");
+      add_names (&sql, table->uniques[i].columns, table->uniques[i].count);
+    }
   for (size_t i = 0; i < table->foreign_key_count; i++)
-    add_foreign_key (&sql, &table->foreign_keys[i],
-                     known_table_named (session, table->foreign_keys[i].parent));
+    if (are_made (table, table->foreign_keys[i].columns, table->foreign_keys[i].count))
+      add_foreign_key (&sql, &table->foreign_keys[i],
+                       known_table_named (session, table->foreign_keys[i].parent));
   mantis_buf_printf (&sql,
                      ") ENGINE = InnoDB ROW_FORMAT = DYNAMIC CHARACTER SET utf8mb4 COLLATE %s",
                      session->mariadb ? "utf8mb4_nopad_bin" : "utf8mb4_0900_bin");

@@ -11,14 +11,6 @@
 #include <string.h>
 #include <strings.h>
 
-/* What reading the schema needs at every step. */
-struct reading {
-  struct mantis_session *session;
-  struct mantis_arena *arena;
-  struct known_schema *schema;
-  struct mantis_error *error;
-};
-
 bool
 is_own (const char *name)
 {
@@ -84,14 +76,14 @@ table_of_id (const struct mantis_session *session, int64_t id)
 
 /* ---- Tables ---- */
 
-/* '*' any characters, '?' one.  A view is listed only when it is named. */
+/* '*' any characters, '?' one.  A view, or a sequence, is listed only when it is named. */
 static bool
-is_asked_for (const char *const *patterns, const char *name, bool view)
+is_asked_for (const char *const *patterns, const char *name, bool other)
 {
   if (!patterns)
-    return !view;
+    return !other;
   for (; *patterns; patterns++)
-    if (view ? strcmp (*patterns, name) == 0 : fnmatch (*patterns, name, FNM_NOESCAPE) == 0)
+    if (other ? strcmp (*patterns, name) == 0 : fnmatch (*patterns, name, FNM_NOESCAPE) == 0)
       return true;
   return false;
 }
@@ -101,6 +93,8 @@ engine_refusal (struct reading *r, const char *type, const char *engine)
 {
   if (strstr (type, "VIEW"))
     return "it is a view: sync the tables that it shows";
+  if (strcmp (type, "SEQUENCE") == 0)
+    return "it is a sequence: numbers that devices take alone would meet";
   if (!engine || strcasecmp (engine, "InnoDB") != 0)
     return mantis_arena_printf (
         r->arena,
@@ -115,7 +109,8 @@ engine_refusal (struct reading *r, const char *type, const char *engine)
 static void
 add_tables (struct mantis_buf *sql, const struct mantis_session *session)
 {
-  mantis_buf_text (sql, "SELECT t.table_name, t.table_type, t.engine, ");
+  mantis_buf_text (sql, "SELECT t.table_name, t.table_type, t.engine,"
+                        " coalesce(t.auto_increment, 0) > 9223372036854775807, ");
   mantis_buf_text (sql,
                    session->sees_tables ? "concat_ws('/', t.create_time, i.ids)" : "t.create_time");
   mantis_buf_text (sql, " FROM information_schema.tables AS t");
@@ -149,7 +144,8 @@ read_tables (struct reading *r, const char *const *patterns)
     bool view = strstr (result.row[1], "VIEW") != NULL;
     struct known_table *known;
     struct mantis_table *table;
-    if (is_own (result.row[0]) || !is_asked_for (patterns, result.row[0], view))
+    if (is_own (result.row[0]) ||
+        !is_asked_for (patterns, result.row[0], view || strcmp (result.row[1], "SEQUENCE") == 0))
       continue;
     if (!(known = mantis_arena_alloc (r->arena, sizeof *known)))
       return no_memory (r->error);
@@ -160,7 +156,8 @@ read_tables (struct reading *r, const char *const *patterns)
     table->fingerprint = "";
     table->plain = true;
     known->facts.is_view = view;
-    known->facts.created = text_at (&result, 3, r->arena);
+    known->facts.counts_far = integer_at (&result, 3) != 0;
+    known->facts.created = text_at (&result, 4, r->arena);
     schema->attached[schema->shown.count++] = (struct mantis_attached){table, MANTIS_NOT_WATCHED};
   }
   schema->shown.tables = schema->attached;
@@ -193,34 +190,6 @@ static const char columns_sql[] =
     " generation_expression FROM information_schema.columns WHERE table_schema = DATABASE()"
     " AND table_name NOT LIKE '\\_\\_sync\\_%' ORDER BY table_name, ordinal_position";
 
-/* Names in backticks become names in double quotes. */
-static const char *
-expression (struct mantis_arena *arena, const char *text)
-{
-  char *copy = mantis_arena_strdup (arena, text);
-
-  for (char *at = copy; copy && *at; at++)
-    if (*at == '`')
-      *at = '"';
-  return copy;
-}
-
-/* MariaDB gives an expression; MySQL a bare text, unless "extra" says DEFAULT_GENERATED. */
-static const char *
-default_of (struct reading *r, const struct result *row, const struct mantis_column *column)
-{
-  const char *text = row->row[C_DEFAULT];
-
-  if (!text || strcmp (text, "NULL") == 0)
-    return NULL;
-  if (strncasecmp (text, "current_timestamp", 17) == 0)
-    return "CURRENT_TIMESTAMP";
-  if (r->session->mariadb || strstr (row->row[C_EXTRA], "DEFAULT_GENERATED") ||
-      column->type_class == MANTIS_CLASS_INTEGER || column->type_class == MANTIS_CLASS_REAL)
-    return expression (r->arena, text);
-  return mantis_arena_printf (r->arena, "'%s'", text);
-}
-
 static void
 read_column (struct reading *r, const struct result *row, struct mantis_table *table,
              struct facts *facts, struct mantis_column *column)
@@ -232,25 +201,32 @@ read_column (struct reading *r, const struct result *row, struct mantis_table *t
                               .length = integer_at (row, C_LENGTH),
                               .precision = integer_at (row, C_PRECISION),
                               .decimals = integer_at (row, C_SCALE),
-                              .time_decimals = integer_at (row, C_FRACTION)};
+                              .time_decimals = integer_at (row, C_FRACTION),
+                              .default_text = row->row[C_DEFAULT],
+                              .extra = row->row[C_EXTRA] ? row->row[C_EXTRA] : "",
+                              .quotes = r->session->mariadb};
   struct column_facts *own = &facts->columns[table->column_count];
-  const char *extra = row->row[C_EXTRA] ? row->row[C_EXTRA] : "";
 
   column->name = text_at (row, C_NAME, r->arena);
   describe_type (&d, column, own, r->arena);
   column->not_null = strcmp (row->row[C_NULLABLE], "NO") == 0;
-  column->default_value = default_of (r, row, column);
-  table->autoincrement |= strcasestr (extra, "auto_increment") != NULL;
+  own->counted = strcasestr (d.extra, "auto_increment") != NULL;
+  table->autoincrement |= own->counted;
   if (row->row[C_GENERATED] && *row->row[C_GENERATED]) {
-    column->generated = expression (r->arena, row->row[C_GENERATED]);
-    column->stored = strcasestr (extra, "STORED") || strcasestr (extra, "PERSISTENT");
-    column->default_value = NULL;
+    column->generated = text_at (row, C_GENERATED, r->arena);
+    column->stored = strcasestr (d.extra, "STORED") || strcasestr (d.extra, "PERSISTENT");
     table->plain = false;
-  } else if (own->kind == KIND_NONE && !table->refusal)
-    table->refusal =
-        mantis_arena_printf (r->arena, "its column \"%s\" is a %s, which has no form elsewhere",
-                             column->name, d.data_type);
-  if (own->alters || strcasestr (extra, "on update"))
+  } else {
+    column->default_value = default_of (&d, own, r->arena, &own->ask_default);
+    facts->asks |= own->ask_default;
+    if (own->kind == KIND_NONE && !table->refusal)
+      table->refusal = mantis_arena_printf (
+          r->arena,
+          "its column \"%s\" is a %s, which has no form elsewhere: leave the table out, or keep"
+          " that column in a table of its own",
+          column->name, d.data_type);
+  }
+  if (own->alters || strcasestr (d.extra, "on update"))
     facts->alters = true;
   table->column_count++;
 }
@@ -285,182 +261,6 @@ read_columns (struct reading *r)
   return mantis_arena_exhausted (r->arena) ? no_memory (r->error) : MANTIS_OK;
 }
 
-/* ---- Keys ---- */
-
-/* A column of an index.  PREFIX: only its first characters. */
-static enum mantis_status
-add_to_key (struct reading *r, struct mantis_table *table, const struct facts *facts, size_t column,
-            bool prefix)
-{
-  uint32_t *key = (uint32_t *)table->key;
-  const struct column_facts *own = &facts->columns[column];
-
-  if (!key && !(key = mantis_arena_alloc (r->arena, (table->column_count + 1) * sizeof *key)))
-    return no_memory (r->error);
-  table->key = key;
-  key[table->key_count++] = (uint32_t)column;
-  ((struct mantis_column *)&table->columns[column])->key_position = (uint32_t)table->key_count;
-  if (table->refusal)
-    return MANTIS_OK;
-  if (prefix)
-    table->refusal = mantis_arena_printf (
-        r->arena, "its primary key has only the first part of the column \"%s\"",
-        table->columns[column].name);
-  else if (own->kind == KIND_REAL || own->kind == KIND_FLOAT || own->kind == KIND_TIMESTAMP ||
-           own->kind == KIND_BIT)
-    table->refusal = mantis_arena_printf (
-        r->arena,
-        "its primary key has the column \"%s\", whose type has no exact text: use an integer,"
-        " VARCHAR, BINARY, DECIMAL or DATETIME",
-        table->columns[column].name);
-  return MANTIS_OK;
-}
-
-static enum mantis_status
-add_to_unique (struct reading *r, struct mantis_table *table, const char *column, bool first)
-{
-  struct mantis_unique *uniques = (struct mantis_unique *)table->uniques;
-  struct mantis_unique *unique;
-
-  if (first)
-    table->unique_count++;
-  unique = &uniques[table->unique_count - 1];
-  if (first && !(unique->columns = mantis_arena_alloc (r->arena, (table->column_count + 1) *
-                                                                     sizeof *unique->columns)))
-    return no_memory (r->error);
-  ((const char **)unique->columns)[unique->count++] = column;
-  return MANTIS_OK;
-}
-
-static const char indexes_sql[] =
-    "SELECT table_name, index_name, column_name, coalesce(sub_part, 0)"
-    " FROM information_schema.statistics WHERE table_schema = DATABASE() AND non_unique = 0"
-    " AND table_name NOT LIKE '\\_\\_sync\\_%' ORDER BY table_name, index_name, seq_in_index";
-
-static enum mantis_status
-read_index_column (struct reading *r, size_t at, const struct result *row, bool first)
-{
-  struct mantis_table *table = &known_at (r->schema, at)->table;
-  struct facts *facts = &known_at (r->schema, at)->facts;
-  size_t column = row->row[2] ? find_column (table, row->row[2]) : SIZE_MAX;
-  size_t size = sizeof *table->uniques;
-
-  if (strcmp (row->row[1], "PRIMARY") == 0)
-    return column == SIZE_MAX ? MANTIS_OK
-                              : add_to_key (r, table, facts, column, integer_at (row, 3) > 0);
-  facts->other_uniques = true;
-  if (column == SIZE_MAX) /* an expression */
-    return MANTIS_OK;
-  if (!table->uniques && !(table->uniques = mantis_arena_alloc (r->arena, 64 * size)))
-    return no_memory (r->error);
-  if (first && table->unique_count == 64)
-    return MANTIS_OK;
-  return add_to_unique (r, table, table->columns[column].name, first || table->unique_count == 0);
-}
-
-static enum mantis_status
-read_indexes (struct reading *r)
-{
-  AUTO_RESULT struct result result;
-  enum mantis_status status = ask (r->session, indexes_sql, &result, r->error);
-  AUTO_BUF struct mantis_buf last = MANTIS_BUF_INIT, now = MANTIS_BUF_INIT;
-
-  while (!status && next_row (&result)) {
-    size_t at = find_table (r->schema, result.row[0]);
-    bool first;
-    mantis_buf_clear (&now);
-    mantis_buf_printf (&now, "%s/%s", result.row[0], result.row[1]);
-    first = !last.bytes || !now.bytes || strcmp (last.bytes, now.bytes) != 0;
-    mantis_buf_clear (&last);
-    mantis_buf_printf (&last, "%s", now.bytes ? now.bytes : "");
-    if (at != SIZE_MAX)
-      status = read_index_column (r, at, &result, first);
-  }
-  return status;
-}
-
-/* ---- Foreign keys ---- */
-
-static const char foreign_sql[] =
-    "SELECT k.table_name, k.constraint_name, k.column_name, k.referenced_table_name,"
-    " k.referenced_column_name, c.delete_rule, c.update_rule"
-    " FROM information_schema.key_column_usage AS k"
-    " JOIN information_schema.referential_constraints AS c"
-    " ON c.constraint_schema = k.constraint_schema AND c.constraint_name = k.constraint_name"
-    " AND c.table_name = k.table_name"
-    " WHERE k.table_schema = DATABASE() AND k.referenced_table_schema = DATABASE()"
-    " ORDER BY k.table_name, k.constraint_name, k.ordinal_position";
-
-static bool
-acts (const char *rule)
-{
-  return strcmp (rule, "CASCADE") == 0 || strncmp (rule, "SET ", 4) == 0;
-}
-
-static struct mantis_foreign_key *
-new_foreign_key (struct reading *r, struct mantis_table *table, const struct result *row)
-{
-  enum { MOST = 64 };
-  struct mantis_foreign_key *keys = (struct mantis_foreign_key *)table->foreign_keys, *key;
-  size_t most = table->column_count + 1;
-
-  if (!keys && !(keys = mantis_arena_alloc (r->arena, MOST * sizeof *keys)))
-    return NULL;
-  table->foreign_keys = keys;
-  if (table->foreign_key_count == MOST)
-    return &keys[MOST - 1];
-  key = &keys[table->foreign_key_count++];
-  key->parent = text_at (row, 3, r->arena);
-  key->on_delete = text_at (row, 5, r->arena);
-  key->on_update = text_at (row, 6, r->arena);
-  key->columns = mantis_arena_alloc (r->arena, most * sizeof *key->columns);
-  key->parents = mantis_arena_alloc (r->arena, most * sizeof *key->parents);
-  return key->columns && key->parents ? key : NULL;
-}
-
-/* Tables whose change acts upon others through foreign keys, and those that are acted upon. */
-static void
-mark_actions (struct reading *r, size_t child, const struct result *row)
-{
-  size_t parent = find_table (r->schema, row->row[3]);
-
-  if (!acts (row->row[5]) && !acts (row->row[6]))
-    return;
-  if (child != SIZE_MAX)
-    known_at (r->schema, child)->table.plain = false;
-  if (parent != SIZE_MAX) {
-    known_at (r->schema, parent)->table.plain = false;
-    known_at (r->schema, parent)->facts.acts = true;
-  }
-}
-
-static enum mantis_status
-read_foreign_keys (struct reading *r)
-{
-  AUTO_RESULT struct result result;
-  enum mantis_status status = ask (r->session, foreign_sql, &result, r->error);
-  AUTO_BUF struct mantis_buf last = MANTIS_BUF_INIT, now = MANTIS_BUF_INIT;
-  struct mantis_foreign_key *key = NULL;
-
-  while (!status && next_row (&result)) {
-    size_t at = find_table (r->schema, result.row[0]);
-    mantis_buf_clear (&now);
-    mantis_buf_printf (&now, "%s/%s", result.row[0], result.row[1]);
-    mark_actions (r, at, &result);
-    if (at == SIZE_MAX || !now.bytes)
-      continue;
-    if (!last.bytes || strcmp (last.bytes, now.bytes) != 0)
-      key = new_foreign_key (r, &known_at (r->schema, at)->table, &result);
-    mantis_buf_clear (&last);
-    mantis_buf_text (&last, now.bytes);
-    if (!key)
-      return no_memory (r->error);
-    ((const char **)key->columns)[key->count] = text_at (&result, 2, r->arena);
-    ((const char **)key->parents)[key->count++] = text_at (&result, 4, r->arena);
-  }
-  return mantis_arena_exhausted (r->arena) ? no_memory (r->error) : status;
-}
-
 /* ---- Triggers of the application ---- */
 
 static enum mantis_status
@@ -490,9 +290,19 @@ finish_table (struct reading *r, size_t at)
 {
   struct mantis_table *table = &known_at (r->schema, at)->table;
   struct facts *facts = &known_at (r->schema, at)->facts;
+  enum mantis_status status;
 
   for (size_t i = 0; i < table->key_count; i++)
     facts->fuzzy_key |= facts->columns[table->key[i]].fuzzy;
+  for (size_t i = 0; i < table->column_count; i++)
+    if (table->columns[i].generated)
+      ((struct mantis_column *)table->columns)[i].generated =
+          generated_of (table, facts, i, r->arena);
+  if (facts->asks && !table->refusal &&
+      (status = ask_defaults (r->session, table, facts, r->arena, r->error)))
+    return status;
+  if ((status = finish_keys (r, table, facts)))
+    return status;
   if (facts->alters)
     table->plain = false;
   if (!table->refusal && table->key_count == 0)

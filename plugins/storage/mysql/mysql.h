@@ -46,7 +46,8 @@ struct mysql {
 
 /* What kind of value a column holds, and how it stands in SQL. */
 enum kind {
-  KIND_INTEGER, /* all integer types, YEAR; what is above 2^63-1 is text */
+  KIND_INTEGER, /* all integer types; what is above 2^63-1 is text */
+  KIND_YEAR,
   KIND_BIT,
   KIND_REAL, /* DOUBLE */
   KIND_FLOAT,
@@ -68,10 +69,16 @@ struct column_facts {
   bool alters;               /* it may store something else than it is given, without an error */
   bool in_order;             /* its order in the engine is that of its values in Mantis */
   bool fuzzy;                /* it compares values as equal that differ */
+  bool any_case;             /* 'A' is 'a' to it, as for each letter of ASCII */
   bool fixed;                /* CHAR, BINARY */
+  bool scaled;               /* FLOAT and DOUBLE that are rounded to a number of decimals */
+  bool in_bytes, narrow;     /* of text: what LENGTH counts; each character is one byte */
   unsigned bits;             /* of integers and BIT */
   unsigned digits, decimals; /* of DECIMAL; decimals also of times */
   int64_t length;            /* in characters, of text; in bytes, of BYTES; 0: not known */
+  bool counted;              /* AUTO_INCREMENT */
+  bool ask_default;          /* only the engine itself tells its default exactly */
+  const char *labels;        /* of ENUM and SET: the type as SQL has it, "enum('a','b')" */
 };
 
 /* What this storage knows of a table beyond struct mantis_table. */
@@ -86,6 +93,9 @@ struct facts {
   bool fuzzy_key;     /* keys that differ may be equal to the engine */
   bool other_uniques; /* there are unique indexes beside the primary key */
   bool alters;        /* some column may store something else than it is given */
+  bool counts_far;    /* its AUTO_INCREMENT is beyond what SQLite counts to */
+  bool asks;          /* a column has ask_default */
+  uint64_t loose;     /* a bit for each unique index, while they are read: it has an expression */
 };
 
 /* A table of the application, as attach() found it. */
@@ -220,6 +230,8 @@ enum mantis_status need_transaction (struct mantis_session *session, bool writin
 struct described {
   const char *data_type, *column_type, *charset, *collation;
   int64_t length, precision, decimals, time_decimals;
+  const char *default_text, *extra;
+  bool quotes; /* of the default: constants are as in SQL, else it is bare */
 };
 void describe_type (const struct described *d, struct mantis_column *column,
                     struct column_facts *facts, struct mantis_arena *arena);
@@ -235,10 +247,6 @@ bool value_of (const struct column_facts *facts, const char *bytes, size_t lengt
                struct mantis_arena *arena, struct mantis_value *value);
 void add_value (struct mantis_session *session, struct mantis_buf *sql,
                 const struct column_facts *facts, const struct mantis_value *value);
-/* MANTIS_REFUSED, with the reason, when the column cannot hold VALUE and would not say so. */
-enum mantis_status check_value (const struct mantis_table *table, size_t at,
-                                const struct column_facts *facts, const struct mantis_value *value,
-                                struct mantis_error *error);
 /* A value that nobody has, for a unique column. */
 void add_placeholder (struct mantis_buf *sql, const struct column_facts *facts);
 /* In a trigger: the column as the bytes that stand in the log.  PREFIX: "NEW." and so on. */
@@ -247,6 +255,32 @@ void add_key_text (struct mantis_buf *sql, const char *prefix, const char *name,
 /* The same bytes of VALUE. */
 void key_bytes (struct mantis_buf *buf, const struct column_facts *facts,
                 const struct mantis_value *value);
+
+/* Numbers as text, whatever the locale. */
+double parse_real (const char *text);
+void add_decimal (struct mantis_buf *buf, unsigned decimals, double real);
+void add_real (struct mantis_buf *buf, double real);
+bool is_integer (const char *text, size_t length);
+
+/* ---- defaults.c: in SQLite's words; "": there is one that has no form there ---- */
+
+/* NULL: there is none.  *ASK: ask_defaults() will know. */
+const char *default_of (const struct described *d, const struct column_facts *facts,
+                        struct mantis_arena *arena, bool *ask);
+/* Set the default of each column that has ask_default. */
+enum mantis_status ask_defaults (struct mantis_session *session, struct mantis_table *table,
+                                 const struct facts *facts, struct mantis_arena *arena,
+                                 struct mantis_error *error);
+/* Of the generated column AT, whose text is the engine's. */
+const char *generated_of (const struct mantis_table *table, const struct facts *facts, size_t at,
+                          struct mantis_arena *arena);
+
+/* ---- check.c ---- */
+
+/* MANTIS_REFUSED, with the reason, when the column cannot hold VALUE and would not say so. */
+enum mantis_status check_value (const struct mantis_table *table, size_t at,
+                                const struct column_facts *facts, const struct mantis_value *value,
+                                struct mantis_error *error);
 
 /* ---- set.c ---- */
 uint64_t hash_on (uint64_t hash, const void *bytes, size_t length);
@@ -275,6 +309,14 @@ bool same_key (const struct mantis_table *table, mantis_row row, mantis_row othe
 
 /* ---- describe.c: what tables there are ---- */
 
+/* What reading the schema needs at every step. */
+struct reading {
+  struct mantis_session *session;
+  struct mantis_arena *arena;
+  struct known_schema *schema;
+  struct mantis_error *error;
+};
+
 bool is_own (const char *name);
 bool same_name (const char *a, const char *b); /* as the engine compares names of columns */
 /* All tables of the database that match PATTERNS, with their facts; order parents first. */
@@ -289,6 +331,13 @@ const struct facts *table_facts (const struct mantis_table *table);
 struct column_facts column_facts (const struct mantis_table *table, size_t at);
 /* The watched table with this id, NULL when there is none. */
 const struct mantis_table *table_of_id (const struct mantis_session *session, int64_t id);
+
+/* ---- keys.c ---- */
+enum mantis_status read_indexes (struct reading *r);
+enum mantis_status read_foreign_keys (struct reading *r);
+/* When all columns and keys are known: what clients make of them. */
+enum mantis_status finish_keys (struct reading *r, struct mantis_table *table,
+                                const struct facts *facts);
 
 /* ---- capture.c: triggers ---- */
 struct trigger {

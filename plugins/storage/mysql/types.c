@@ -33,13 +33,13 @@ plain_locale (void)
   return plain;
 }
 
-static double
+double
 parse_real (const char *text)
 {
   return strtod_l (text, NULL, plain_locale ());
 }
 
-static void
+void
 add_decimal (struct mantis_buf *buf, unsigned decimals, double real)
 {
   locale_t before = uselocale (plain_locale ());
@@ -50,7 +50,7 @@ add_decimal (struct mantis_buf *buf, unsigned decimals, double real)
   mantis_buf_text (buf, text);
 }
 
-static void
+void
 add_real (struct mantis_buf *buf, double real)
 {
   locale_t before = uselocale (plain_locale ());
@@ -73,10 +73,10 @@ static const struct {
     {"tinyint", KIND_INTEGER, 8, "TINYINT", MANTIS_CLASS_INTEGER},
     {"smallint", KIND_INTEGER, 16, "SMALLINT", MANTIS_CLASS_INTEGER},
     {"mediumint", KIND_INTEGER, 24, "MEDIUMINT", MANTIS_CLASS_INTEGER},
-    {"int", KIND_INTEGER, 32, "INTEGER", MANTIS_CLASS_INTEGER},
-    {"bigint", KIND_INTEGER, 64, "INTEGER", MANTIS_CLASS_INTEGER},
-    {"year", KIND_INTEGER, 16, "INTEGER", MANTIS_CLASS_INTEGER},
-    {"bit", KIND_BIT, 0, "INTEGER", MANTIS_CLASS_INTEGER},
+    {"int", KIND_INTEGER, 32, "INT", MANTIS_CLASS_INTEGER},
+    {"bigint", KIND_INTEGER, 64, "BIGINT", MANTIS_CLASS_INTEGER},
+    {"year", KIND_YEAR, 16, "INT", MANTIS_CLASS_INTEGER},
+    {"bit", KIND_BIT, 0, "INT", MANTIS_CLASS_INTEGER},
     {"double", KIND_REAL, 0, "DOUBLE", MANTIS_CLASS_REAL},
     {"float", KIND_FLOAT, 0, "FLOAT", MANTIS_CLASS_REAL},
     {"decimal", KIND_DECIMAL, 0, NULL, MANTIS_CLASS_NUMERIC},
@@ -107,7 +107,7 @@ static const struct {
 static bool
 is_one_of (const char *name, const char *const *names)
 {
-  for (; *names; names++)
+  for (; name && *names; names++)
     if (strcasecmp (name, *names) == 0)
       return true;
   return false;
@@ -138,6 +138,8 @@ describe_number (const struct described *d, struct mantis_column *column,
     column->declared =
         mantis_arena_printf (arena, "DECIMAL(%u,%u)", facts->digits, facts->decimals);
   facts->alters |= facts->kind == KIND_FLOAT;
+  facts->scaled = (facts->kind == KIND_FLOAT || facts->kind == KIND_REAL) &&
+                  strchr (d->column_type, ',') != NULL;
 }
 
 static void
@@ -149,12 +151,27 @@ describe_text (const struct described *d, struct mantis_column *column, struct c
                                       "utf8mb4_bin",       "utf8mb3_bin",
                                       "utf8_bin",          "utf8_nopad_bin",
                                       "ascii_bin",         NULL};
+  static const char *const plain[] = {"utf8mb4", "utf8mb3", "utf8", "ascii", NULL};
+  /* Those that fold A to Z, whatever stands beside them: not Turkish, not Danish. */
+  static const char *const folding[] = {
+      "utf8mb4_general_ci",    "utf8mb4_unicode_ci",    "utf8mb4_unicode_520_ci",
+      "utf8mb4_0900_ai_ci",    "utf8mb4_uca1400_ai_ci", "utf8mb4_general_nopad_ci",
+      "utf8mb3_general_ci",    "utf8mb3_unicode_ci",    "utf8mb4_unicode_nopad_ci",
+      "utf8_general_ci",       "utf8_unicode_ci",       "latin1_swedish_ci",
+      "latin1_general_ci",     "ascii_general_ci",      "utf8mb4_0900_as_ci",
+      "utf8mb4_uca1400_as_ci", "utf8mb3_uca1400_ai_ci", NULL};
   static const char *const altering[] = {"enum", "set", "uuid", "inet4", "inet6", "json", NULL};
   const char *collation = d->collation ? d->collation : "";
 
   facts->length = d->length;
+  facts->any_case = is_one_of (collation, folding);
   facts->fixed = strcasecmp (d->data_type, "char") == 0;
-  facts->alters = facts->fixed || is_one_of (d->data_type, altering);
+  facts->in_bytes = strstr (d->data_type, "text") != NULL;
+  facts->narrow = d->charset && strcasecmp (d->charset, "latin1") == 0;
+  if (strcasecmp (d->data_type, "enum") == 0 || strcasecmp (d->data_type, "set") == 0)
+    facts->labels = mantis_arena_strdup (arena, d->column_type);
+  facts->alters = facts->fixed || is_one_of (d->data_type, altering) ||
+                  (facts->in_bytes && !facts->narrow && !is_one_of (d->charset, plain));
   facts->in_order = is_one_of (collation, exact) && !facts->alters;
   facts->in_order |= facts->fixed && is_one_of (collation, exact);
   facts->fuzzy = !strstr (collation, "nopad_bin") && !strstr (collation, "0900_bin");
@@ -178,6 +195,7 @@ describe_type (const struct described *d, struct mantis_column *column, struct c
     }
   switch (facts->kind) {
   case KIND_INTEGER:
+  case KIND_YEAR:
   case KIND_BIT:
   case KIND_REAL:
   case KIND_FLOAT:
@@ -294,10 +312,10 @@ add_selected (struct mantis_buf *sql, const char *prefix, const char *name,
   if (facts->kind == KIND_BIT)
     mantis_buf_text (sql, " + 0)");
   else if (facts->kind == KIND_FLOAT)
-    mantis_buf_text (sql, " + 0e0)"); /* as it is: alone it is printed with six digits */
+    mantis_buf_text (sql, " * 1e0)"); /* as it is: alone it is printed with six digits */
 }
 
-static bool
+bool
 is_integer (const char *text, size_t length)
 {
   size_t at = length && *text == '-';
@@ -362,14 +380,13 @@ value_of (const struct column_facts *facts, const char *bytes, size_t length,
       return text_of (MANTIS_TEXT, bytes + 1, length - 1, arena, value);
     /* fall through */
   case KIND_INTEGER:
+  case KIND_YEAR:
   case KIND_BIT:
+    while (facts->kind != KIND_ANY && length > 1 && *bytes == '0') /* ZEROFILL, and the year 0000 */
+      bytes++, length--;
     value->type = MANTIS_INTEGER;
     if (parse_integer (bytes, length, &value->as.integer))
       return true;
-    if (facts->kind == KIND_INTEGER && length < 19) { /* ZEROFILL */
-      value->as.integer = strtoll (bytes, NULL, 10);
-      return true;
-    }
     return text_of (MANTIS_TEXT, bytes, length, arena, value);
   case KIND_REAL:
   case KIND_FLOAT:
@@ -432,114 +449,6 @@ add_value (struct mantis_session *session, struct mantis_buf *sql, const struct 
   }
 }
 
-/* ---- What the engine would take without saying that it is not the same ---- */
-
-static bool
-is_number_text (const struct mantis_value *value, size_t *decimals)
-{
-  const char *text = value->as.bytes;
-  size_t at = value->length && (*text == '-'), digits = 0;
-  bool point = false;
-
-  *decimals = 0;
-  for (; at < value->length; at++) {
-    if (text[at] == '.' && !point)
-      point = true;
-    else if (text[at] >= '0' && text[at] <= '9') {
-      digits++;
-      *decimals = point ? *decimals + 1 : 0;
-    } else
-      return false;
-  }
-  while (*decimals && text[--at] == '0')
-    --*decimals;
-  return digits > 0;
-}
-
-/* Digits of a second's fraction, without zeros at the end. */
-static size_t
-fraction_digits (const struct mantis_value *value)
-{
-  const char *point = memchr (value->as.bytes, '.', value->length);
-  size_t digits = point ? (size_t)(value->as.bytes + value->length - point) - 1 : 0;
-
-  while (digits && point[digits] == '0')
-    digits--;
-  return digits;
-}
-
-static const char *
-number_obstacle (const struct column_facts *facts, const struct mantis_value *value)
-{
-  AUTO_BUF struct mantis_buf text = MANTIS_BUF_INIT;
-  size_t decimals;
-
-  if (value->type == MANTIS_REAL && !isfinite (value->as.real))
-    return "it has no infinite numbers";
-  if (facts->kind == KIND_INTEGER || facts->kind == KIND_BIT) {
-    if (value->type == MANTIS_INTEGER)
-      return facts->is_unsigned && value->as.integer < 0 ? "it is unsigned" : NULL;
-    if (value->type == MANTIS_TEXT && facts->is_unsigned && facts->bits == 64 &&
-        value->length > 18 && value->as.bytes[0] != '-' &&
-        is_integer (value->as.bytes, value->length))
-      return NULL;
-    return "it holds integers";
-  }
-  if (facts->kind == KIND_EXACT) {
-    if (value->type == MANTIS_INTEGER)
-      return NULL;
-    if (value->type != MANTIS_TEXT || !is_number_text (value, &decimals))
-      return "it holds decimal numbers";
-    return decimals > facts->decimals ? "it has fewer decimals" : NULL;
-  }
-  if (value->type != MANTIS_INTEGER && value->type != MANTIS_REAL)
-    return "it holds numbers";
-  if (facts->kind != KIND_DECIMAL || value->type == MANTIS_INTEGER)
-    return NULL;
-  if (fabs (value->as.real) >= 1e15)
-    return "it has fewer digits";
-  add_decimal (&text, facts->decimals, value->as.real);
-  return text.bytes && parse_real (text.bytes) == value->as.real ? NULL : "it has fewer decimals";
-}
-
-static const char *
-obstacle (const struct column_facts *facts, const struct mantis_value *value)
-{
-  switch (facts->kind) {
-  case KIND_ANY:
-    return NULL;
-  case KIND_NONE:
-    return "its type cannot be synced";
-  case KIND_TEXT:
-    return value->type == MANTIS_TEXT ? NULL : "it holds text";
-  case KIND_BYTES:
-    return value->type == MANTIS_BLOB ? NULL : "it holds bytes";
-  case KIND_DATE:
-  case KIND_TIME:
-  case KIND_DATETIME:
-  case KIND_TIMESTAMP:
-    if (value->type != MANTIS_TEXT)
-      return "it holds dates and times as text";
-    return fraction_digits (value) > facts->decimals ? "it holds fewer parts of a second" : NULL;
-  default:
-    return number_obstacle (facts, value);
-  }
-}
-
-enum mantis_status
-check_value (const struct mantis_table *table, size_t at, const struct column_facts *facts,
-             const struct mantis_value *value, struct mantis_error *error)
-{
-  const char *why;
-
-  if (value->type == MANTIS_NONE || value->type == MANTIS_NULL)
-    return MANTIS_OK;
-  if (!(why = obstacle (facts, value)))
-    return MANTIS_OK;
-  return mantis_fail (error, MANTIS_REFUSED, "column '%s' cannot hold the value as it is: %s",
-                      table->columns[at].name, why);
-}
-
 /* ---- Placeholders ---- */
 
 void
@@ -558,6 +467,9 @@ add_placeholder (struct mantis_buf *sql, const struct column_facts *facts)
       mantis_buf_printf (sql, "%" PRIu64, chance[0] + (UINT64_C (1) << (bits - 1)));
     else
       mantis_buf_printf (sql, "-%" PRIu64, chance[0] + 1);
+    break;
+  case KIND_YEAR:
+    mantis_buf_printf (sql, "%d", 1901 + (int)(chance[0] % 255));
     break;
   case KIND_TEXT:
   case KIND_BYTES:
@@ -590,6 +502,7 @@ add_key_text (struct mantis_buf *sql, const char *prefix, const char *name,
   case KIND_BYTES:
     break;
   case KIND_INTEGER:
+  case KIND_YEAR:
     before = "(", after = " + 0)"; /* ZEROFILL */
     break;
   default:
