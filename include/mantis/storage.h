@@ -216,6 +216,16 @@ struct mantis_storage {
   /* What somebody has to mend before all is captured (again): TEXT says what and how, *SINCE since when, in
    * milliseconds since 1970.  False: nothing.  Any thread may ask. */
   bool (*trouble) (void *self, struct mantis_buf *text, int64_t *since);
+
+  /* ---- A log that grows old ---- */
+
+  /* Server, in a write transaction: the entries with AFTER < seq <= UPTO are old, and may go, with those
+   * before them that are of the same rows; never the newest of all.  What versions() tells of rows that are
+   * there stays as it is, but for updated_at, which may become that of the newest entry alone; of rows that
+   * are not it tells nothing any more.  Called with ranges that follow each other.  May be NULL: then the
+   * log of a server keeps all that ever happened. */
+  enum mantis_status (*log_prune) (struct mantis_session *session, int64_t after, int64_t upto,
+                                   struct mantis_error *error);
 };
 
 #define MANTIS_STORAGE_PLUGIN(name, ops, ...)                                                      \

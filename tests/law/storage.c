@@ -764,6 +764,54 @@ START_TEST (versions_tell_the_newest_entry)
 }
 END_TEST
 
+/* R4, R36: versions of rows that are there stay, deletions are forgotten. */
+START_TEST (what_is_old_leaves_the_log)
+{
+  const struct mantis_table *table;
+  struct mantis_version before[4], after[4];
+  mantis_row rows[4];
+  int64_t start_of_log, old, last;
+
+  if (!storage->log_prune)
+    return;
+  WRITES (notes);
+  WRITES ("INSERT INTO notes VALUES (4, 'before', 1)");
+  start (MANTIS_SERVER);
+  table = table_of ("notes");
+  for (int i = 0; i < 4; i++)
+    rows[i] = key_of (table, i + 1);
+  start_of_log = head ();
+  apply (change (table, note (1, "a", 1), false, "tablet", 5000));
+  apply (change (table, note (2, "b", 1), false, "till", 6000));
+  apply (change (table, note (3, "c", 1), false, "till", 6000));
+  apply (change (table, note (1, "d", 1), false, "till", 7000));
+  WRITES ("DELETE FROM notes WHERE id = 3");
+  old = head ();
+  WRITES ("UPDATE notes SET price = 4 WHERE id = 2");
+  begin (MANTIS_WRITE);
+  OK (storage->versions (session, table, rows, 4, arena, before, &error));
+  ck_assert_int_eq (before[2].rev, old);
+  OK (storage->log_prune (session, start_of_log - 1, start_of_log, &error));
+  OK (storage->log_prune (session, start_of_log, old, &error));
+  commit ();
+  ck_assert_str_eq (log_text (old), "U2");
+  begin (MANTIS_READ);
+  OK (storage->versions (session, table, rows, 4, arena, after, &error));
+  commit ();
+  ck_assert_int_eq (after[0].rev, before[0].rev);
+  ck_assert_int_eq (after[0].updated_at, 7000);
+  ck_assert_str_eq (after[0].origin, "till");
+  ck_assert_int_eq (after[1].rev, before[1].rev);
+  ck_assert_int_eq (after[2].rev, 0);
+  ck_assert_int_eq (after[3].rev, 0);
+  last = head ();
+  begin (MANTIS_WRITE); /* never the newest of all */
+  OK (storage->log_prune (session, old, last, &error));
+  commit ();
+  ck_assert_str_eq (log_text (old), "U2");
+}
+END_TEST
+
 START_TEST (foreign_keys_hold_at_commit) /* K14 */
 {
   const struct mantis_table *child, *parent;
@@ -861,6 +909,7 @@ main (void)
   tcase_add_test (laws, a_client_applies_without_a_trace);
   tcase_add_test (laws, a_server_logs_what_it_applies_and_what_follows);
   tcase_add_test (laws, versions_tell_the_newest_entry);
+  tcase_add_test (laws, what_is_old_leaves_the_log);
   tcase_add_test (laws, foreign_keys_hold_at_commit);
   tcase_add_test (laws, look_tells_of_others_only);
   suite_add_tcase (suite, laws);

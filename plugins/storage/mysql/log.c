@@ -177,6 +177,30 @@ log_trim (struct mantis_session *session, int64_t upto, struct mantis_error *err
                         (long long)upto, (long long)session->seq);
 }
 
+/* The newest entry of a row is its version, and stays; unless it is a deletion. */
+enum mantis_status
+log_prune (struct mantis_session *session, int64_t after, int64_t upto, struct mantis_error *error)
+{
+  struct mantis_buf *sql = &session->sql;
+  enum mantis_status status = need_transaction (session, true, error);
+
+  if (status || (status = count_log_keys (session, error)))
+    return status;
+  upto = upto < session->seq ? upto : session->seq - 1;
+  mantis_buf_clear (sql);
+  mantis_buf_text (sql, "DELETE o FROM __sync_log AS n JOIN __sync_log AS o ON o.tbl = n.tbl");
+  for (int i = 0; i < session->log_keys; i++)
+    mantis_buf_printf (sql, " AND o.k%d <=> n.k%d", i, i);
+  mantis_buf_printf (sql,
+                     " AND o.seq < n.seq WHERE n.seq > %lld AND n.seq <= %lld AND n.op <> '%c'",
+                     (long long)after, (long long)upto, MANTIS_EVICT);
+  if ((status = query (session, sql, NULL, error)))
+    return status;
+  return runf (session, error,
+               "DELETE FROM __sync_log WHERE seq > %lld AND seq <= %lld AND op NOT IN ('I', 'U')",
+               (long long)after, (long long)upto);
+}
+
 /* "tbl = 3 AND (k0, k1) IN (...)" */
 static void
 add_entries_of (struct mantis_session *session, struct mantis_buf *sql,

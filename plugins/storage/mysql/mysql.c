@@ -329,6 +329,7 @@ static const struct mantis_storage ops = {
     .limit_rows = limit_rows,
     .incident = storage_incident,
     .trouble = storage_trouble,
+    .log_prune = log_prune,
 };
 
 MANTIS_STORAGE_PLUGIN (mysql, &ops, .summary = "rows in a MariaDB or MySQL database",

@@ -399,6 +399,8 @@ enum mantis_status log_read (struct mantis_session *session, int64_t after, int6
                              size_t limit, struct mantis_arena *arena,
                              struct mantis_entry **entries, size_t *count,
                              struct mantis_error *error);
+enum mantis_status log_prune (struct mantis_session *session, int64_t after, int64_t upto,
+                              struct mantis_error *error);
 enum mantis_status log_trim (struct mantis_session *session, int64_t upto,
                              struct mantis_error *error);
 enum mantis_status log_disown (struct mantis_session *session, const struct mantis_table *table,

@@ -242,6 +242,14 @@ log_trim (struct mantis_session *session, int64_t upto, struct mantis_error *err
                                             : sql_failed (session, error, "trim the log");
 }
 
+/* What leaves the log stands in __sync_versions_ID, where log_versions() finds it. */
+enum mantis_status
+log_prune (struct mantis_session *session, int64_t after, int64_t upto, struct mantis_error *error)
+{
+  (void)after;
+  return log_trim (session, upto, error);
+}
+
 enum mantis_status
 log_disown (struct mantis_session *session, const struct mantis_table *table,
             const mantis_row *rows, size_t count, struct mantis_error *error)
@@ -337,6 +345,7 @@ struct version_reading {
   struct mantis_arena *arena;
   sqlite3_stmt *entries; /* of a row, newest first */
   sqlite3_stmt *present; /* is the row there? */
+  sqlite3_stmt *pruned;  /* its version, if that has left the log; NULL: none has */
   const struct mantis_table *table;
   const char *origin; /* of the last version that had one */
   struct mantis_error *error;
@@ -366,7 +375,7 @@ set_origin (struct version_reading *r, const char *origin, struct mantis_version
  * greatest of (time + entries after it).  An entry with an origin has been given its time by that
  * rule, so what lies before it does not count. */
 static enum mantis_status
-read_version (struct version_reading *r, mantis_row row, struct mantis_version *version)
+read_entries (struct version_reading *r, mantis_row row, struct mantis_version *version)
 {
   int64_t later = 0;
   int known = -1; /* does the row exist? */
@@ -399,6 +408,24 @@ read_version (struct version_reading *r, mantis_row row, struct mantis_version *
 }
 
 static enum mantis_status
+read_version (struct version_reading *r, mantis_row row, struct mantis_version *version)
+{
+  enum mantis_status status = read_entries (r, row, version);
+
+  if (status || version->rev || !r->pruned)
+    return status;
+  bind_key (r->pruned, 1, r->table, row);
+  if (sqlite3_step (r->pruned) == SQLITE_ROW) {
+    version->rev = sqlite3_column_int64 (r->pruned, 0);
+    version->updated_at = sqlite3_column_int64 (r->pruned, 1);
+    if (!set_origin (r, (const char *)sqlite3_column_text (r->pruned, 2), version))
+      status = no_memory (r->error);
+  }
+  sqlite3_reset (r->pruned);
+  return status;
+}
+
+static enum mantis_status
 prepare_versions (struct version_reading *r)
 {
   struct mantis_buf *sql = &r->session->sql;
@@ -415,7 +442,9 @@ prepare_versions (struct version_reading *r)
   add_name (sql, r->table->name);
   mantis_buf_text (sql, " WHERE ");
   add_key_match (sql, r->table, 1);
-  return statement (r->session, sql->bytes, true, &r->present, r->error);
+  if ((status = statement (r->session, sql->bytes, true, &r->present, r->error)))
+    return status;
+  return versions_find (r->session, r->table, &r->pruned, r->error);
 }
 
 enum mantis_status
@@ -435,5 +464,6 @@ log_versions (struct mantis_session *session, const struct mantis_table *table,
     status = read_version (&r, rows[i], &versions[i]);
   statement_reset (&r.entries);
   statement_reset (&r.present);
+  statement_reset (&r.pruned);
   return status;
 }

@@ -350,6 +350,7 @@ static const struct mantis_storage ops = {
     .look = notice_look,
     .log_spare = log_spare,
     .log_drop = log_drop,
+    .log_prune = log_prune,
     .limit_rows = limit_rows,
     .incident = storage_incident,
 };

@@ -201,6 +201,8 @@ enum mantis_status log_read (struct mantis_session *session, int64_t after, int6
                              size_t limit, struct mantis_arena *arena,
                              struct mantis_entry **entries, size_t *count,
                              struct mantis_error *error);
+enum mantis_status log_prune (struct mantis_session *session, int64_t after, int64_t upto,
+                              struct mantis_error *error);
 enum mantis_status log_trim (struct mantis_session *session, int64_t upto,
                              struct mantis_error *error);
 enum mantis_status log_spare (struct mantis_session *session, int64_t after, int64_t upto,
@@ -229,6 +231,10 @@ enum mantis_status versions_watch (struct mantis_session *session, const struct 
 enum mantis_status versions_prepare (struct mantis_session *session,
                                      const struct mantis_table *table, bool deleted,
                                      sqlite3_stmt **write, struct mantis_error *error);
+/* *READ: rev, time and origin of the row whose key is bound from parameter 1 on, where its version has left
+ * the log of a server; NULL where no entry has. */
+enum mantis_status versions_find (struct mantis_session *session, const struct mantis_table *table,
+                                  sqlite3_stmt **read, struct mantis_error *error);
 enum mantis_status versions_write (struct mantis_session *session, sqlite3_stmt *write,
                                    const struct mantis_change *change, struct mantis_error *error);
 /* The entries with seq <= UPTO are about to leave the log. */

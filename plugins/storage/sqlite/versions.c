@@ -325,6 +325,27 @@ versions_prepare (struct mantis_session *session, const struct mantis_table *tab
 }
 
 enum mantis_status
+versions_find (struct mantis_session *session, const struct mantis_table *table,
+               sqlite3_stmt **read, struct mantis_error *error)
+{
+  const struct telling t = {session, table, &session->sql, error};
+  int64_t first = 0;
+  enum mantis_status status =
+      ask_kept (session, "SELECT min(seq) FROM main.__sync_log", 0, &first, error);
+
+  *read = NULL;
+  if (status || first <= 1)
+    return status;
+  mantis_buf_clear (t.sql);
+  mantis_buf_printf (t.sql, "SELECT rev, time, origin FROM main.__sync_versions_%lld WHERE ",
+                     id_of (&t));
+  for (size_t i = 0; i < table->key_count; i++)
+    mantis_buf_printf (t.sql, "%sk%zu = ?%zu", i ? " AND " : "", i, i + 1);
+  mantis_buf_text (t.sql, " AND rev IS NOT NULL");
+  return statement (session, t.sql->bytes, true, read, error);
+}
+
+enum mantis_status
 versions_write (struct mantis_session *session, sqlite3_stmt *write,
                 const struct mantis_change *change, struct mantis_error *error)
 {
