@@ -153,15 +153,30 @@ set_cursor (struct client *client, const json_t *head, struct mantis_error *erro
   return status;
 }
 
+/* Nothing that we know of the server's rows counts any more. */
 static void
-set_phases (struct client *client, enum phase phase)
+start_anew (struct client *client)
 {
-  for (size_t i = 0; i < client->phases.count; i++)
-    if (phase == PHASE_FIRST || client->phases.tables[i].phase == PHASE_LIVE) {
-      phase_set (&client->phases.tables[i], phase);
-      if (phase == PHASE_FIRST)
-        client->phases.tables[i].rev = 0;
-    }
+  for (size_t i = 0; i < client->phases.count; i++) {
+    phase_set (&client->phases.tables[i], PHASE_FIRST);
+    client->phases.tables[i].rev = 0;
+  }
+}
+
+/* What the server made of the table came to nobody's notice, or comes by: what was compared is to be compared again. */
+static enum mantis_status
+start_over (struct client *client, struct table_state *state, struct mantis_error *error)
+{
+  if (state->phase == PHASE_SCAN) {
+    /* What differs may be the server's doing as well as ours. */
+    phase_set (state, PHASE_FIRST);
+    return seen_forget (&client->queue, client->store, state->table, error);
+  }
+  if (state->phase == PHASE_LIVE)
+    phase_set (state, PHASE_REPAIR);
+  else if (state->loaded)
+    phase_set (state, state->phase);
+  return MANTIS_OK;
 }
 
 /* Another server than the one that our cursor is from (or the first one ever). */
@@ -180,7 +195,7 @@ meet_server (struct client *client, const char *node, struct mantis_error *error
     return status;
   snprintf (client->phases.remote, sizeof client->phases.remote, "%s", node);
   client->phases.epoch[0] = '\0';
-  set_phases (client, PHASE_FIRST);
+  start_anew (client);
   return MANTIS_OK;
 }
 
@@ -196,34 +211,19 @@ judge_cursor (struct client *client, const char *state, const json_t *head,
     mantis_log (MANTIS_WARNING,
                 "the server no longer keeps what came after our cursor: comparing all tables");
     status = queue_note_base (&client->queue, client->store, client->phases.rev, error);
-    set_phases (client, PHASE_REPAIR);
+    for (size_t i = 0; i < client->phases.count && status == MANTIS_OK; i++)
+      status = start_over (client, &client->phases.tables[i], error);
   } else if (*client->phases.epoch) {
     mantis_log (MANTIS_WARNING,
                 "the server's history is not the one we know (was it restored?): comparing all "
                 "tables, and offering it what it lacks");
     status = queue_forget_revisions (&client->queue, client->store, 0, error);
-    set_phases (client, PHASE_FIRST);
+    start_anew (client);
   }
   return status == MANTIS_OK ? set_cursor (client, head, error) : status;
 }
 
 /* ---- Tables ---------------------------------------------------------------------------------- */
-
-/* What the server made of the table came to nobody's notice, or comes by: what was compared is to be compared again. */
-static enum mantis_status
-start_over (struct client *client, struct table_state *state, struct mantis_error *error)
-{
-  if (state->phase == PHASE_SCAN) {
-    /* What differs may be the server's doing as well as ours. */
-    phase_set (state, PHASE_FIRST);
-    return seen_forget (&client->queue, client->store, state->table, error);
-  }
-  if (state->phase == PHASE_LIVE)
-    phase_set (state, PHASE_REPAIR);
-  else if (state->loaded)
-    phase_set (state, state->phase);
-  return MANTIS_OK;
-}
 
 static enum mantis_status
 judge_table (struct client *client, struct table_state *state, const json_t *about,
