@@ -155,6 +155,21 @@ print_client (const json_t *whole, const json_t *status)
   print_problems (at (status, "problems"));
 }
 
+/* How far NODE is behind; who has stayed away for longer than the retention compares its tables anew. */
+static void
+add_behind (struct grid *nodes, const json_t *node)
+{
+  char text[64];
+
+  if (!json_is_true (at (node, "pruned"))) {
+    grid_number (nodes, at (node, "behind"));
+    return;
+  }
+  snprintf (text, sizeof text, "%lld, past the retention",
+            json_integer_value (at (node, "behind")));
+  grid_add (nodes, text);
+}
+
 static void
 print_nodes (const json_t *status)
 {
@@ -172,7 +187,7 @@ print_nodes (const json_t *status)
     grid_json (&nodes, at (node, "subject"));
     grid_number (&nodes, at (node, "batches"));
     grid_time (&nodes, at (node, "seen_at"));
-    grid_number (&nodes, at (node, "behind"));
+    add_behind (&nodes, node);
   }
   grid_print (&nodes);
 }

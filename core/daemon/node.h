@@ -11,6 +11,7 @@
 #include "daemon/control.h"
 #include "daemon/dialer.h"
 #include "daemon/place.h"
+#include "daemon/prune.h"
 #include "daemon/service.h"
 
 #include <mantis/mantis.h>
@@ -39,6 +40,7 @@ struct mantis {
   struct server server;
   struct mantis_service *service;
   struct pool *pool;
+  struct pruning *pruning;
 
   /* Client (follow.c) */
   struct instance *dial;

@@ -101,7 +101,8 @@ serve_open (struct mantis *node, struct mantis_error *error)
                                             .page_bytes = PAGE_BYTES,
                                             .body_bytes = MESSAGE_BYTES,
                                             .wait = LONGEST_WAIT},
-                                 .started = mantis_now ()};
+                                 .started = mantis_now (),
+                                 .retention = config->retention};
   status = open_resolvers (node, error);
   if (status == MANTIS_OK)
     status = open_list (node, config->auth, config->auth_count, &node->auth, error);
@@ -154,6 +155,9 @@ serve_start (struct mantis *node, struct mantis_error *error)
   settings.pool = node->pool;
   if (status == MANTIS_OK)
     status = service_new (&settings, loop_base (node->loop), &node->service, error);
+  if (status == MANTIS_OK)
+    status = pruning_new (&node->pruning, node->loop, node->pool, &node->stores,
+                          node->config->retention, error);
   if (status == MANTIS_OK)
     status = leave_token (node, error);
   return status == MANTIS_OK ? listen_all (node, error) : status;
@@ -255,6 +259,7 @@ serve_close (struct mantis *node)
   pool_free (node->pool);
   if (node->loop)
     loop_flush (node->loop); /* the last visits end here */
+  pruning_free (node->pruning);
   service_free (node->service);
   close_list (node->listen, config->listen_count);
   close_list (node->auth, config->auth_count);

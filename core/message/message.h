@@ -44,7 +44,8 @@ struct server {
   void *policy_context;
   bool create_tables; /* make a table that a client offers */
   struct limits limits;
-  int64_t started; /* milliseconds since 1970 */
+  int64_t started;   /* milliseconds since 1970 */
+  int64_t retention; /* milliseconds; see sync/prune.h */
   struct counters counters;
   struct heard heard;
 };

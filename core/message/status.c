@@ -5,13 +5,11 @@
 #include "base/base.h"
 #include "message/message.h"
 #include "sync/problem.h"
+#include "sync/prune.h"
 #include "wire/json.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* How long a device may be away before nobody waits for it. */
-static const int64_t FORGOTTEN_MS = INT64_C (30) * 24 * 3600 * 1000;
 
 static void
 add_tables (struct server *server, struct store *store, struct mantis_buf *buf)
@@ -31,7 +29,7 @@ add_tables (struct server *server, struct store *store, struct mantis_buf *buf)
 }
 
 static void
-add_nodes (struct server *server, const mantis_row *rows, size_t count, int64_t head,
+add_nodes (struct server *server, const mantis_row *rows, size_t count, int64_t head, int64_t floor,
            struct mantis_buf *buf)
 {
   mantis_buf_text (buf, ",\"nodes\":[");
@@ -42,10 +40,10 @@ add_nodes (struct server *server, const mantis_row *rows, size_t count, int64_t 
     heard_find (&server->heard, node, &rev, &pulled_at);
     mantis_buf_printf (buf, "%s{\"node\":\"%s\"", i ? "," : "", node);
     json_add_text (buf, "subject", value_as_text (&rows[i][NODE_SUBJECT]));
-    mantis_buf_printf (buf, ",\"batches\":%lld,\"seen_at\":%lld,\"behind\":%lld}",
+    mantis_buf_printf (buf, ",\"batches\":%lld,\"seen_at\":%lld,\"behind\":%lld,\"pruned\":%s}",
                        (long long)value_as_integer (&rows[i][NODE_NUMBER]),
                        (long long)(pulled_at > at ? pulled_at : at),
-                       (long long)(rev < head ? head - rev : 0));
+                       (long long)(rev < head ? head - rev : 0), rev < floor ? "true" : "false");
   }
   mantis_buf_char (buf, ']');
 }
@@ -53,12 +51,12 @@ add_nodes (struct server *server, const mantis_row *rows, size_t count, int64_t 
 /* ---- Problems -------------------------------------------------------------------------------- */
 
 /* A table in which writes went unseen is healed when all devices compare theirs with it: a hello tells them so.
- * One that has not been heard of for long is none to wait for. */
+ * One that has been away for longer than the retention compares all its tables anyway. */
 static void
 add_incident (struct server *server, const struct mantis_value *state, const mantis_row *nodes,
               size_t count, struct mantis_buf *buf)
 {
-  const int64_t oldest = mantis_now () - FORGOTTEN_MS;
+  const int64_t oldest = mantis_now () - server->retention;
   char next[120];
   size_t all = 0, behind = 0;
 
@@ -106,11 +104,13 @@ static enum mantis_status
 add_all (struct server *server, struct store *store, struct mantis_arena *arena,
          struct mantis_buf *buf, struct mantis_error *error)
 {
-  int64_t head = 0, conflicts = 0;
+  int64_t head = 0, floor = 0, conflicts = 0;
   const mantis_row *nodes;
   size_t count = 0;
   enum mantis_status status = store->ops->log_head (store->session, &head, error);
 
+  if (status == MANTIS_OK)
+    status = prune_floor (store, &floor, NULL, error);
   if (status == MANTIS_OK)
     status = store_meta_integer (store, "conflicts", 0, &conflicts, error);
   if (status == MANTIS_OK)
@@ -118,9 +118,9 @@ add_all (struct server *server, struct store *store, struct mantis_arena *arena,
   if (status != MANTIS_OK)
     return status;
   mantis_buf_printf (buf, ",\"head\":%lld,\"floor\":%lld,\"conflicts\":%lld", (long long)head,
-                     (long long)store->floor, (long long)conflicts);
+                     (long long)floor, (long long)conflicts);
   add_tables (server, store, buf);
-  add_nodes (server, nodes, count, head, buf);
+  add_nodes (server, nodes, count, head, floor, buf);
   return add_problems (server, store, nodes, count, arena, buf, error);
 }
 

@@ -52,6 +52,8 @@ static const struct mantis_column held_columns[] = {
     COLUMN ("reason", "TEXT", 0),       COLUMN ("next_try", "INTEGER", 0)};
 static const struct mantis_column seen_columns[] = {
     COLUMN ("tbl", "TEXT", 1), COLUMN ("key", "TEXT", 2), COLUMN ("rev", "INTEGER", 0)};
+static const struct mantis_column head_columns[] = {COLUMN ("time", "INTEGER", 1),
+                                                    COLUMN ("rev", "INTEGER", 0)};
 static const struct mantis_column node_columns[] = {
     COLUMN ("node", "TEXT", 1),       COLUMN ("subject", "TEXT", 0),
     COLUMN ("number", "INTEGER", 0),  COLUMN ("nonce", "TEXT", 0),
@@ -74,6 +76,7 @@ const struct mantis_table table_pending =
     TABLE ("__sync_pending", pending_columns, first_two, true);
 const struct mantis_table table_held = TABLE ("__sync_held", held_columns, first_two, true);
 const struct mantis_table table_seen = TABLE ("__sync_seen", seen_columns, first_two, true);
+const struct mantis_table table_heads = TABLE ("__sync_heads", head_columns, first, false);
 const struct mantis_table table_nodes = TABLE ("__sync_nodes", node_columns, first, true);
 
 const struct mantis_table *const *
@@ -82,8 +85,8 @@ internal_tables (enum mantis_role role)
   static const struct mantis_table *const client[] = {
       &table_meta,    &table_state, &table_conflicts, &table_bases,
       &table_pending, &table_held,  &table_seen,      NULL};
-  static const struct mantis_table *const server[] = {&table_meta, &table_state, &table_conflicts,
-                                                      &table_nodes, NULL};
+  static const struct mantis_table *const server[] = {&table_meta,  &table_state, &table_conflicts,
+                                                      &table_heads, &table_nodes, NULL};
 
   return role == MANTIS_CLIENT ? client : server;
 }

@@ -13,6 +13,8 @@
 /* __sync_meta: facts about this node.  Names that views and people rely on:
  *   node   id of this node           epoch  of this server's history (server)
  *   floor  revision that rows without an entry have (server)     floor_time  its time
+ *   pruned what was deleted before this revision is forgotten; absent: nothing is (server)
+ *   pruned_time  then at the latest it was deleted
  *   format version of these tables   remote the url that the cursor belongs to (client) */
 enum { META_NAME, META_VALUE, META_COLUMNS };
 
@@ -86,6 +88,9 @@ enum {
 /* Client.  __sync_seen: rows received in answers, newer than the cursor. */
 enum { SEEN_TBL, SEEN_KEY, SEEN_REV, SEEN_COLUMNS };
 
+/* Server.  __sync_heads: how far the log was when; what is older than the retention leaves it. */
+enum { HEAD_TIME, HEAD_REV, HEAD_COLUMNS };
+
 /* Server.  __sync_nodes: who has called, and the answer to its last batch. */
 enum {
   NODE_ID,
@@ -101,7 +106,7 @@ enum {
 };
 
 extern const struct mantis_table table_meta, table_state, table_conflicts, table_bases,
-    table_pending, table_held, table_seen, table_nodes;
+    table_pending, table_held, table_seen, table_heads, table_nodes;
 
 /* The tables of a role, ends with NULL. */
 const struct mantis_table *const *internal_tables (enum mantis_role role);

@@ -9,6 +9,7 @@
 #include "base/base.h"
 #include "base/map.h"
 #include "sync/large.h"
+#include "sync/prune.h"
 #include "sync/push.h"
 #include "wire/key.h"
 
@@ -41,7 +42,8 @@ fast_forwards (const struct push *push, const struct pushed *item)
   const struct mantis_version *version = &item->version;
 
   if (version->rev == 0)
-    return item->change.base >= push->store->floor;
+    return item->change.base >= push->store->floor &&
+           (item->change.created || item->change.base >= push->pruned);
   if (version->rev <= item->change.base || version->rev == item->change.seen)
     return true;
   return !push->anonymous && version->origin && strcmp (version->origin, push->node) == 0;
@@ -63,7 +65,7 @@ unwatched_until (const struct push *push, const struct mantis_table *table, int6
 
 /* The row was looked at: what does that make of the change? */
 static void
-compare (struct pushed *item)
+compare (const struct push *push, struct pushed *item)
 {
   const struct mantis_change *change = &item->change;
   bool gone = !item->current;
@@ -77,9 +79,10 @@ compare (struct pushed *item)
     item->decided_by = "mantis";
     return;
   }
-  /* A new row, where nothing is remembered of its key, meets nobody.  A row that is not new and is gone
-   * was deleted here before our memory begins: edit against delete. */
-  item->conflict = !(gone && item->version.rev == 0 && change->created);
+  /* Where nothing is remembered of the key: a row that is there is as it was before our memory begins; a new
+   * row meets nobody; one that is not new and is gone was deleted before: edit against delete. */
+  item->conflict =
+      item->version.rev != 0 || (gone ? !change->created : change->base < push->store->floor);
 }
 
 /* Look at the rows of the COUNT items from FROM on that did not fast-forward. */
@@ -113,7 +116,7 @@ look (struct push *push, size_t from, size_t count, const bool *unclear, struct 
         item->outcome = OUTCOME_RETRY;
         item->reason = "the server's row is too large for a message";
       } else
-        compare (item);
+        compare (push, item);
     }
   return status;
 }
@@ -126,9 +129,10 @@ give_time (const struct push *push, struct pushed *item)
 
   if (change->updated_at > push->now)
     change->updated_at = push->now;
-  /* What nobody touched since the floor has its time; a row that never was has none. */
+  /* What nobody touched since the floor has its time; a row that never was has none; one whose deletion is
+   * forgotten had gone by then. */
   if (item->version.rev == 0 && (item->current || !change->created))
-    item->version.updated_at = push->store->floor_time;
+    item->version.updated_at = item->current ? push->store->floor_time : push->pruned_time;
   item->stored = *change;
   item->stored.origin = push->node;
   if (item->stored.updated_at <= item->version.updated_at)
@@ -200,6 +204,8 @@ push_detect (struct push *push, struct mantis_error *error)
 {
   enum mantis_status status = refuse_twins (push, error);
 
+  if (status == MANTIS_OK)
+    status = prune_floor (push->store, &push->pruned, &push->pruned_time, error);
   for (size_t from = 0, count = 0; from < push->count && status == MANTIS_OK; from += count)
     status = detect_run (push, from, &count, error);
   return status;

@@ -5,6 +5,7 @@
 #include "sync/feed.h"
 #include "base/base.h"
 #include "base/map.h"
+#include "sync/prune.h"
 #include "wire/key.h"
 
 #include <stdio.h>
@@ -88,21 +89,20 @@ feed_check (struct store *store, const struct cursor *cursor, enum cursor_state 
   struct mantis_entry *entry;
   char mark[MARK_LENGTH + 1];
   enum mantis_status status;
+  int64_t pruned;
 
   *state = CURSOR_FOREIGN;
   if (!arena)
     return mantis_fail (error, MANTIS_FAILED, "out of memory");
   if (strcmp (cursor->epoch, store->epoch) != 0 || cursor->rev < 1)
     return MANTIS_OK;
-  if ((status = entry_at (store, cursor->rev, arena, &entry, error)) != MANTIS_OK)
+  if ((status = prune_floor (store, &pruned, NULL, error)) != MANTIS_OK ||
+      (status = entry_at (store, cursor->rev, arena, &entry, error)) != MANTIS_OK)
     return status;
-  if (!entry) {
-    *state = cursor->rev < store->floor ? CURSOR_PRUNED : CURSOR_FOREIGN;
-    return MANTIS_OK;
-  }
-  make_mark (entry, mark);
-  if (strcmp (mark, cursor->mark) == 0)
-    *state = cursor->rev < store->floor ? CURSOR_PRUNED : CURSOR_KNOWN;
+  if (entry)
+    make_mark (entry, mark);
+  if (entry ? strcmp (mark, cursor->mark) == 0 : cursor->rev < pruned)
+    *state = cursor->rev < pruned ? CURSOR_PRUNED : CURSOR_KNOWN;
   return MANTIS_OK;
 }
 

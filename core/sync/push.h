@@ -55,6 +55,7 @@ struct push {
   size_t row_limit; /* of a row that a conflict is about, bytes; 0: none */
   policy_lookup policy;
   void *policy_context;
+  int64_t pruned, pruned_time; /* of the store; see sync/prune.h */
   struct pushed *items;
   size_t count;
 };

@@ -12,6 +12,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "sim.h"
+#include "sync/prune.h"
 
 #include "wire/json.h"
 
@@ -39,6 +40,7 @@ const struct plan plans[] = {
     {"first", WITH_FIRST, WITH_PARTS | WITH_UNIQUE},
     {"restored", WITH_RESTORE, WITH_PARTS | WITH_FIRST | WITH_CLOCKS | WITH_UNIQUE},
     {"servers", WITH_SERVERS, ALL_FEATURES & ~(unsigned)WITH_RESTORE},
+    {"pruned", WITH_PRUNING, ALL_FEATURES & ~(unsigned)WITH_RESTORE},
     {NULL, 0, 0},
 };
 
@@ -126,6 +128,18 @@ something_special (struct node *node)
     copy_node (node);
 }
 
+/* The retention is as short as the plan is fast. */
+static void
+prune_log (struct node *server)
+{
+  struct mantis_error error;
+  bool more = false;
+
+  act_as (server);
+  if (server->up && prune_step (&server->store, chance (60000), &more, &error) == MANTIS_OK)
+    trace ("the server's log is pruned");
+}
+
 static void
 one_step (void)
 {
@@ -151,6 +165,8 @@ one_step (void)
     node->offline = !node->offline;
   else
     something_special (node);
+  if (has (WITH_PRUNING) && odds (8))
+    prune_log (&world->nodes[0]);
   for (int i = 0; i < world->node_count; i++)
     if (!world->nodes[i].up && odds (5))
       start_node (&world->nodes[i]);

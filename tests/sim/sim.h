@@ -45,7 +45,8 @@ enum feature {
   WITH_KEYS = 1 << 13,    /* keys change */
   WITH_RESTORE = 1 << 14, /* the server's file replaced by an older copy */
   WITH_SERVERS = 1 << 15, /* two server processes on one file */
-  ALL_FEATURES = (1 << 16) - 1
+  WITH_PRUNING = 1 << 16, /* what is old leaves the server's log */
+  ALL_FEATURES = (1 << 17) - 1
 };
 
 struct plan {

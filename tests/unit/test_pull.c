@@ -449,7 +449,7 @@ START_TEST (cursors_are_checked)
   refused_cursor ("{}", 409, "foreign");
   /* what came after it is pruned */
   sql ("DELETE FROM __sync_log WHERE seq < (SELECT max(seq) FROM __sync_log);"
-       "UPDATE __sync_meta SET value = (SELECT max(seq) FROM __sync_log) WHERE name = 'floor'");
+       "INSERT INTO __sync_meta SELECT 'pruned', max(seq) FROM __sync_log");
   rig_reopen ();
   refused_cursor (cursor, 410, "pruned");
 }
