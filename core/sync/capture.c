@@ -36,23 +36,26 @@ incident_of (const struct store *store, const struct mantis_table *table)
   return incident ? incident : "the triggers of the capture were lost";
 }
 
+/* UNSEEN: why writes to it may have gone unseen, or NULL. */
 static void
-tell (const struct store *store, const struct mantis_attached *attached)
+tell (const struct store *store, const struct mantis_attached *attached, const char *unseen)
 {
   const char *name = attached->table->name;
 
-  switch (attached->watch) {
-  case MANTIS_WATCHED:
-    break;
-  case MANTIS_NEW:
-    mantis_log (MANTIS_INFO, "table \"%s\": captured from now on", name);
-    break;
-  case MANTIS_REWATCHED:
+  if (unseen)
     mantis_log (MANTIS_WARNING,
                 "table \"%s\": writes may have gone unseen: %s; it is captured again, and %s", name,
-                incident_of (store, attached->table),
+                unseen,
                 store->role == MANTIS_CLIENT ? "will be compared with the server"
                                              : "every device will compare it");
+
+  switch (attached->watch) {
+  case MANTIS_WATCHED:
+  case MANTIS_REWATCHED:
+    break;
+  case MANTIS_NEW:
+    if (!unseen)
+      mantis_log (MANTIS_INFO, "table \"%s\": captured from now on", name);
     break;
   case MANTIS_NOT_WATCHED:
     if (first_time (name, attached->table->refusal))
@@ -149,10 +152,21 @@ state_of (const char *table, const mantis_row *states, size_t count)
   return NULL;
 }
 
+/* Why writes to a table may have gone unseen; NULL: they cannot.  BEFORE: what a server has written down of it. */
+static const char *
+unseen_for (const struct store *store, const struct mantis_attached *attached, mantis_row before)
+{
+  if (attached->watch == MANTIS_REWATCHED)
+    return incident_of (store, attached->table);
+  if (attached->watch == MANTIS_NEW && before)
+    return "it was gone for a while";
+  return NULL;
+}
+
 /* Server: clients hear of new shapes and lost capture through the generation. */
 static enum mantis_status
 note_generation (struct store *store, const struct mantis_attached *attached, mantis_row before,
-                 struct mantis_error *error)
+                 const char *unseen, struct mantis_error *error)
 {
   const struct mantis_table *table = attached->table;
   bool known =
@@ -167,22 +181,20 @@ note_generation (struct store *store, const struct mantis_attached *attached, ma
   int64_t unwatched = before ? value_as_integer (&before[STATE_REV]) : 0;
   enum mantis_status status = MANTIS_OK;
 
-  if (attached->watch == MANTIS_REWATCHED) {
-    row[STATE_HAPPENED] = value_text (incident_of (store, table));
+  if (attached->watch == MANTIS_NOT_WATCHED || (known && attached->watch == MANTIS_WATCHED))
+    return MANTIS_OK;
+  if (unseen) {
+    row[STATE_HAPPENED] = value_text (unseen);
     row[STATE_HAPPENED_AT] = value_integer (mantis_now ());
+    status = store->ops->log_head (store->session, &unwatched, error);
   } else if (before) {
     row[STATE_HAPPENED] = before[STATE_HAPPENED];
     row[STATE_HAPPENED_AT] = before[STATE_HAPPENED_AT];
   }
-
-  if (attached->watch == MANTIS_NOT_WATCHED || (known && attached->watch == MANTIS_WATCHED))
-    return MANTIS_OK;
-  if (attached->watch == MANTIS_REWATCHED)
-    status = store->ops->log_head (store->session, &unwatched, error);
   row[STATE_REV] = value_integer (unwatched);
   store->generation++;
-  row[STATE_GENERATION] = value_integer (
-      attached->watch == MANTIS_REWATCHED || generation == 0 ? store->generation : generation);
+  row[STATE_GENERATION] =
+      value_integer (unseen || generation == 0 ? store->generation : generation);
   if (status == MANTIS_OK)
     status = store_put (store, &table_state, row, error);
   if (status == MANTIS_OK)
@@ -203,10 +215,12 @@ capture_note (struct store *store, struct mantis_error *error)
   status = store_all (store, &table_state, arena, &states, &count, error);
   for (size_t i = 0; i < store->schema->count && status == MANTIS_OK; i++) {
     const struct mantis_attached *attached = &store->schema->tables[i];
-    tell (store, attached);
-    if (store->role == MANTIS_SERVER)
-      status =
-          note_generation (store, attached, state_of (attached->table->name, states, count), error);
+    bool server = store->role == MANTIS_SERVER;
+    mantis_row before = server ? state_of (attached->table->name, states, count) : NULL;
+    const char *unseen = unseen_for (store, attached, before);
+    tell (store, attached, unseen);
+    if (server)
+      status = note_generation (store, attached, before, unseen, error);
     else if (attached->watch == MANTIS_REWATCHED)
       status = note_scan (store, attached->table, states, count, error);
   }

@@ -331,7 +331,7 @@ harm_of (const struct remembered *old, const struct facts *facts, const char *lo
   if (lost)
     return lost;
   if (strcmp (old->state, "watched") != 0)
-    return "it was left out by the configuration for a while";
+    return "it was left out for a while";
   if (old->root != facts->root && strcmp (old->sql, facts->sql) != 0)
     return "the table was rebuilt";
   return NULL;
