@@ -20,8 +20,8 @@ class Busy(http.server.BaseHTTPRequestHandler):
             asked.write(f"{time.monotonic()} {self.path}\n")
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.send_response(503)
-        if Busy.count == 9:
-            self.send_header("Retry-After", "4")
+        if Busy.count in (9, 11):
+            self.send_header("Retry-After", "4" if Busy.count == 9 else "3600")
         self.send_header("Content-Length", "0")
         self.end_headers()
     def log_message(self, *args):
@@ -34,11 +34,12 @@ wait_for "the busy server" bash -c "exec 3<> /dev/tcp/127.0.0.1/$port"
 configure_client tablet
 sed -i 's/"interval_seconds": 60/"interval_seconds": 2/' tablet.json
 start_mantisd tablet --mode client
-ten ()
+# asked N: so many times?
+asked ()
 {
-  [ -e asked ] && [ "$(wc -l < asked)" -ge 10 ]
+  [ -e asked ] && [ "$(wc -l < asked)" -ge "$1" ]
 }
-wait_for "ten requests" ten
+wait_for "ten requests" asked 10
 sql tablet "INSERT INTO note VALUES ('a', 'waits')"
 wait_until tablet 'S["trouble"] and S["waiting"] == 1'
 has_message tablet 'the server answers 503' || fail "not in the log"
@@ -53,6 +54,10 @@ assert gaps[8] > 3.9, "the time that the server named"
 assert max(gaps[4:8]) - min(gaps[4:8]) > 0.01, "always the same: no jitter"
 END_OF_PYTHON
 python3 gaps.py || fail "when it asks"
+# Whoever sends SIGHUP has mended something: no waiting for an hour.
+wait_for "another request" asked 11
+kill -HUP "$(pid_of tablet)"
+wait_for "a request after SIGHUP" asked 12
 kill "${pids[busy]}"
 wait "${pids[busy]}" 2> /dev/null || true
 unset "pids[busy]"
