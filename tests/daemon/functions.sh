@@ -45,12 +45,12 @@ cleanup_fn ()
   cleanups=("$*" "${cleanups[@]}")
 }
 
-# No log of any test holds a token or a key (O27).
+# No log of any test holds a token, a key or a password (O27).
 leaks ()
 {
   local secret
 
-  for secret in *.token *.key; do
+  for secret in *.token *.key *.password; do
     [ -s "$secret" ] && [ "$(wc -c < "$secret")" -ge 16 ] || continue
     grep -lF -- "$(head -c 64 "$secret" | tr -d '\n\0')" ./*.log 2> /dev/null && return 0
   done
