@@ -18,6 +18,9 @@ def quoted(name):
     return "`" + name.replace("`", "``") + "`"
 
 
+GEOMETRIES = ("geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection")
+
+
 # The notation: - for NULL, i or r with a number, x with bytes in hexadecimal.
 def expression(name, kind, column_type, precision):
     column = quoted(name)
@@ -26,6 +29,8 @@ def expression(name, kind, column_type, precision):
         form = f"concat('r', {column} * 1e0)"
     elif "bigint" in column_type and "unsigned" in column_type or kind == "bit":
         form = f"if({column} > 9223372036854775807, concat('x', hex(concat({column} + 0))), concat('i', {column} + 0))"
+    elif kind in GEOMETRIES:
+        form = f"concat('x', hex({column}))"
     elif kind.endswith("int") or kind == "year":
         form = f"concat('i', {column} + 0)"
     elif kind.endswith("blob") or kind.endswith("binary"):

@@ -231,6 +231,10 @@ obstacle (const struct column_facts *facts, const struct mantis_value *value)
     return text_obstacle (facts, value);
   case KIND_BYTES:
     return value->type == MANTIS_BLOB ? NULL : "it holds bytes";
+  case KIND_GEOMETRY:
+    return value->type == MANTIS_BLOB && is_geometry (value->as.bytes, value->length)
+               ? NULL
+               : "it holds geometries: an SRID of four bytes and well-known binary";
   case KIND_DATE:
   case KIND_TIME:
   case KIND_DATETIME:

@@ -110,6 +110,7 @@ add_constant (struct mantis_buf *buf, const struct column_facts *facts, const ch
     mantis_buf_text (buf, text);
     break;
   case KIND_BYTES:
+  case KIND_GEOMETRY:
     add_hex (buf, text, length);
     break;
   default:
@@ -225,7 +226,8 @@ default_of (const struct described *d, const struct column_facts *facts, struct 
                       strncasecmp (text, "current_timestamp", 17) == 0)
     return expression_of (facts, text, arena);
   /* Here the schema tells bytes, and what is beyond 16 bits of Unicode, with question marks. */
-  *ask = facts->kind == KIND_BYTES || (d->quotes && *text == '\'' && strchr (text, '?'));
+  *ask = facts->kind == KIND_BYTES || facts->kind == KIND_GEOMETRY ||
+         (d->quotes && *text == '\'' && strchr (text, '?'));
   if (*ask)
     return NO_FORM;
   if (d->quotes && *text == '\'')

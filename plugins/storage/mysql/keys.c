@@ -34,7 +34,7 @@ add_to_key (struct reading *r, struct mantis_table *table, const struct facts *f
         r->arena, "its primary key has only the first part of the column \"%s\"",
         table->columns[column].name);
   else if (own->kind == KIND_REAL || own->kind == KIND_FLOAT || own->kind == KIND_TIMESTAMP ||
-           own->kind == KIND_BIT)
+           own->kind == KIND_BIT || own->kind == KIND_GEOMETRY)
     table->refusal = mantis_arena_printf (
         r->arena,
         "its primary key has the column \"%s\", whose type has no exact text: use an integer,"

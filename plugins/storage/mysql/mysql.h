@@ -59,6 +59,7 @@ enum kind {
   KIND_DATETIME,
   KIND_TIMESTAMP,
   KIND_BYTES,
+  KIND_GEOMETRY,
   KIND_ANY, /* of Mantis's own tables: an integer or text */
   KIND_NONE /* cannot be synced */
 };
@@ -281,6 +282,9 @@ const char *generated_of (const struct mantis_table *table, const struct facts *
 enum mantis_status check_value (const struct mantis_table *table, size_t at,
                                 const struct column_facts *facts, const struct mantis_value *value,
                                 struct mantis_error *error);
+
+/* ---- geometry.c ---- */
+bool is_geometry (const char *bytes, size_t length);
 
 /* ---- set.c ---- */
 uint64_t hash_on (uint64_t hash, const void *bytes, size_t length);

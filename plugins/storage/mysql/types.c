@@ -102,6 +102,15 @@ static const struct {
     {"blob", KIND_BYTES, 0, "BLOB", MANTIS_CLASS_ANY},
     {"mediumblob", KIND_BYTES, 0, "BLOB", MANTIS_CLASS_ANY},
     {"longblob", KIND_BYTES, 0, "BLOB", MANTIS_CLASS_ANY},
+    {"geometry", KIND_GEOMETRY, 0, "BLOB", MANTIS_CLASS_ANY},
+    {"point", KIND_GEOMETRY, 0, "BLOB", MANTIS_CLASS_ANY},
+    {"linestring", KIND_GEOMETRY, 0, "BLOB", MANTIS_CLASS_ANY},
+    {"polygon", KIND_GEOMETRY, 0, "BLOB", MANTIS_CLASS_ANY},
+    {"multipoint", KIND_GEOMETRY, 0, "BLOB", MANTIS_CLASS_ANY},
+    {"multilinestring", KIND_GEOMETRY, 0, "BLOB", MANTIS_CLASS_ANY},
+    {"multipolygon", KIND_GEOMETRY, 0, "BLOB", MANTIS_CLASS_ANY},
+    {"geometrycollection", KIND_GEOMETRY, 0, "BLOB", MANTIS_CLASS_ANY},
+    {"geomcollection", KIND_GEOMETRY, 0, "BLOB", MANTIS_CLASS_ANY},
 };
 
 static bool
@@ -396,6 +405,7 @@ value_of (const struct column_facts *facts, const char *bytes, size_t length,
     decimal_of (bytes, value);
     return true;
   case KIND_BYTES:
+  case KIND_GEOMETRY:
     return text_of (MANTIS_BLOB, bytes, length, arena, value);
   default:
     return text_of (MANTIS_TEXT, bytes, length, arena, value);
