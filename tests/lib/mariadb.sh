@@ -60,7 +60,8 @@ mariadb_prepare ()
   mkdir -p "$folder"
   chmod 755 "$folder"
   [ "$(id -u)" != 0 ] || chown "$(mariadb_user)" "$folder"
-  (mariadb_as mariadb-install-db --no-defaults --datadir="$folder/data" --auth-root-authentication-method=normal \
+  # a mariadbd that starts removes the temporary tables of all others with the same tmpdir
+  (mariadb_as mariadb-install-db --no-defaults --datadir="$folder/data" --tmpdir="$folder" --auth-root-authentication-method=normal \
     --skip-test-db --skip-name-resolve --innodb-log-file-size=8M --aria-log-file-size=8M) \
     > "$folder/install.log" 2>&1 < /dev/null || {
     cat "$folder/install.log" >&2

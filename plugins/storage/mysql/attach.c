@@ -578,7 +578,8 @@ change_schema (struct attaching *a, const char *const *patterns)
     if (!table->refusal && table->key_count > keys)
       keys = table->key_count;
   }
-  if ((status = make_log (a->session, keys, a->error)) || (status = load_remembered (a)) ||
+  if ((status = make_log (a->session, keys, a->error)) ||
+      (status = renew_outbox (a->session, a->error)) || (status = load_remembered (a)) ||
       (status = read_trigger_hash (a->session, &a->triggers, a->error)) ||
       (status = load_standing (a)) || (status = watch_tables (a)))
     return status;

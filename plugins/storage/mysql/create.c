@@ -31,6 +31,13 @@ count_log_keys (struct mantis_session *session, struct mantis_error *error)
   return status;
 }
 
+/* Columns that an INSERT without names passes over. */
+bool
+may_hide (const struct mantis_session *session)
+{
+  return mysql_get_server_version (session->db) >= (session->mariadb ? 100303 : 80023);
+}
+
 static enum mantis_status
 make_base (struct mantis_session *session, struct mantis_error *error)
 {
@@ -70,8 +77,8 @@ widen (struct mantis_session *session, int have, struct mantis_error *error)
 {
   AUTO_BUF struct mantis_buf sql = MANTIS_BUF_INIT;
 
-  if (runf (session, error, "ALTER TABLE __sync_outbox ADD COLUMN k%d VARBINARY(%d)", have,
-            KEY_BYTES) &&
+  if (runf (session, error, "ALTER TABLE __sync_outbox ADD COLUMN k%d VARBINARY(%d)%s", have,
+            KEY_BYTES, may_hide (session) ? " INVISIBLE" : "") &&
       last_code (session) != ER_DUP_FIELDNAME) /* it was stopped here before */
     return error ? error->status : MANTIS_FAILED;
   mantis_buf_printf (&sql, "ALTER TABLE __sync_log ADD COLUMN k%d VARBINARY(%d)", have, KEY_BYTES);
@@ -101,6 +108,33 @@ make_log (struct mantis_session *session, size_t keys, struct mantis_error *erro
   if (status)
     session->log_keys = 0;
   return status;
+}
+
+/* An outbox as older versions made it, before triggers are made that rely on what is new. */
+enum mantis_status
+renew_outbox (struct mantis_session *session, struct mantis_error *error)
+{
+  AUTO_BUF struct mantis_buf sql = MANTIS_BUF_INIT;
+  AUTO_RESULT struct result result = {0};
+  enum mantis_status status =
+      ask (session,
+           "SELECT column_name, extra LIKE '%auto_increment%', extra LIKE '%INVISIBLE%'"
+           " FROM information_schema.columns WHERE table_schema = DATABASE() AND"
+           " table_name = '__sync_outbox' AND column_name REGEXP '^(id|k[1-9][0-9]*)$'",
+           &result, error);
+
+  while (!status && next_row (&result)) {
+    bool is_id = strcmp (result.row[0], "id") == 0;
+    if (is_id ? !integer_at (&result, 1) : integer_at (&result, 2) || !may_hide (session))
+      continue;
+    mantis_buf_printf (&sql, "%s MODIFY %s ", sql.length ? "," : "ALTER TABLE __sync_outbox",
+                       result.row[0]);
+    if (is_id)
+      mantis_buf_text (&sql, "BIGINT UNSIGNED NOT NULL");
+    else
+      mantis_buf_printf (&sql, "VARBINARY(%d) INVISIBLE", KEY_BYTES);
+  }
+  return status || !sql.length ? status : query (session, &sql, NULL, error);
 }
 
 /* ---- Mantis's own tables ---- */

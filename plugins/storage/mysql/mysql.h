@@ -371,6 +371,8 @@ enum mantis_status lock_schema (struct mantis_session *session, bool lock,
 /* Make the counter, the outbox and the log where they are missing, with room for KEYS key columns. */
 enum mantis_status make_log (struct mantis_session *session, size_t keys,
                              struct mantis_error *error);
+enum mantis_status renew_outbox (struct mantis_session *session, struct mantis_error *error);
+bool may_hide (const struct mantis_session *session);
 enum mantis_status count_log_keys (struct mantis_session *session, struct mantis_error *error);
 /* What changes the schema ends the transaction: lock the counter again. */
 enum mantis_status lock_again (struct mantis_session *session, struct mantis_error *error);
