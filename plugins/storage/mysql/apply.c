@@ -32,18 +32,19 @@ struct applying {
 /* ---- Settings of the connection ---- */
 
 enum mantis_status
-set_quiet (struct mantis_session *session, bool quiet, struct mantis_error *error)
+set_voice (struct mantis_session *session, enum voice voice, struct mantis_error *error)
 {
   enum mantis_status status;
 
-  if (session->quiet == quiet)
+  if (session->voice == voice)
     return MANTIS_OK;
-  status = run (session,
-                quiet ? "SET @__sync_quiet = 1, @__sync_session = NULL"
-                      : "SET @__sync_quiet = NULL, @__sync_session = CONNECTION_ID()",
-                error);
+  status =
+      run (session,
+           voice == VOICE_QUIET ? "SET @__sync_quiet = 1, @__sync_session = NULL"
+                                : "SET @__sync_quiet = NULL, @__sync_session = CONNECTION_ID()",
+           error);
   if (!status)
-    session->quiet = quiet;
+    session->voice = voice;
   return status;
 }
 
@@ -475,7 +476,7 @@ start_applying (struct applying *a)
   a->singly = a->facts->own_trigger;
   if (!server && set_unbound (a->session, true, a->error))
     return a->error->status;
-  return set_quiet (a->session, !a->own, a->error);
+  return set_voice (a->session, a->own ? VOICE_OWN : VOICE_QUIET, a->error);
 }
 
 /* As many from FROM on as are of one kind and fit into one statement. */
@@ -583,7 +584,7 @@ rows_park (struct mantis_session *session, const struct mantis_table *table,
   enum mantis_status status = need_transaction (session, true, error);
 
   if (!status)
-    status = set_quiet (session, true, error);
+    status = set_voice (session, VOICE_QUIET, error);
   for (size_t i = 0; i < count && !status; i++)
     for (size_t u = 0; u < table->unique_count && !status; u++)
       status = park_one (session, table, &table->uniques[u], changes[i], error);

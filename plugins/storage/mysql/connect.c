@@ -108,8 +108,6 @@ set_session (struct mantis_session *session, struct mantis_error *error)
   if (!status)
     status = run (session, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", error);
   if (!status)
-    status = set_quiet (session, true, error);
-  if (!status)
     status =
         ask (session, "SELECT @@max_allowed_packet, @@innodb_flush_log_at_trx_commit, @@version",
              &result, error);
@@ -242,7 +240,8 @@ connect_session (struct mantis_session *session, struct mantis_error *error)
   if (session->db)
     mysql_close (session->db);
   session->db = NULL;
-  session->quiet = session->unbound = false;
+  session->voice = VOICE_USUAL;
+  session->unbound = false;
   session->checked_at = 0;
   if (!may_try (storage, error))
     return error ? error->status : MANTIS_LOST;

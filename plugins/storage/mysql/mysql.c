@@ -112,6 +112,7 @@ static void
 forget_transaction (struct mantis_session *session)
 {
   session->in_transaction = session->writing = session->gone = false;
+  session->voice = VOICE_USUAL;
   session->savepoints = 0;
   session->until_commit = true;
   session->unchecked = NULL;
@@ -166,7 +167,7 @@ static void
 rollback (struct mantis_session *session)
 {
   if (session->in_transaction && !session->lost)
-    mysql_real_query (session->db, "ROLLBACK", 8);
+    run (session, session->voice ? USUAL_VOICE "ROLLBACK" : "ROLLBACK", NULL);
   if (session->holds_schema && !session->lost)
     lock_schema (session, false, NULL);
   session->holds_schema = false;
@@ -215,10 +216,10 @@ commit (struct mantis_session *session, struct mantis_error *error)
   if (status)
     return status;
   if (session->seq != session->stored_seq)
-    status = runf (session, error, "UPDATE __sync_counter SET seq = %lld WHERE id = 1; COMMIT",
-                   (long long)session->seq);
+    status = runf (session, error, "UPDATE __sync_counter SET seq = %lld WHERE id = 1; %sCOMMIT",
+                   (long long)session->seq, session->voice ? USUAL_VOICE : "");
   else
-    status = run (session, "COMMIT", error);
+    status = run (session, session->voice ? USUAL_VOICE "COMMIT" : "COMMIT", error);
   if (status)
     return status;
   if (session->writing)

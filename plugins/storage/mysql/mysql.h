@@ -128,6 +128,14 @@ struct unchecked {
 
 enum { MOST_KEYS = 16, MOST_SAVEPOINTS = 64, ROWS_A_STATEMENT = 1000, STATEMENT_BYTES = 1 << 20 };
 
+/* What capture triggers do when Mantis writes.  Outside of a transaction of Mantis's they treat its connection
+ * as anybody's: should a pool lend it to a program, what that writes is captured. */
+enum voice {
+  VOICE_USUAL, /* they note what anybody writes */
+  VOICE_QUIET, /* they do nothing: the entries are written beside the rows */
+  VOICE_OWN    /* they note that it was this session */
+};
+
 struct mantis_session {
   struct mysql *storage;
   MYSQL *db;
@@ -150,9 +158,9 @@ struct mantis_session {
   bool in_transaction, writing;
   int64_t connected_at; /* monotonic */
   bool lost;            /* the connection is: begin() makes a new one */
-  bool gone;    /* the engine has rolled the transaction back by itself (a deadlock), or is gone */
-  bool quiet;   /* capture triggers do nothing in this connection */
-  bool unbound; /* foreign keys are not looked at in this connection */
+  bool gone; /* the engine has rolled the transaction back by itself (a deadlock), or is gone */
+  enum voice voice;   /* of the capture triggers in this connection */
+  bool unbound;       /* foreign keys are not looked at in this connection */
   bool until_commit;  /* defer() */
   size_t row_bytes;   /* of a row that is read, at most; 0: no limit */
   int log_keys;       /* key columns of __sync_log, 0: not known yet */
@@ -440,9 +448,12 @@ enum mantis_status rows_apply (struct mantis_session *session, const struct mant
 enum mantis_status rows_park (struct mantis_session *session, const struct mantis_table *table,
                               const struct mantis_change *const *changes, size_t count,
                               struct mantis_error *error);
-/* Let capture triggers speak in this connection, or not; look at foreign keys, or not. */
-enum mantis_status set_quiet (struct mantis_session *session, bool quiet,
+/* In a write transaction, until it ends. */
+enum mantis_status set_voice (struct mantis_session *session, enum voice voice,
                               struct mantis_error *error);
+/* Before COMMIT or ROLLBACK. */
+#define USUAL_VOICE "SET @__sync_quiet = NULL, @__sync_session = NULL; "
+/* Look at foreign keys in this connection, or not. */
 enum mantis_status set_unbound (struct mantis_session *session, bool unbound,
                                 struct mantis_error *error);
 /* The rows of CHANGES were written with foreign keys not looked at. */
