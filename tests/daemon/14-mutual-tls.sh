@@ -66,6 +66,7 @@ start_mantisd tablet --mode client
 wait_for_sync tablet office
 node=$(sql tablet "SELECT value FROM __sync_meta WHERE name = 'node'")
 [ "$(sql office "SELECT subject FROM __sync_nodes WHERE node = '$node'")" = tablet-7 ] || fail "not called tablet-7"
+! grep -q 'can be read by others' tablet.log || fail "a key that others cannot read: $(cat tablet.log)"
 ! grep -q 'token' tablet.log || fail "a token is asked for: $(cat tablet.log)"
 
 # ---- What is wrong stands in the log and the status, nothing is lost, and it goes on -----------------
@@ -90,6 +91,10 @@ trouble nokey 'client_certificate_file and client_key_file are no help'
 # Without one, and with one that names nobody.
 sed 's/"client_certificate_file".*"client.key"/"token_file": "curl.token"/' tablet.json > plain.json
 token curl > curl.token
+chmod 644 client.key
+"$build/mantisd" --config tablet.json --database plain.db --once > plain.log 2>&1 || fail "$(cat plain.log)"
+[ "$(grep -c 'client.key can be read by others; chmod 600 it' plain.log)" = 1 ] || fail "$(cat plain.log)"
+rm plain.db
 ! "$build/mantisd" --config plain.json --database plain.db --once > plain.log 2>&1 || fail "it syncs without a certificate"
 grep -q 'refuses us: .*alert certificate required.*see client_certificate_file' plain.log || fail "$(cat plain.log)"
 has_message office 'no TLS with 127.0.0.1: peer did not return a certificate' || fail "$(tail office.log)"

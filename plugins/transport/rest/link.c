@@ -176,7 +176,7 @@ read_url (struct mantis_link *link, const char *text, const char *proxy, struct 
     link->place = mantis_buf_take (&place, NULL);
     link->compress = strcmp (link->rest->compress, "always") == 0 ||
                      (strcmp (link->rest->compress, "auto") == 0 && !here);
-    if (!here && strcmp (scheme, "http") == 0)
+    if (!here && !link->rest->warned && strcmp (scheme, "http") == 0)
       mantis_log (MANTIS_WARNING, "rest: what is sent to %s is not encrypted, the token included",
                   link->place);
   }
@@ -244,6 +244,9 @@ link_dial (void *self, struct event_base *base, const struct mantis_remote *remo
     link_free (made);
     return status;
   }
+  if (!made->rest->warned)
+    reach_mind (made->reach, "rest");
+  ((struct rest *)self)->warned = true;
   *link = made;
   return MANTIS_OK;
 }

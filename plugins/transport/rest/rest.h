@@ -33,6 +33,7 @@ struct rest {
   const char *compress;
   struct tls_options tls;
   int64_t connect_timeout, max_answer_bytes;
+  bool warned; /* of what a link's address and files are like: it has several of the same */
 };
 
 enum {

@@ -162,10 +162,15 @@ reach_new (const struct mantis_remote *remote, const char *owner, struct reach *
     reach_free (made);
     return status;
   }
-  if (made->key)
-    tls_mind_key (made->key, owner);
   *reach = made;
   return MANTIS_OK;
+}
+
+void
+reach_mind (const struct reach *reach, const char *owner)
+{
+  if (reach->key)
+    tls_mind_key (reach->key, owner);
 }
 
 /* ---- What curl is told ----------------------------------------------------------------------- */

@@ -77,6 +77,8 @@ struct reach;
 enum mantis_status reach_new (const struct mantis_remote *remote, const char *owner,
                               struct reach **reach, struct mantis_error *error);
 void reach_free (struct reach *reach); /* NULL is fine */
+/* Warn about what is not as it should be, once for all links. */
+void reach_mind (const struct reach *reach, const char *owner);
 
 /* Everything about TLS and proxies that EASY has to know. */
 void reach_apply (const struct reach *reach, CURL *easy);
