@@ -53,15 +53,29 @@ set_timeouts (MYSQL *db, const struct mysql *storage)
   mysql_options (db, MYSQL_OPT_WRITE_TIMEOUT, &answer);
 }
 
+static bool
+wants_tls (const struct mysql *storage)
+{
+  return storage->tls_ca || storage->tls_cert || storage->tls_required;
+}
+
+/* Both libraries check against a CA that they are given, whatever else they are told: then they get none. */
+static const char *
+checked_ca (const struct mysql *storage)
+{
+  return storage->tls_verify ? storage->tls_ca : NULL;
+}
+
 #ifdef MARIADB_BASE_VERSION
 static void
 set_tls (MYSQL *db, const struct mysql *storage)
 {
-  my_bool on = 1, verify = storage->tls_verify && storage->tls_ca;
+  const char *ca = checked_ca (storage);
+  my_bool on = 1, verify = ca != NULL;
 
-  if (!storage->tls_ca && !storage->tls_cert && !storage->tls_required)
+  if (!wants_tls (storage))
     return;
-  mysql_ssl_set (db, storage->tls_key, storage->tls_cert, storage->tls_ca, NULL, NULL);
+  mysql_ssl_set (db, storage->tls_key, storage->tls_cert, ca, NULL, NULL);
   mysql_options (db, MYSQL_OPT_SSL_ENFORCE, &on);
   mysql_options (db, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
 }
@@ -69,17 +83,32 @@ set_tls (MYSQL *db, const struct mysql *storage)
 static void
 set_tls (MYSQL *db, const struct mysql *storage)
 {
-  unsigned mode =
-      storage->tls_ca && storage->tls_verify ? SSL_MODE_VERIFY_IDENTITY : SSL_MODE_REQUIRED;
+  const char *ca = checked_ca (storage);
+  unsigned mode = ca ? SSL_MODE_VERIFY_IDENTITY : SSL_MODE_REQUIRED;
 
-  if (!storage->tls_ca && !storage->tls_cert && !storage->tls_required)
+  if (!wants_tls (storage))
     return;
-  mysql_options (db, MYSQL_OPT_SSL_CA, storage->tls_ca);
+  mysql_options (db, MYSQL_OPT_SSL_CA, ca);
   mysql_options (db, MYSQL_OPT_SSL_CERT, storage->tls_cert);
   mysql_options (db, MYSQL_OPT_SSL_KEY, storage->tls_key);
   mysql_options (db, MYSQL_OPT_SSL_MODE, &mode);
 }
 #endif
+
+/* MariaDB's library goes on without TLS where the server has none, unless it is to check a certificate. */
+static enum mantis_status
+check_tls (struct mantis_session *session, struct mantis_error *error)
+{
+  const struct mysql *storage = session->storage;
+
+  if (!wants_tls (storage) || mysql_get_ssl_cipher (session->db))
+    return MANTIS_OK;
+  return mantis_fail (
+      error, MANTIS_INVALID,
+      "%s: TLS with the database's server fails: it has none: give it a certificate,"
+      " or remove \"tls\"",
+      storage->name);
+}
 
 /* ---- Settings ---- */
 
@@ -256,7 +285,7 @@ connect_session (struct mantis_session *session, struct mantis_error *error)
                            *password ? password : NULL, storage->database, (unsigned)storage->port,
                            storage->socket, CLIENT_MULTI_STATEMENTS | CLIENT_FOUND_ROWS))
     status = connection_failed (session, &failure);
-  else if (!(status = set_session (session, &failure)))
+  else if (!(status = check_tls (session, &failure)) && !(status = set_session (session, &failure)))
     status = check_privileges (session, &failure);
   explicit_bzero (password, sizeof password);
   note_try (session, status == MANTIS_OK, &failure);

@@ -49,6 +49,7 @@ int mysql_options (MYSQL *mysql, enum mysql_option option, const void *arg);
 MYSQL *mysql_real_connect (MYSQL *mysql, const char *host, const char *user, const char *passwd,
                            const char *db, unsigned int port, const char *unix_socket,
                            unsigned long client_flag);
+const char *mysql_get_ssl_cipher (MYSQL *mysql);
 void mysql_close (MYSQL *mysql);
 
 int mysql_real_query (MYSQL *mysql, const char *query, unsigned long length);
