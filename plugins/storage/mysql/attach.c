@@ -5,7 +5,7 @@
  *   name         of the table
  *   key          its key columns
  *   fingerprint  of its columns
- *   created      when the engine made or rebuilt it: TRUNCATE and swaps of tables show here
+ *   created      when the engine made or rebuilt it (created.c): TRUNCATE and swaps of tables show here
  *   state        watched, unwatched (by configuration), gone (dropped, or renamed), lost (its triggers were
  *                found not to be as they should, and what that means is not written down yet)
  *
@@ -38,8 +38,8 @@ struct standing {
 
 /* A table that is watched now, and what was remembered of it. */
 struct watched {
-  struct remembered *old; /* NULL: nothing */
-  const char *key;
+  struct remembered *old;    /* NULL: nothing */
+  const char *key, *created; /* to be remembered */
   enum mantis_watch watch;
   bool same; /* there is nothing to write down */
 };
@@ -212,12 +212,11 @@ find_standing (struct attaching *a, const char *name)
 /* ---- Writing it down ---- */
 
 static enum mantis_status
-remember (struct attaching *a, const struct mantis_table *table, const struct facts *facts,
+remember (struct attaching *a, const struct mantis_table *table, const char *created,
           const char *key)
 {
   AUTO_BUF struct mantis_buf sql = MANTIS_BUF_INIT;
-  const char *const texts[] = {table->name, key, table->fingerprint,
-                               facts->created ? facts->created : ""};
+  const char *const texts[] = {table->name, key, table->fingerprint, created};
 
   mantis_buf_printf (&sql,
                      "REPLACE INTO __sync_tables (state, id, name, `key`, fingerprint, created)"
@@ -251,6 +250,8 @@ trigger_failed (struct attaching *a, const char *table)
                         "%s: table \"%s\": a transaction that uses it is open, which its triggers"
                         " have to wait for",
                         name, table);
+  if (last_code (a->session) == ER_TRG_ALREADY_EXISTS) /* on another node, where no lock reaches */
+    return mantis_fail (a->error, MANTIS_BUSY, "%s: another mantisd is attaching to it", name);
   if (last_code (a->session) == ER_BINLOG_CREATE_ROUTINE_NEED_SUPER)
     return mantis_fail (a->error, MANTIS_INVALID, "%s: " DISTRUSTED, name);
   return mantis_fail_in (a->error, "table \"%s\"", table);
@@ -397,7 +398,7 @@ static bool
 was_replaced (const struct remembered *old, const struct mantis_table *table,
               const struct facts *facts)
 {
-  return strcmp (old->created, facts->created ? facts->created : "") != 0 &&
+  return created_differs (old->created, facts->created) &&
          strcmp (old->fingerprint, table->fingerprint) == 0;
 }
 
@@ -406,7 +407,7 @@ watch_table (struct attaching *a, size_t at, struct watched *watched)
 {
   struct known_table *known = known_at (a->schema, at);
   struct remembered *old = watched->old;
-  const char *harm = NULL, *created = known->facts.created ? known->facts.created : "";
+  const char *harm = NULL;
   enum mantis_status status = put_triggers (a, at, old, &harm);
 
   if (status)
@@ -423,10 +424,13 @@ watch_table (struct attaching *a, size_t at, struct watched *watched)
   a->schema->attached[at].watch = watched->watch;
   if (watched->watch == MANTIS_NEW)
     warn_of_shared_numbers (&known->table);
-  watched->same = watched->watch == MANTIS_WATCHED &&
-                  strcmp (old->fingerprint, known->table.fingerprint) == 0 &&
-                  strcmp (old->created, created) == 0;
-  return MANTIS_OK;
+  watched->same =
+      watched->watch == MANTIS_WATCHED && strcmp (old->fingerprint, known->table.fingerprint) == 0;
+  watched->created = known->facts.created;
+  if (watched->same)
+    watched->created = created_join (old->created, known->facts.created, a->arena);
+  watched->same = watched->same && watched->created && strcmp (old->created, watched->created) == 0;
+  return watched->created ? MANTIS_OK : no_memory (a->error);
 }
 
 /* ---- All of them ---- */
@@ -461,7 +465,7 @@ remember_tables (struct attaching *a)
   for (size_t i = 0; i < a->schema->shown.count && !status; i++) {
     const struct known_table *known = known_at (a->schema, i);
     if (!known->table.refusal && !a->watched[i].same)
-      status = remember (a, &known->table, &known->facts, a->watched[i].key);
+      status = remember (a, &known->table, a->watched[i].created, a->watched[i].key);
   }
   return status;
 }

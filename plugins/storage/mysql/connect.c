@@ -10,6 +10,7 @@
 #include <mysqld_error.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -154,6 +155,19 @@ set_session (struct mantis_session *session, struct mantis_error *error)
   return MANTIS_OK;
 }
 
+/* On a node of a Galera cluster: what others have committed is there when a transaction begins, so that a
+ * client that was answered by another node meets no past. */
+static enum mantis_status
+join_cluster (struct mantis_session *session, struct mantis_error *error)
+{
+  AUTO_RESULT struct result result = {0};
+  enum mantis_status status = ask (session, "SHOW VARIABLES LIKE 'wsrep_on'", &result, error);
+
+  if (status || !next_row (&result) || strcasecmp (result.row[1], "ON") != 0)
+    return status;
+  return run (session, "SET SESSION wsrep_sync_wait = 1", error);
+}
+
 /* ---- Connecting ---- */
 
 /* After a failure nobody tries again at once: a server that comes back is not met by a crowd. */
@@ -285,7 +299,9 @@ connect_session (struct mantis_session *session, struct mantis_error *error)
                            *password ? password : NULL, storage->database, (unsigned)storage->port,
                            storage->socket, CLIENT_MULTI_STATEMENTS | CLIENT_FOUND_ROWS))
     status = connection_failed (session, &failure);
-  else if (!(status = check_tls (session, &failure)) && !(status = set_session (session, &failure)))
+  else if (!(status = check_tls (session, &failure)) &&
+           !(status = set_session (session, &failure)) &&
+           !(status = join_cluster (session, &failure)))
     status = check_privileges (session, &failure);
   explicit_bzero (password, sizeof password);
   note_try (session, status == MANTIS_OK, &failure);

@@ -46,7 +46,7 @@ make_base (struct mantis_session *session, struct mantis_error *error)
       "CREATE TABLE IF NOT EXISTS __sync_counter (id TINYINT PRIMARY KEY, seq BIGINT NOT NULL)"
       " ENGINE = InnoDB;"
       "CREATE TABLE IF NOT EXISTS __sync_tables (id BIGINT PRIMARY KEY, name VARCHAR(64) NOT NULL,"
-      " `key` TEXT NOT NULL, fingerprint VARCHAR(32) NOT NULL, created VARCHAR(32),"
+      " `key` TEXT NOT NULL, fingerprint VARCHAR(32) NOT NULL, created VARCHAR(255),"
       " state VARCHAR(16) NOT NULL) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin");
 
   if (!status)

@@ -109,10 +109,12 @@ engine_refusal (struct reading *r, const char *type, const char *engine)
 static void
 add_tables (struct mantis_buf *sql, const struct mantis_session *session)
 {
-  mantis_buf_text (sql, "SELECT t.table_name, t.table_type, t.engine,"
-                        " coalesce(t.auto_increment, 0) > 9223372036854775807, ");
-  mantis_buf_text (sql,
-                   session->sees_tables ? "concat_ws('/', t.create_time, i.ids)" : "t.create_time");
+  mantis_buf_printf (sql,
+                     "SELECT t.table_name, t.table_type, t.engine, coalesce(t.auto_increment, 0) >"
+                     " 9223372036854775807, concat("
+                     "lpad(hex(crc32(concat_ws('/', @@hostname, @@port, @@datadir))), 8, '0'), '=',"
+                     " lpad(hex(crc32(concat_ws('/', t.create_time%s))), 8, '0'))",
+                     session->sees_tables ? ", i.ids" : "");
   mantis_buf_text (sql, " FROM information_schema.tables AS t");
   if (session->sees_tables)
     mantis_buf_printf (

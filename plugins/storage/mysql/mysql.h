@@ -85,7 +85,7 @@ struct column_facts {
 /* What this storage knows of a table beyond struct mantis_table. */
 struct facts {
   struct column_facts *columns;
-  const char *created; /* when the engine made or rebuilt it; NULL: not known */
+  const char *created; /* NODE=STAMP: hashes of the server, and of when it made or rebuilt it */
   const char
       *incident; /* why writes may have gone unseen before attach(); NULL: there is no reason */
   bool is_view;
@@ -361,6 +361,12 @@ enum mantis_status capture_triggers (struct mantis_session *session,
                                      const struct known_schema *schema, size_t at,
                                      struct mantis_arena *arena, struct trigger *triggers,
                                      size_t *count, struct mantis_error *error);
+
+/* ---- created.c ---- */
+/* NOW is what a node says now, LIST what was remembered: is it something else than this node said before? */
+bool created_differs (const char *list, const char *now);
+/* What to remember; NULL: no memory. */
+const char *created_join (const char *list, const char *now, struct mantis_arena *arena);
 
 /* ---- attach.c, create.c ---- */
 /* MANTIS_BUSY while the application is left alone after a try. */
