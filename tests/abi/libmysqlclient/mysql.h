@@ -50,6 +50,7 @@ MYSQL *mysql_real_connect (MYSQL *mysql, const char *host, const char *user, con
                            const char *db, unsigned int port, const char *unix_socket,
                            unsigned long client_flag);
 const char *mysql_get_ssl_cipher (MYSQL *mysql);
+unsigned long mysql_get_server_version (MYSQL *mysql);
 void mysql_close (MYSQL *mysql);
 
 int mysql_real_query (MYSQL *mysql, const char *query, unsigned long length);
