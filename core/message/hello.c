@@ -66,6 +66,21 @@ is_fork (const struct greeting *greeting, const struct sender *sender)
 
 /* ---- Tables ---------------------------------------------------------------------------------- */
 
+/* One that cannot be made stops no other: its client keeps it, paused, as the server has no such table. */
+static enum mantis_status
+create_one (struct store *store, const struct mantis_table *table, struct mantis_error *error)
+{
+  enum mantis_status status = store->ops->create (store->session, table, error);
+
+  if (status == MANTIS_INVALID)
+    mantis_log (MANTIS_WARNING, "a table that a client offers is not made: %s", error->text);
+  else if (status != MANTIS_OK)
+    return mantis_fail_in (error, "cannot create table \"%s\"", table->name);
+  else
+    mantis_log (MANTIS_INFO, "table \"%s\": made as a client offered it", table->name);
+  return MANTIS_OK;
+}
+
 static enum mantis_status
 create_offered (struct store *store, const json_t *offer, struct mantis_arena *arena,
                 struct mantis_error *error)
@@ -79,11 +94,9 @@ create_offered (struct store *store, const json_t *offer, struct mantis_arena *a
     const struct mantis_table *table;
     if ((status = table_decode (json, arena, &table, error)) != MANTIS_OK)
       return mantis_fail_in (error, "$.offer[%zu]", i);
-    if (store_table (store, table->name))
-      continue;
-    if ((status = store->ops->create (store->session, table, error)) != MANTIS_OK)
-      return mantis_fail_in (error, "cannot create table \"%s\"", table->name);
-    mantis_log (MANTIS_INFO, "table \"%s\": made as a client offered it", table->name);
+    if (!store_table (store, table->name) &&
+        (status = create_one (store, table, error)) != MANTIS_OK)
+      return status;
   }
   return status;
 }

@@ -303,13 +303,14 @@ judge_tables (struct client *client, const json_t *tables, struct mantis_error *
   {
     struct table_state *state = phase_named (&client->phases, name);
     const char *theirs = json_string_value (json_object_get (about, "state"));
+    bool declined = offered && state && state->missing; /* it was among those, see add_offers() */
     tell_wish (client, name, json_string_value (json_object_get (about, "policy")));
     if (state && status == MANTIS_OK)
       status = judge_table (client, state, about, error);
     else if (!state && theirs && strcmp (theirs, "missing") == 0 &&
              !store_table (client->store, name) && is_wanted (client, name))
       client->wants_schema = true;
-    if (state && state->missing && client->creates && !offered)
+    if (state && state->missing && client->creates && !declined)
       client->offers = true;
   }
   return status;

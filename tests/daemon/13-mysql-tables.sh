@@ -25,6 +25,7 @@ CREATE SEQUENCE numbers;
 INSERT INTO firm (id, name, part) VALUES (1, 'Bob', 5), (2, 'Eve', 6); INSERT INTO site VALUES (1, 1, 'Bob', 5), (2, 1, NULL, 6), (3, 2, 'Eve', NULL);
 INSERT INTO made (id, a, b) VALUES (1, 3, 1); INSERT INTO old (id, v) VALUES (1, 1); UPDATE old SET v = 2; INSERT INTO big (v) VALUES (1);
 INSERT INTO far VALUES (18446744073709550999, 1)"
+sed -i 's/{"mode"/{"create_tables": true, "mode"/' shop.json
 start_mantisd shop --mode server
 start_mantisd tablet --mode client
 wait_for_row tablet "SELECT 1 FROM sqlite_master WHERE name = 'worth'"
@@ -95,3 +96,9 @@ for side in maria "sql tablet"; do
   [ "$found" = "11:Robert:1:11:Robert 11:Robert:2:11: " ] || [ "$found" = "11:Robert:1:11:Robert 11:Robert:2:11:NULL " ] || fail "$side: $found"
 done
 [ "$(kept tablet)" = 1 ] || fail "conflicts: $(sql tablet "SELECT tbl, key, outcome, reason FROM __sync_conflicts")"
+
+# The other way round: what MariaDB has no type for stops no other table, either.
+sql tablet "CREATE TABLE odd (id INTEGER PRIMARY KEY, n NUMERIC); CREATE TABLE plain (id TEXT PRIMARY KEY, v TEXT); INSERT INTO plain VALUES ('a', 'b')"
+wait_for "the device's table in MariaDB" gives_maria "SELECT 1 FROM plain WHERE id = 'a' AND v = 'b'"
+has_message shop 'a table that a client offers is not made: table odd, column n: there is no type here' || fail "the server does not say so"
+wait_until tablet 'T["odd"]["state"] == "paused" and T["plain"]["state"] == "live"'

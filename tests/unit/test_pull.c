@@ -610,9 +610,11 @@ START_TEST (offered_tables_are_made_where_allowed)
 {
   static const char offer[] = "'offer':[{'table':'new','columns':[{'name':'id','type':'INTEGER','"
                               "key':1},{'name':'v','type':'TEXT'}]}]";
-  static const char *const bad[] = {
-      "{'table':'x','columns':[]}", "7", "{'table':'__sync_x','columns':[{'name':'id','key':1}]}",
-      "{'table':'x','columns':[{'name':'id','key':1,'type':'INT); DROP TABLE t; --'}]}"};
+  static const char *const bad[] = {"{'table':'x','columns':[]}", "7",
+                                    "{'table':'__sync_x','columns':[{'name':'id','key':1}]}"};
+  static const char hostile[] =
+      "'offer':[{'table':'x','columns':[{'name':'id','key':1,'type':'INT); DROP TABLE t; --'}]},"
+      "{'table':'y','columns':[{'name':'id','key':1,'type':'INT'}]}]";
   char more[400];
 
   verdict (offer);
@@ -623,6 +625,10 @@ START_TEST (offered_tables_are_made_where_allowed)
     snprintf (more, sizeof more, "{'protocol':1,'offer':[%s]}", bad[i]);
     ck_assert_msg (ask (&node_a, "hello", "%s", more) == 400, "%s: %d", more, rig_reply.status);
   }
+  verdict (hostile); /* stops no other */
+  ck_assert_ptr_null (state_of ("x"));
+  ck_assert_str_eq (state_of ("y"), "missing");
+  is ("0", "SELECT count(*) FROM sqlite_master WHERE name = 'x'");
   verdict (offer);
   ck_assert_str_eq (state_of ("new"), "missing");
   ck_assert_int_eq (push (&node_a, 1, "{'table':'new','columns':['id','v'],'rows':[[1,'x']]}"),

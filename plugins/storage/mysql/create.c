@@ -393,6 +393,21 @@ columns_of (struct mantis_session *session, const char *table, struct set *colum
   return status;
 }
 
+/* As what changes the schema ends the transaction, also where it fails, whose error STATUS and ERROR are. */
+static enum mantis_status
+go_on (struct mantis_session *session, enum mantis_status status, struct mantis_error *error)
+{
+  struct mantis_error lost;
+
+  if (status == MANTIS_OK)
+    return lock_again (session, error);
+  if (status != MANTIS_INVALID || lock_again (session, &lost) == MANTIS_OK)
+    return status;
+  if (error)
+    *error = lost;
+  return lost.status;
+}
+
 enum mantis_status
 storage_create (struct mantis_session *session, const struct mantis_table *table,
                 struct mantis_error *error)
@@ -412,7 +427,7 @@ storage_create (struct mantis_session *session, const struct mantis_table *table
   } else if (!status && is_own (table->name))
     status = widen_own (session, table, &have, &changed, error);
   set_free (&have);
-  return status || !changed ? status : lock_again (session, error);
+  return changed ? go_on (session, status, error) : status;
 }
 
 /* Run STATEMENT_OF each name that SQL gives. */
