@@ -59,7 +59,7 @@ for id in $(maria "SELECT id FROM information_schema.processlist WHERE user = 'm
   maria "KILL $id" 2> /dev/null || true
 done
 until tried 9; do
-  call GET /sync/status > answer
+  call GET /sync/schema > answer
   python3 -c 'import json, sys; a = json.load(open("answer")); sys.exit(a["status"] != 503 or "127.0.0.1" in str(a))' ||
     fail "what a peer is told: $(cat answer)"
 done
