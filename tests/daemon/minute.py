@@ -35,7 +35,7 @@ CREATE TABLE purse (id INT PRIMARY KEY, n INT NOT NULL);
 CREATE TABLE stock (id INT PRIMARY KEY, n INT NOT NULL);
 CREATE TABLE sale (id VARCHAR(30) PRIMARY KEY, stock INT NOT NULL);
 CREATE TRIGGER sell AFTER INSERT ON sale FOR EACH ROW UPDATE stock SET n = n + 1 WHERE id = NEW.stock;
-INSERT INTO spot SELECT seq, '>old.' || seq FROM seq_1_to_40;
+INSERT INTO spot SELECT seq, '>old.' || seq FROM seq_1_to_12;
 INSERT INTO badge SELECT seq, 'code' || seq, '>old.' || seq FROM seq_1_to_30;
 INSERT INTO branch SELECT seq, '>old.' || seq FROM seq_1_to_12;
 INSERT INTO purse SELECT seq, 100 FROM seq_1_to_10;
@@ -90,13 +90,13 @@ class Steps:
     # Rows that all write, each with its trail.
 
     def spot(self):
-        key, way = self.chance.randint(1, 40), self.chance.random()
+        key, way = self.chance.randint(1, 12), self.chance.random()
         word = self.word()
         if way < 0.5:
             self.write(f"UPDATE spot SET trail = trail || '>{word}' WHERE id = {key}", "wrote", word)
         elif way < 0.65:
-            self.look(f"'wrote', '{word}.' || id", f"spot WHERE id BETWEEN {key} AND {key + 6}")
-            self.write(f"UPDATE spot SET trail = trail || '>{word}.' || id WHERE id BETWEEN {key} AND {key + 6}")
+            self.look(f"'wrote', '{word}.' || id", f"spot WHERE id BETWEEN {key} AND {key + 3}")
+            self.write(f"UPDATE spot SET trail = trail || '>{word}.' || id WHERE id BETWEEN {key} AND {key + 3}")
         elif way < 0.8:
             self.write(self.upsert("spot", "id", "id, trail", f"{key}, '>{word}'", f"trail = trail || '>{word}'"), "wrote", word)
         elif way < 0.9:
@@ -313,7 +313,7 @@ class Office(Writer):
                 facts += rows
             elif step.startswith("SELECT") or (facts and facts[-1][0] != "tally") or self.chance.random() < 0.3:
                 raise Undone  # what was looked at has not come about
-            if self.chance.random() < 0.02:
+            if self.chance.random() < 0.05:
                 self.ask(f"DO sleep({self.chance.choice((0.01, 0.1, 0.5))})")
 
     def transact(self):
