@@ -435,7 +435,7 @@ check_twins (struct applying *a, const struct mantis_change *change)
   struct mantis_buf *sql = &a->session->sql;
   enum mantis_status status;
 
-  if (change->deleted || !a->facts || !a->facts->fuzzy_key)
+  if (change->deleted)
     return MANTIS_OK;
   mantis_buf_clear (sql);
   mantis_buf_text (sql, "SELECT count(*) FROM ");
@@ -458,6 +458,63 @@ check_twins (struct applying *a, const struct mantis_change *change)
   return mantis_fail (
       a->error, MANTIS_REFUSED,
       "the key equals that of another row, by the collation of the server's column");
+}
+
+/* Is there a row that equals one of COUNT changes to the engine and has another key?  Whose own row is there has
+ * no twin: a key is unique. */
+static enum mantis_status
+look_for_twins (struct applying *a, const struct mantis_change *const *changes, size_t count,
+                bool *some)
+{
+  AUTO_RESULT struct result result = {0};
+  struct mantis_buf *sql = &a->session->sql;
+  mantis_row *rows = mantis_arena_alloc (a->scratch, (count + 1) * sizeof *rows);
+  mantis_row *found = mantis_arena_alloc (a->scratch, (count + 1) * sizeof *found);
+  size_t asked = 0, absent = 0;
+  enum mantis_status status;
+
+  if (!rows || !found)
+    return no_memory (a->error);
+  for (size_t i = 0; i < count; i++)
+    if (!changes[i]->deleted)
+      rows[asked++] = changes[i]->row;
+  if ((status = rows_lock (a->session, a->table, rows, asked, a->scratch, found, a->error)))
+    return status;
+  for (size_t i = 0; i < asked; i++)
+    if (!found[i])
+      rows[absent++] = rows[i];
+  if (absent == 0)
+    return MANTIS_OK;
+  mantis_buf_clear (sql);
+  mantis_buf_text (sql, "SELECT EXISTS (SELECT 1 FROM ");
+  add_name (sql, a->table->name);
+  mantis_buf_text (sql, " WHERE ");
+  add_key_list (a->session, sql, a->table, rows, absent);
+  mantis_buf_text (sql, ")");
+  if (!(status = query (a->session, sql, &result, a->error)) && next_row (&result))
+    *some = integer_at (&result, 0) != 0;
+  return status;
+}
+
+/* Of the first *GOOD changes, those before the first that has a twin.  Looked for one by one only where there are
+ * some at all. */
+static enum mantis_status
+refuse_twins (struct applying *a, const struct mantis_change *const *changes, size_t *good)
+{
+  bool some = false;
+  enum mantis_status status = MANTIS_OK;
+
+  if (!a->facts || !a->facts->fuzzy_key)
+    return MANTIS_OK;
+  for (size_t from = 0, part; from < *good && !status && !some; from += part) {
+    part = *good - from < ROWS_A_STATEMENT ? *good - from : ROWS_A_STATEMENT;
+    status = look_for_twins (a, changes + from, part, &some);
+    mantis_arena_reset (a->scratch);
+  }
+  for (size_t i = 0; i < *good && some && !status; i++)
+    if ((status = check_twins (a, changes[i])))
+      *good = i;
+  return status;
 }
 
 /* ---- All of them ---- */
@@ -511,13 +568,16 @@ rows_apply (struct mantis_session *session, const struct mantis_table *table,
   a.error = error ? error : &ignored;
   if (status || count == 0 || (status = start_applying (&a)))
     return status;
-  while (good < count && !(refusal = check_change (&a, changes[good])) &&
-         !(refusal = check_twins (&a, changes[good])))
+  while (good < count && !(refusal = check_change (&a, changes[good])))
     good++;
   if (refusal && refusal != MANTIS_REFUSED)
     return refusal;
   if (!(a.scratch = mantis_arena_new (0)))
     return no_memory (error);
+  if ((status = refuse_twins (&a, changes, &good)) == MANTIS_REFUSED) {
+    refusal = status; /* it comes before what check_change() refuses */
+    status = MANTIS_OK;
+  }
   for (size_t from = 0; from < good && !status;) {
     struct mantis_error before = *a.error;
     struct lot lot = next_lot (&a, changes + from, good - from);
