@@ -1,7 +1,7 @@
 #!/bin/bash
 # 06: what tells the triggers on MariaDB that Mantis writes lasts no longer than its transaction, so that it leaks to nobody
 # (C33); a trigger reads and writes as much in a table of 30,000 rows as in one of 30 (C34); a row that the server's
-# triggers and ON UPDATE alter goes back to its writer once, and then nothing travels.
+# triggers and ON UPDATE alter goes back to its writer once, and then nothing travels; the version of each row can be asked for.
 # SPDX-License-Identifier: LGPL-2.1-or-later
 . "${0%/*}/functions.sh"
 requires python3 sqlite3
@@ -55,6 +55,15 @@ for line in open("spoken"):
 assert transactions >= 4 and not any(set_by.values()), (transactions, set_by)
 END_OF_PYTHON
 python3 look.py || fail "what Mantis said of itself outlives its transaction: $(grep __sync_quiet spoken | tail -3)"
+
+# ---- The version of each row, as docs/tables.md asks for it ---------------------------------------------------------
+maria "SET @__sync_quiet = 1; INSERT INTO plain VALUES (77, 'as from before')" # it has no entry
+maria "$(sed -n '/^```versions$/,/^```$/{/^```/!p}' "$top/docs/tables.md" | sed 's/notes/plain/g')" > versions
+node=$(sql tablet "SELECT value FROM __sync_meta WHERE name = 'node'")
+floor=$(maria "SELECT value FROM __sync_meta WHERE name = 'floor_time'")
+newest=$(maria "SELECT max(seq) FROM __sync_log WHERE k0 = '2' AND tbl = (SELECT id FROM __sync_tables WHERE name = 'plain')")
+awk -v node="$node" -v floor="$floor" -v newest="$newest" '$1 == 2 && $3 == newest && $4 == node && $2 > floor { a = 1 }
+  $1 == 77 && $2 == floor && $3 == 1 && $4 == "NULL" { b = 1 } END { exit !(a && b && NR == 2) }' versions || fail "versions: $(cat versions)"
 
 # ---- C34 ----------------------------------------------------------------------------------------------------------
 maria "CREATE TABLE small (id INT PRIMARY KEY, v INT); CREATE TABLE large LIKE small;

@@ -7,7 +7,8 @@
  *   fingerprint  of its columns
  *   created      when the engine made or rebuilt it (created.c): TRUNCATE and swaps of tables show here
  *   state        watched, unwatched (by configuration), gone (dropped, or renamed), lost (its triggers were
- *                found not to be as they should, and what that means is not written down yet)
+ *                found not to be as they should, and what that means is not written down yet),
+ *                truncated (it may have been)
  *
  * Statements that change the schema commit.  So they come first, and what was found is written down in the
  * transaction that the caller commits, with what it makes of that: whoever is killed in between finds it again.
@@ -412,7 +413,8 @@ watch_table (struct attaching *a, size_t at, struct watched *watched)
 
   if (status)
     return status;
-  if (old && !harm && was_replaced (old, &known->table, &known->facts))
+  if (old && !harm &&
+      (was_replaced (old, &known->table, &known->facts) || strcmp (old->state, "truncated") == 0))
     harm = "it was truncated, rebuilt, or a partition of it was";
   if (old && !harm && strcmp (old->state, "watched") != 0)
     harm = strcmp (old->state, "lost") == 0 ? "the triggers of the capture were lost"
@@ -583,7 +585,8 @@ change_schema (struct attaching *a, const char *const *patterns)
       keys = table->key_count;
   }
   if ((status = make_log (a->session, keys, a->error)) ||
-      (status = renew_outbox (a->session, a->error)) || (status = load_remembered (a)) ||
+      (status = renew_outbox (a->session, a->error)) ||
+      (status = look_for_truncated (a->session, a->error)) || (status = load_remembered (a)) ||
       (status = read_trigger_hash (a->session, &a->triggers, a->error)) ||
       (status = load_standing (a)) || (status = watch_tables (a)))
     return status;

@@ -146,13 +146,14 @@ struct mantis_session {
   struct mantis_buf sql;       /* scratch of the public calls, one at a time */
   bool sees_tables;            /* may ask InnoDB which table is which: TRUNCATE shows there */
   bool rescued;                /* its triggers were removed, and that was said */
-  bool fails_others;   /* what the account lacks lets our triggers fail the writes of others */
-  bool has_meta;       /* __sync_meta is there: its generation is part of the signature */
-  int64_t triggers;    /* hash of all triggers, at the last attach() */
-  int64_t triggers_at; /* monotonic: when they were last looked at */
-  uint64_t signature;  /* of the database's schema at the last attach() */
-  long long news;      /* those that it has looked for */
-  int64_t checked_at;  /* monotonic: when the signature was last looked at */
+  bool fails_others; /* what the account lacks lets our triggers fail the writes of others */
+  bool has_meta;     /* __sync_meta is there: its generation is part of the signature */
+  int64_t triggers;  /* hash of all triggers, at the last attach() */
+  int64_t truncations, truncations_at; /* counters of the last look without PROCESS, and its time */
+  int64_t triggers_at;                 /* monotonic: when they were last looked at */
+  uint64_t signature;                  /* of the database's schema at the last attach() */
+  long long news;                      /* those that it has looked for */
+  int64_t checked_at;                  /* monotonic: when the signature was last looked at */
   bool attached;
   bool holds_schema; /* the lock that keeps another attach() out */
   bool in_transaction, writing;
@@ -479,6 +480,8 @@ enum mantis_status read_trigger_hash (struct mantis_session *session, int64_t *h
 /* SHAPE: the part that has to do with tables and their columns. */
 enum mantis_status read_signature (struct mantis_session *session, uint64_t *signature,
                                    uint64_t *shape, struct mantis_error *error);
+/* truncated.c: without PROCESS. */
+enum mantis_status look_for_truncated (struct mantis_session *session, struct mantis_error *error);
 int notice_watch (void *self, struct mantis_error *error);
 enum mantis_status notice_look (struct mantis_session *session, bool *changed,
                                 struct mantis_error *error);

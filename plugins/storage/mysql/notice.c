@@ -144,7 +144,8 @@ look_at_triggers (struct mantis_session *session, struct mantis_error *error)
     rescue_others (session);
   else
     session->rescued = false;
-  if ((status = read_trigger_hash (session, &triggers, error)) || triggers == session->triggers)
+  if ((status = look_for_truncated (session, error)) ||
+      (status = read_trigger_hash (session, &triggers, error)) || triggers == session->triggers)
     return status;
   return runf (session, error, "REPLACE INTO __sync_counter (id, seq) VALUES (2, %lld)",
                (long long)triggers);

@@ -111,10 +111,12 @@ warn_of_missing_process (const struct mantis_session *session, const char *grant
 
   pthread_mutex_lock (&storage->lock);
   if (!storage->warned && !session->sees_tables)
-    mantis_log (MANTIS_WARNING,
-                "%s: user %s has not the privilege PROCESS: a TRUNCATE or a swap of tables may go"
-                " unnoticed until mantisctl scan; GRANT PROCESS ON *.* TO %s",
-                storage->name, storage->user, grantee);
+    mantis_log (
+        MANTIS_WARNING,
+        "%s: user %s has not the privilege PROCESS: after a TRUNCATE anywhere on this database"
+        " server all tables that may have been meant are compared, and what EXCHANGE PARTITION"
+        " does may go unnoticed until mantisctl scan; GRANT PROCESS ON *.* TO %s",
+        storage->name, storage->user, grantee);
   storage->warned = true;
   pthread_mutex_unlock (&storage->lock);
 }
