@@ -205,8 +205,9 @@ greet (struct server *server, struct store *store, const struct mantis_request *
   if ((status = sender_find (store, request, principal, arena, &sender, error)) != MANTIS_OK)
     return status;
   fork = !sender.anonymous && is_fork (greeting, &sender);
-  sender.generation = store->generation; /* which the answer tells */
-  if (!sender.anonymous && !fork)
+  /* As the answer tells it of each table: another session may have made it newer. */
+  status = store_meta_integer (store, "generation", 0, &sender.generation, error);
+  if (status == MANTIS_OK && !sender.anonymous && !fork)
     status = sender_save (server, store, &sender, principal, greeting->cursor.rev, error);
   mantis_buf_printf (
       buf,
@@ -214,7 +215,7 @@ greet (struct server *server, struct store *store, const struct mantis_request *
       "\"generation\":%lld,\"create_tables\":%s,\"limits\":{\"page_rows\":%zu,"
       "\"page_bytes\":%zu,\"wait\":%lld}",
       PROTOCOL, store->node, fork ? "fork" : "ok", (long long)sender.number,
-      (long long)mantis_now (), (long long)store->generation,
+      (long long)mantis_now (), (long long)sender.generation,
       server->create_tables ? "true" : "false", server->limits.page_rows, server->limits.page_bytes,
       (long long)server->limits.wait / 1000);
   if (status == MANTIS_OK)

@@ -99,8 +99,11 @@ feed_check (struct store *store, const struct cursor *cursor, enum cursor_state 
   if ((status = prune_floor (store, &pruned, NULL, error)) != MANTIS_OK ||
       (status = entry_at (store, cursor->rev, arena, &entry, error)) != MANTIS_OK)
     return status;
-  if (entry)
+  /* Of a table that has been dropped or renamed since, the key cannot be read any more: that is no other history. */
+  if (entry && (entry->table || entry->operation == 'M'))
     make_mark (entry, mark);
+  else if (entry)
+    snprintf (mark, sizeof mark, "%s", cursor->mark);
   if (entry ? strcmp (mark, cursor->mark) == 0 : cursor->rev < pruned)
     *state = cursor->rev < pruned ? CURSOR_PRUNED : CURSOR_KNOWN;
   return MANTIS_OK;
