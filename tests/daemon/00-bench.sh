@@ -4,7 +4,7 @@
 . "${0%/*}/functions.sh"
 mariadb_installed || skip "mariadb-server is not installed"
 
-make -s -C "$build" tests/bench/bench > make.log 2>&1 || fail "the bench is not built"
+in_tree make -s -C "$build" tests/bench/bench > make.log 2>&1 || fail "the bench is not built"
 MANTISD=$top/mantisd MANTISCTL=$top/mantisctl MANTIS_BUILD=$build MANTIS_SOURCE=$top \
   "$build/tests/bench/bench" --only mysql --rows 1000 > figures.log 2> bench.log || fail "the bench gives up"
 

@@ -9,7 +9,7 @@ requires make
 tests="tests/unit/test_config tests/unit/test_inspect tests/unit/test_value tests/fuzz/fuzz_config tests/fuzz/fuzz_http
   tests/fuzz/fuzz_message tests/abi/headers.sh tests/abi/exports.sh tests/bad-plugins/test_bad_plugins"
 began=$SECONDS
-make -C "$build" -j"$(nproc)" distcheck TESTS="$(tr -s ' \n' ' ' <<< "$tests")" > distcheck.log 2>&1 < /dev/null ||
+in_tree make -C "$build" -j"$(nproc)" distcheck TESTS="$(tr -s ' \n' ' ' <<< "$tests")" > distcheck.log 2>&1 < /dev/null ||
   fail "make distcheck failed"
 echo "make distcheck: $((SECONDS - began)) s"
 tarball=$(cd "$build" && echo mantis-*.tar.xz)

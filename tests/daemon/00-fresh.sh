@@ -11,7 +11,7 @@ requires make autoreconf
 [ "$build" = "$top" ] || skip "another build is under test"
 
 # As in a clone: without what autotools made of it.
-make -C "$top" -s distdir distdir="$work/fresh" > copy.log 2>&1 || fail "$(tail -n 20 copy.log)"
+in_tree make -C "$top" -s distdir distdir="$work/fresh" > copy.log 2>&1 || fail "$(tail -n 20 copy.log)"
 (cd fresh && rm -rf configure aclocal.m4 config.h.in Makefile.in build-aux m4)
 export TMPDIR=$work
 

@@ -122,6 +122,12 @@ requires_shared ()
   [ -e "$shared/$1" ] || skip "../shared/$1 is not there"
 }
 
+# in_tree COMMAND...: that makes something in the tree which other tests, running at the same time, use as well.
+in_tree ()
+{
+  flock "$build/config.status" "$@"
+}
+
 # ---- Waiting ---------------------------------------------------------------------------------------
 
 # wait_for WHAT COMMAND...: until COMMAND succeeds.
