@@ -62,12 +62,26 @@ make_base (struct mantis_session *session, struct mantis_error *error)
         KEY_BYTES, KEY_BYTES, INDEXED_BYTES);
   if (!status) /* the mark with which the log begins, once */
     status = runf (session, error,
-                   "START TRANSACTION; INSERT IGNORE INTO __sync_counter VALUES (1, 0);"
+                   "START TRANSACTION; INSERT IGNORE INTO __sync_counter SELECT 1, 0 FROM DUAL"
+                   " WHERE NOT EXISTS (SELECT 1 FROM __sync_log);"
                    "SELECT seq FROM __sync_counter WHERE id = 1 FOR UPDATE;"
                    "INSERT IGNORE INTO __sync_log (seq, tbl, op, time) SELECT 1, 0, 'M', %lld"
                    " FROM __sync_counter WHERE seq = 0;"
                    "UPDATE __sync_counter SET seq = 1 WHERE id = 1 AND seq = 0; COMMIT",
                    (long long)mantis_now ());
+  return status;
+}
+
+/* Does the log have its first entry?  There may be no more than the tables: whoever made them was killed. */
+static enum mantis_status
+log_begins (struct mantis_session *session, bool *begins, struct mantis_error *error)
+{
+  int64_t entry = 0;
+  enum mantis_status status = count_log_keys (session, error);
+
+  if (!status && session->log_keys)
+    status = ask_integer (session, "SELECT 1 FROM __sync_log LIMIT 1", 0, &entry, error);
+  *begins = entry == 1;
   return status;
 }
 
@@ -95,11 +109,12 @@ enum mantis_status
 make_log (struct mantis_session *session, size_t keys, struct mantis_error *error)
 {
   enum mantis_status status;
+  bool begins;
 
   session->log_keys = 0;
-  if ((status = count_log_keys (session, error)))
+  if ((status = log_begins (session, &begins, error)))
     return status;
-  if (session->log_keys == 0 && (status = make_base (session, error)))
+  if (!begins && (status = make_base (session, error)))
     return status;
   session->log_keys = session->log_keys ? session->log_keys : 1;
   while ((size_t)session->log_keys < keys && !status)
