@@ -36,6 +36,8 @@ struct mantis {
   /* Server (serve.c) */
   struct instance **auth, **resolvers; /* resolvers: by number of the use, NULL for other uses */
   struct instance **listen;
+  struct instance *
+      *takers; /* transports that take connections over from a listener; ends with NULL */
   struct mantis_listener **listeners; /* NULL where it does not listen yet */
   struct server server;
   struct mantis_service *service;

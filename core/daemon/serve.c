@@ -88,6 +88,30 @@ open_list (struct mantis *node, struct plugin_use *const *uses, size_t count,
   return status;
 }
 
+/* Nothing in the configuration uses them: a listener does, once it is asked to. */
+static enum mantis_status
+open_takers (struct mantis *node, struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+  size_t count = 0;
+
+  for (const struct plugin *p = plugins_first (node->plugins); p; p = p->next)
+    count++;
+  if (!(node->takers = calloc (count + 1, sizeof (struct instance *))))
+    return mantis_fail (error, MANTIS_FAILED, "no memory left");
+  count = 0;
+  for (const struct plugin *p = plugins_first (node->plugins); p && status == MANTIS_OK;
+       p = p->next) {
+    struct plugin_use use = {.kind = MANTIS_KIND_TRANSPORT,
+                             .name = p->name,
+                             .options.place = {node->config->file, "$.plugins", ""}};
+    if (p->about.kind == MANTIS_KIND_TRANSPORT &&
+        ((const struct mantis_transport *)p->about.ops)->adopt)
+      status = instance_new (node->plugins, &use, &node->takers[count++], error);
+  }
+  return status;
+}
+
 enum mantis_status
 serve_open (struct mantis *node, struct mantis_error *error)
 {
@@ -108,6 +132,8 @@ serve_open (struct mantis *node, struct mantis_error *error)
     status = open_list (node, config->auth, config->auth_count, &node->auth, error);
   if (status == MANTIS_OK)
     status = open_list (node, config->listen, config->listen_count, &node->listen, error);
+  if (status == MANTIS_OK)
+    status = open_takers (node, error);
   return status;
 }
 
@@ -146,6 +172,7 @@ serve_start (struct mantis *node, struct mantis_error *error)
   struct service_settings settings = {.config = node->config,
                                       .auth = node->auth,
                                       .auth_count = node->config->auth_count,
+                                      .takers = node->takers,
                                       .server = &node->server,
                                       .stores = &node->stores,
                                       .lane = workers > 1 ? workers - 1 : 1,
@@ -262,6 +289,9 @@ serve_close (struct mantis *node)
   pruning_free (node->pruning);
   service_free (node->service);
   close_list (node->listen, config->listen_count);
+  for (size_t i = 0; node->takers && node->takers[i]; i++)
+    instance_free (node->takers[i]);
+  free (node->takers);
   close_list (node->auth, config->auth_count);
   close_list (node->resolvers, config->use_count);
 }

@@ -268,7 +268,8 @@ finish (struct visit *visit)
                                  .type = reply->type,
                                  .body = reply->body.bytes ? reply->body.bytes : "",
                                  .length = reply->body.length,
-                                 .retry_after = reply->retry_after};
+                                 .retry_after = reply->retry_after,
+                                 .expires = visit->principal.expires};
 
   mantis_log (MANTIS_DEBUG, "%s from %s: %d, %zu bytes", visit->request->message,
               visit->request->node ? visit->request->node : "no node", reply->status,
@@ -406,6 +407,17 @@ mantis_service_cancel (struct mantis_service *service, uint64_t ticket)
   event_del (&visit->timer);
   leave (visit);
   finish (visit);
+}
+
+const struct mantis_transport *
+mantis_service_taker (struct mantis_service *service, const char *protocol, void **self)
+{
+  for (struct instance **taker = service->set.takers; taker && *taker; taker++)
+    if (strcmp ((*taker)->plugin->name, protocol) == 0) {
+      *self = (*taker)->self;
+      return (*taker)->ops;
+    }
+  return NULL;
 }
 
 /* ---- News -------------------------------------------------------------------------------------

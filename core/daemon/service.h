@@ -18,6 +18,7 @@ struct service_settings {
   const struct config *config; /* which nodes are turned away */
   struct instance **auth;      /* asked in this order */
   size_t auth_count;
+  struct instance **takers; /* transports that take connections over; ends with NULL */
   struct server *server;
   struct stores *stores; /* one session for each worker of the pool */
   struct pool *pool;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 const struct message messages[] = {
+    {.name = "connect", .handle = handle_connect},
     {.name = "hello", .handle = handle_hello, .writes = true},
     {.name = "push", .handle = handle_push, .writes = true},
     {.name = "pull", .handle = handle_pull},

@@ -119,6 +119,8 @@ enum mantis_status sender_save (struct server *server, struct store *store,
 /* Tables that blocks may speak of. */
 const struct mantis_table *find_synced (void *store, const char *name, bool *ignore);
 
+void handle_connect (struct server *, struct store *, const struct mantis_request *,
+                     const struct mantis_principal *, struct reply *);
 void handle_hello (struct server *, struct store *, const struct mantis_request *,
                    const struct mantis_principal *, struct reply *);
 void handle_push (struct server *, struct store *, const struct mantis_request *,

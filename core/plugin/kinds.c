@@ -23,17 +23,14 @@
 #member, offsetof(struct type, member), group                                                  \
   }
 
-/* A transport listens, or dials, or both. */
+/* A transport listens, or dials, or takes over connections of another one's listener. */
 static const struct callback transport_callbacks[] = {
-    GROUPED (mantis_transport, listen, 1),
-    GROUPED (mantis_transport, drain, 1),
-    GROUPED (mantis_transport, close, 1),
-    GROUPED (mantis_transport, address, 1),
-    GROUPED (mantis_transport, dial, 2),
-    GROUPED (mantis_transport, send, 2),
-    GROUPED (mantis_transport, interrupt, 2),
-    GROUPED (mantis_transport, hang_up, 2),
-    {NULL, 0, 0},
+    GROUPED (mantis_transport, listen, 1),    GROUPED (mantis_transport, drain, 1),
+    GROUPED (mantis_transport, close, 1),     GROUPED (mantis_transport, address, 1),
+    GROUPED (mantis_transport, dial, 2),      GROUPED (mantis_transport, send, 2),
+    GROUPED (mantis_transport, interrupt, 2), GROUPED (mantis_transport, hang_up, 2),
+    GROUPED (mantis_transport, weigh, 3),     GROUPED (mantis_transport, adopt, 3),
+    GROUPED (mantis_transport, dismiss, 3),   {NULL, 0, 0},
 };
 
 static const struct callback storage_callbacks[] = {

@@ -20,7 +20,8 @@ extern "C" {
 
 #define MANTIS_TRANSPORT_ABI 1u
 
-struct event_base; /* libevent's, opaque here */
+struct event_base;  /* libevent's, opaque here */
+struct bufferevent; /* the same */
 
 /* ---- A message, and its answer ------------------------------------------------------------------ */
 struct mantis_request {
@@ -45,6 +46,7 @@ struct mantis_answer {
   size_t length;
   int64_t retry_after; /* seconds, 0 for none */
   const char *error;   /* client side, status 0: what happened, for the log */
+  int64_t expires;     /* server side: when the sender's credentials end, milliseconds since 1970; 0: never */
 };
 
 /* Called exactly once for each request, on the loop's thread.  ANSWER and what it points to are borrowed
@@ -63,6 +65,42 @@ MANTIS_PUBLIC uint64_t mantis_service_submit (struct mantis_service *service,
 
 /* The peer has gone.  The answer comes as soon as it can; ANSWERED is still called once. */
 MANTIS_PUBLIC void mantis_service_cancel (struct mantis_service *service, uint64_t ticket);
+
+/* ---- Connections that change their protocol ------------------------------------------------------
+ *
+ * A listener of one transport hands a connection over to another one, whose protocol begins with the
+ * first one's (RFC 9110, 7.8).  The listener reads the request and answers it; the other one weighs it
+ * before, and takes the connection afterwards.  In between the core has answered the message "connect".
+ */
+struct mantis_offer { /* the request, as the listener read it */
+  size_t size;
+  const void *context;
+  /* The value of the field NAME, which stands there once; NULL: not at all.  *TWICE: more than once. */
+  const char *(*field) (const void *context, const char *name, bool *twice);
+};
+
+struct mantis_verdict {
+  size_t size;
+  int status;         /* 101: welcome; else of a refusal */
+  const char *detail; /* of a refusal, constant */
+  char fields[256];   /* lines for the answer, each with CRLF; "" for none */
+};
+
+struct mantis_guest; /* a connection that was taken over */
+
+struct mantis_handover {
+  size_t size;
+  struct event_base *base;
+  struct mantis_service *service;
+  struct bufferevent *connection; /* the guest's until left(); bytes may lie there unread */
+  const struct mantis_credentials *credentials; /* borrowed until the call returns, as is NODE */
+  const char *node;
+  int64_t expires; /* as in struct mantis_answer */
+  /* Once, but not from within adopt(): the guest has done.  CONNECTION goes back, for what is written
+   * there to be sent and the end to be told; NULL: the peer has gone, and it is freed. */
+  void (*left) (void *context, struct bufferevent *connection);
+  void *context;
+};
 
 /* ---- What the core tells a dialling transport --------------------------------------------------- */
 struct mantis_remote {
@@ -118,7 +156,20 @@ struct mantis_transport {
   /* Read certificates and keys again (SIGHUP); connections that are there go on.  On failure the old
    * ones stay.  NULL: nothing to read. */
   enum mantis_status (*reload) (struct mantis_listener *listener, struct mantis_error *error);
+
+  /* For a transport that takes connections over, all three.  May this one be? */
+  void (*weigh) (void *self, const struct mantis_offer *offer, struct mantis_verdict *verdict);
+  /* Take it over.  NULL: no memory; the connection is still the listener's. */
+  struct mantis_guest *(*adopt) (void *self, const struct mantis_handover *handover);
+  /* The listener drains: finish what is in hand, then take leave.  NOW: it closes; free the connection
+   * and call left() before this returns.  What the core was given it may answer later. */
+  void (*dismiss) (struct mantis_guest *guest, bool now);
 };
+
+/* For a listener: the transport PROTOCOL ("websocket") among those that are open and take connections
+ * over, and *SELF for its callbacks.  NULL: there is none. */
+MANTIS_PUBLIC const struct mantis_transport *
+mantis_service_taker (struct mantis_service *service, const char *protocol, void **self);
 
 #define MANTIS_TRANSPORT_PLUGIN(name, ops, ...)                                                    \
   MANTIS_PLUGIN (name, MANTIS_KIND_TRANSPORT, MANTIS_TRANSPORT_ABI, ops, __VA_ARGS__)

@@ -134,6 +134,14 @@ mantis_service_cancel (struct mantis_service *service, uint64_t ticket)
     core_answer (ticket - 1);
 }
 
+/* No other transport here: tests/daemon/14-ws.sh has one. */
+const struct mantis_transport *
+mantis_service_taker (struct mantis_service *service, const char *protocol, void **self)
+{
+  (void)service, (void)protocol, (void)self;
+  return NULL;
+}
+
 static inline void
 core_says (int status, const char *body)
 {

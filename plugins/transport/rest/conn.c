@@ -23,6 +23,7 @@ enum stage {
   STAGE_BODY,  /* the header was good, the body is coming */
   STAGE_WAIT,  /* the core has the request */
   STAGE_WRITE, /* the peer takes the answer */
+  STAGE_GUEST, /* another transport has the connection */
   STAGE_LINGER /* closed for writing: what still comes is thrown away, so that the answer is not */
 };
 
@@ -36,18 +37,22 @@ struct conn {
   struct event timer;
   enum stage stage;
   struct guard guard;
-  struct request *request;   /* NULL between requests */
-  uint64_t ticket;           /* 0 while the core does not have the request */
-  int64_t began;             /* the stage, in microseconds of mantis_monotonic() */
-  uint64_t last_progress;    /* request->received when the timer was set */
-  bool eof;                  /* the peer sends no more */
-  bool close;                /* after the present answer */
-  bool cancelled;            /* the core knows that the peer has gone */
-  bool submitting, answered; /* the core may answer before submit() returns */
-  bool written;              /* the answer is in the output buffer */
-  bool turn_away;            /* there are too many */
-  size_t room;               /* when so much lies there unread, no more is read */
-  char *subject;             /* of the peer's certificate; NULL: none */
+  struct request *request;              /* NULL between requests */
+  uint64_t ticket;                      /* 0 while the core does not have the request */
+  int64_t began;                        /* the stage, in microseconds of mantis_monotonic() */
+  uint64_t last_progress;               /* request->received when the timer was set */
+  bool eof;                             /* the peer sends no more */
+  bool close;                           /* after the present answer */
+  bool cancelled;                       /* the core knows that the peer has gone */
+  bool submitting, answered;            /* the core may answer before submit() returns */
+  bool written;                         /* the answer is in the output buffer */
+  bool upgrade;                         /* ... and it changes the protocol */
+  int64_t expires;                      /* then: the credentials that it was for */
+  const struct mantis_transport *taker; /* at STAGE_GUEST; BEV is NULL then */
+  struct mantis_guest *guest;
+  bool turn_away; /* there are too many */
+  size_t room;    /* when so much lies there unread, no more is read */
+  char *subject;  /* of the peer's certificate; NULL: none */
   int64_t subject_expires;
   char peer[INET6_ADDRSTRLEN];
 };
@@ -190,16 +195,21 @@ conn_refuse (struct conn *conn, const struct refusal *refusal)
 
   if (refusal->status == 204 || refusal->status == 405)
     manner.allow = refusal->allow;
+  manner.fields = refusal->fields;
   mantis_log (MANTIS_DEBUG, "rest: %s: %d %s", conn->peer, refusal->status,
               refusal->detail ? refusal->detail : "");
   enter_write (conn, response_refuse (bufferevent_get_output (conn->bev), refusal, &manner));
 }
+
+static void hand_over (struct conn *conn);
 
 static void
 finish_answer (struct conn *conn)
 {
   if (!conn->bev || conn->listener->closed)
     conn_free (conn);
+  else if (conn->upgrade && conn->written)
+    hand_over (conn);
   else
     enter_write (conn, conn->written);
 }
@@ -215,7 +225,11 @@ on_answered (void *context, const struct mantis_answer *answer)
     struct manner manner = manner_of (conn);
     mantis_log (MANTIS_DEBUG, "rest: %s: %s %d, %zu bytes", conn->peer,
                 conn->request->message.message, answer->status, answer->length);
-    conn->written = response_write (bufferevent_get_output (conn->bev), answer, &manner);
+    conn->upgrade = conn->request->taker && answer->status == 200;
+    conn->expires = answer->expires;
+    conn->written = conn->upgrade
+                        ? upgrade_write (bufferevent_get_output (conn->bev), conn->request)
+                        : response_write (bufferevent_get_output (conn->bev), answer, &manner);
   }
   if (!conn->submitting)
     finish_answer (conn);
@@ -273,7 +287,11 @@ read_body (struct conn *conn)
   }
   evbuffer_drain (input, used);
   if (conn->request->complete) {
-    submit (conn);
+    if (upgrade_is (conn->request) &&
+        !upgrade_weigh (conn->request, conn->listener->service, &refusal))
+      conn_refuse (conn, &refusal);
+    else
+      submit (conn);
     return false;
   }
   if (evbuffer_get_length (input))
@@ -447,6 +465,60 @@ on_event (struct bufferevent *bev, short what, void *context)
     conn_close (conn);
 }
 
+/* ---- Another transport has the connection ----------------------------------------------------- */
+
+static void
+on_left (void *context, struct bufferevent *connection)
+{
+  struct conn *conn = context;
+
+  conn->guest = NULL;
+  if (!(conn->bev = connection)) {
+    conn_free (conn);
+    return;
+  }
+  conn->close = true;
+  bufferevent_setcb (conn->bev, on_read, on_write, on_event, conn);
+  if (evbuffer_get_length (bufferevent_get_output (conn->bev)))
+    enter_write (conn, true);
+  else
+    enter_linger (conn);
+}
+
+static void
+hand_over (struct conn *conn)
+{
+  const struct request *request = conn->request;
+  const struct mantis_credentials *credentials = &request->message.credentials;
+  struct mantis_handover handover = {.size = sizeof handover,
+                                     .base = conn->listener->base,
+                                     .service = conn->listener->service,
+                                     .connection = conn->bev,
+                                     .credentials = credentials,
+                                     .node = request->node,
+                                     .expires = conn->expires,
+                                     .left = on_left,
+                                     .context = conn};
+
+  if (credentials->certificate_subject &&
+      (!handover.expires || conn->subject_expires < handover.expires))
+    handover.expires = conn->subject_expires;
+  event_del (&conn->timer);
+  conn->taker = request->taker;
+  if (!(conn->guest = conn->taker->adopt (request->taker_self, &handover))) {
+    conn_close (conn);
+    return;
+  }
+  conn->stage = STAGE_GUEST;
+  conn->bev = NULL;
+  request_free (conn->request);
+  conn->request = NULL;
+  if (conn->listener->draining)
+    conn->taker->dismiss (conn->guest, false);
+}
+
+/* ---- Time ------------------------------------------------------------------------------------- */
+
 static void
 on_body_timer (struct conn *conn)
 {
@@ -540,7 +612,9 @@ conn_next (struct conn *conn)
 void
 conn_drain (struct conn *conn)
 {
-  if (conn->stage == STAGE_SHAKE || (conn->stage == STAGE_HEAD && conn->guard.at == 0)) {
+  if (conn->guest)
+    conn->taker->dismiss (conn->guest, false);
+  else if (conn->stage == STAGE_SHAKE || (conn->stage == STAGE_HEAD && conn->guard.at == 0)) {
     tls_goodbye (conn->bev);
     conn_close (conn);
   }
@@ -549,5 +623,8 @@ conn_drain (struct conn *conn)
 void
 conn_abandon (struct conn *conn)
 {
-  conn_close (conn);
+  if (conn->guest)
+    conn->taker->dismiss (conn->guest, true);
+  else
+    conn_close (conn);
 }

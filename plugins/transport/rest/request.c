@@ -119,9 +119,8 @@ cut_fields (struct request *request, struct refusal *refusal)
   return true;
 }
 
-/* The value of the one field NAME: NULL when there is none, *TWICE when there are more. */
-static const char *
-only_field (const struct request *request, const char *name, bool *twice)
+const char *
+request_field (const struct request *request, const char *name, bool *twice)
 {
   const char *value = NULL;
 
@@ -138,9 +137,9 @@ static bool
 read_framing (struct request *request, struct refusal *refusal)
 {
   bool twice = false, old = request->parser.http_minor == 0;
-  const char *length = only_field (request, "Content-Length", &twice);
-  const char *coding = only_field (request, "Transfer-Encoding", &twice);
-  const char *host = only_field (request, "Host", &twice);
+  const char *length = request_field (request, "Content-Length", &twice);
+  const char *coding = request_field (request, "Transfer-Encoding", &twice);
+  const char *host = request_field (request, "Host", &twice);
 
   if (twice)
     return refuse (refusal, 400, "Host, Content-Length or Transfer-Encoding stands there twice");
@@ -164,11 +163,11 @@ static bool
 read_sender (struct request *request, struct refusal *refusal)
 {
   bool twice = false;
-  const char *authorization = only_field (request, "Authorization", &twice);
+  const char *authorization = request_field (request, "Authorization", &twice);
 
-  request->node = only_field (request, "Mantis-Node", &twice);
-  request->epoch = only_field (request, "Mantis-Epoch", &twice);
-  request->revisions = only_field (request, "Mantis-Revision", &twice);
+  request->node = request_field (request, "Mantis-Node", &twice);
+  request->epoch = request_field (request, "Mantis-Epoch", &twice);
+  request->revisions = request_field (request, "Mantis-Revision", &twice);
   if (twice)
     return refuse (
         refusal, 400,
@@ -186,9 +185,9 @@ static bool
 read_content (struct request *request, struct refusal *refusal)
 {
   bool twice = false, body = request->chunked || request->length;
-  const char *type = only_field (request, "Content-Type", &twice);
-  const char *coding = only_field (request, "Content-Encoding", &twice);
-  const char *expect = only_field (request, "Expect", &twice);
+  const char *type = request_field (request, "Content-Type", &twice);
+  const char *coding = request_field (request, "Content-Encoding", &twice);
+  const char *expect = request_field (request, "Expect", &twice);
 
   if (twice)
     return refuse (refusal, 400, "Content-Type, Content-Encoding or Expect stands there twice");

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <time.h>
 
-static void
-add_date (struct mantis_buf *head)
+void
+response_date (struct mantis_buf *head)
 {
   time_t now = (time_t)(mantis_now () / 1000);
   struct tm utc;
@@ -30,7 +30,7 @@ add_head (struct evbuffer *out, const struct mantis_answer *answer, const struct
 
   mantis_buf_printf (&head, "HTTP/1.1 %d %s\r\n", answer->status,
                      http_status_str ((enum http_status)answer->status));
-  add_date (&head);
+  response_date (&head);
   if (answer->status != 204)
     mantis_buf_printf (&head, "Content-Type: %s\r\nContent-Length: %zu\r\n",
                        answer->type ? answer->type : "application/json", length);
@@ -43,7 +43,10 @@ add_head (struct evbuffer *out, const struct mantis_answer *answer, const struct
     mantis_buf_printf (&head, "Allow: %s\r\n", manner->allow);
   if (answer->retry_after > 0)
     mantis_buf_printf (&head, "Retry-After: %" PRId64 "\r\n", answer->retry_after);
-  mantis_buf_printf (&head, "Connection: %s\r\n\r\n", manner->close ? "close" : "keep-alive");
+  if (manner->fields)
+    mantis_buf_text (&head, manner->fields);
+  mantis_buf_printf (&head, "Connection: %s%s\r\n\r\n", answer->status == 426 ? "Upgrade, " : "",
+                     manner->close ? "close" : "keep-alive");
   done = !head.failed && evbuffer_add (out, head.bytes, head.length) == 0;
   mantis_buf_free (&head);
   return done;

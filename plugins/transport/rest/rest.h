@@ -1,7 +1,8 @@
 /* rest.h - what the files of this plugin share.
  *
  * Server: server.c accepts, conn.c leads a connection through its states, guard.c and request.c
- * turn bytes into a request, body.c keeps what follows it, response.c writes the answer.  Client:
+ * turn bytes into a request, body.c keeps what follows it, response.c writes the answer, upgrade.c
+ * finds who takes a connection over.  Client:
  * link.c drives libcurl on the event loop, exchange.c is one request on its way.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -101,6 +102,7 @@ bool gzip_into (struct evbuffer *out, const char *bytes, size_t length);
 struct refusal {
   int status;
   const char *detail;
+  const char *fields; /* more lines of the header; NULL: none */
   char allow[48];
 };
 
@@ -119,8 +121,11 @@ struct request {
   uint64_t length;   /* of the body as it travels, when not chunked */
   uint64_t received; /* of the body so far, as it travels */
   bool chunked, expects, compressed, takes_gzip, close, complete;
-  bool head_only; /* HEAD: no body in the answer */
-  bool in_body;   /* fields from now on are trailers */
+  bool head_only;                       /* HEAD: no body in the answer */
+  bool in_body;                         /* fields from now on are trailers */
+  const struct mantis_transport *taker; /* of the connection, if the core agrees; NULL: nobody */
+  void *taker_self;
+  struct mantis_verdict verdict; /* the taker's */
   enum body_status body_status;
   struct chunk_guard chunks;
   struct body body;
@@ -136,6 +141,18 @@ bool request_parse (struct request *request, const char *bytes, size_t length,
 bool request_feed (struct request *request, const char *bytes, size_t length, size_t *used,
                    struct refusal *refusal);
 void request_free (struct request *request);
+/* The value of the one field NAME: NULL when there is none, *TWICE when there are more. */
+const char *request_field (const struct request *request, const char *name, bool *twice);
+
+/* ---- Connections that become another transport's (upgrade.c) --------------------------------- */
+
+/* Does REQUEST ask for that? */
+bool upgrade_is (const struct request *request);
+/* Find who takes the connection, and whether he wants it: request->taker.  False: REFUSAL. */
+bool upgrade_weigh (struct request *request, struct mantis_service *service,
+                    struct refusal *refusal);
+/* The answer that changes the protocol. */
+bool upgrade_write (struct evbuffer *out, const struct request *request);
 
 /* ---- Routes (routes.c) ----------------------------------------------------------------------- */
 extern const struct mantis_route rest_routes[];
@@ -157,11 +174,12 @@ bool content_length_of (const char *value, uint64_t *length);
 /* ---- The answer (response.c) ----------------------------------------------------------------- */
 struct manner {
   bool close, head_only, gzip;
-  const char *allow;
+  const char *allow, *fields;
 };
 
 bool response_write (struct evbuffer *out, const struct mantis_answer *answer,
                      const struct manner *manner);
+void response_date (struct mantis_buf *head);
 bool response_refuse (struct evbuffer *out, const struct refusal *refusal,
                       const struct manner *manner);
 

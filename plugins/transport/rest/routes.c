@@ -21,6 +21,7 @@ const struct mantis_route rest_routes[] = {
     {"GET", "/sync/status", "status", false},
     {"GET", "/sync/conflicts", "conflicts", false},
     {"POST", "/sync/conflicts/{id}", "conflicts", false},
+    {"GET", "/sync/ws", "connect", false},
     {"GET", "/healthz", "healthz", true},
     {"GET", "/readyz", "readyz", true},
     {"GET", "/metrics", "metrics", false},

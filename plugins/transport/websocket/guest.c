@@ -1,0 +1,290 @@
+/* guest.c - a connection's life: from the listener, through pings, to the leave, and back to it.
+ *
+ * What the peer does not take is bounded: while it waits nothing more is read, and so nothing more
+ * is answered than the few messages in hand.  The listener's write timeout ends it.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "websocket.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+  ROOM_OUT = 64 * 1024, /* waits to be taken: no more is read */
+  ROOM_IN = 64 * 1024,  /* waits to be read */
+  LEAVE_MS = 2000,      /* for the peer's close frame */
+  SLOWEST = 4096        /* bytes a second for which a message is given time beyond the timeout */
+};
+
+/* ---- End ------------------------------------------------------------------------------------- */
+
+void
+guest_forget_text (struct mantis_guest *guest)
+{
+  free (guest->text);
+  guest->websocket->buffered -= guest->room;
+  guest->text = NULL;
+  guest->room = guest->length = 0;
+}
+
+static void
+guest_free (struct mantis_guest *guest)
+{
+  guest_forget_text (guest);
+  if (guest->frames)
+    wslay_event_context_free (guest->frames);
+  free ((char *)(uintptr_t)guest->credentials.bearer);
+  free ((char *)(uintptr_t)guest->credentials.certificate_subject);
+  free ((char *)(uintptr_t)guest->credentials.peer);
+  free (guest->node);
+  free (guest);
+}
+
+/* The connection goes back to the listener, or where GONE nothing of it is left. */
+static void
+give_back (struct mantis_guest *guest, bool gone)
+{
+  struct bufferevent *connection = guest->connection;
+
+  guest->connection = NULL;
+  event_del (&guest->timer);
+  bufferevent_setcb (connection, NULL, NULL, NULL, NULL);
+  if (gone)
+    bufferevent_free (connection);
+  guest->busy++;
+  call_cancel_all (guest);
+  guest->busy--;
+  guest->left (guest->context, gone ? NULL : connection);
+}
+
+/* ---- Time ------------------------------------------------------------------------------------ */
+
+static int64_t
+message_deadline (const struct mantis_guest *guest)
+{
+  return guest->began + guest->websocket->message_timeout +
+         (int64_t)(guest->length / SLOWEST) * 1000;
+}
+
+static void
+set_timer (struct mantis_guest *guest)
+{
+  int64_t now = mantis_monotonic () / 1000, after = guest->next_ping - now;
+  struct timeval wait;
+
+  if (guest->coming && message_deadline (guest) - now < after)
+    after = message_deadline (guest) - now;
+  if (guest->expires && guest->expires - mantis_now () < after)
+    after = guest->expires - mantis_now ();
+  after = after < 0 ? 0 : after + 1;
+  wait = (struct timeval){.tv_sec = after / 1000, .tv_usec = after % 1000 * 1000};
+  event_add (&guest->timer, &wait);
+}
+
+void
+guest_leave (struct mantis_guest *guest, uint16_t code, const char *why)
+{
+  struct timeval wait = {.tv_sec = LEAVE_MS / 1000};
+
+  if (guest->leaving)
+    return;
+  guest->leaving = true;
+  guest_forget_text (guest); /* nothing more counts */
+  mantis_log (MANTIS_DEBUG, "websocket: %s: %d %s", guest->credentials.peer, code, why);
+  wslay_event_send (guest->frames); /* answers: a close frame would pass them by, and be the last */
+  wslay_event_queue_close (guest->frames, code, (const uint8_t *)why, strlen (why));
+  event_add (&guest->timer, &wait);
+}
+
+/* True: the peer has gone. */
+static bool
+ping (struct mantis_guest *guest, int64_t now)
+{
+  struct wslay_event_msg message = {.opcode = WSLAY_PING};
+
+  guest->next_ping = now + guest->websocket->ping_interval;
+  if (guest_is_full (guest)) /* its pong may wait unread; the write timeout is at work */
+    return false;
+  if (!guest->heard)
+    return true;
+  guest->heard = false;
+  wslay_event_queue_msg (guest->frames, &message);
+  return false;
+}
+
+static void
+on_timer (evutil_socket_t fd, short what, void *context)
+{
+  struct mantis_guest *guest = context;
+  int64_t now = mantis_monotonic () / 1000;
+
+  (void)fd, (void)what;
+  if (guest->leaving) {
+    give_back (guest, false);
+    guest_settle (guest);
+    return;
+  }
+  if (guest->expires && guest->expires <= mantis_now ())
+    guest_leave (guest, CLOSE_UNAUTHORIZED, "the credentials have expired");
+  else if (guest->coming && message_deadline (guest) <= now)
+    guest_leave (guest, WSLAY_CODE_POLICY_VIOLATION, "the message came too slowly");
+  else if (guest->next_ping <= now && ping (guest, now)) {
+    mantis_log (MANTIS_DEBUG, "websocket: %s is silent: dropped", guest->credentials.peer);
+    give_back (guest, true);
+  }
+  guest_settle (guest);
+}
+
+/* ---- Events ---------------------------------------------------------------------------------- */
+
+bool
+guest_is_full (const struct mantis_guest *guest)
+{
+  return evbuffer_get_length (bufferevent_get_output (guest->connection)) +
+             wslay_event_get_queued_msg_length (guest->frames) >
+         ROOM_OUT;
+}
+
+/* Not by a watermark: beneath TLS that would leave bytes behind of which no socket tells. */
+static void
+mind_room (struct mantis_guest *guest)
+{
+  if (!guest->eof && evbuffer_get_length (bufferevent_get_input (guest->connection)) < ROOM_IN)
+    bufferevent_enable (guest->connection, EV_READ);
+  else
+    bufferevent_disable (guest->connection, EV_READ);
+}
+
+void
+guest_settle (struct mantis_guest *guest)
+{
+  if (guest->busy)
+    return;
+  if (guest->connection && guest->going && !guest->count)
+    guest_leave (guest, WSLAY_CODE_GOING_AWAY, "the server stops");
+  if (guest->connection) {
+    if (wslay_event_send (guest->frames) != 0)
+      give_back (guest, true);
+    else if (!wslay_event_get_read_enabled (guest->frames) || guest->eof)
+      give_back (guest, false);
+    else {
+      mind_room (guest);
+      if (!guest->leaving)
+        set_timer (guest);
+    }
+  }
+  if (!guest->connection && !guest->count && !guest->busy)
+    guest_free (guest);
+}
+
+/* Where a frame itself is wrong, wslay stops without a code.  It never stops within a frame of ours,
+ * so that one may follow. */
+static void
+say_wrong (struct mantis_guest *guest)
+{
+  static const uint8_t frame[] = {0x88, 2, WSLAY_CODE_PROTOCOL_ERROR >> 8,
+                                  WSLAY_CODE_PROTOCOL_ERROR & 0xff};
+
+  if (!guest->leaving)
+    evbuffer_add (bufferevent_get_output (guest->connection), frame, sizeof frame);
+}
+
+/* Do what can be done with the bytes that are there. */
+static void
+guest_run (struct mantis_guest *guest)
+{
+  int failed;
+
+  guest->busy++;
+  failed = wslay_event_recv (guest->frames);
+  guest->busy--;
+  if (failed == WSLAY_ERR_CALLBACK_FAILURE) /* ours do not fail */
+    say_wrong (guest);
+  if (failed)
+    give_back (guest, failed == WSLAY_ERR_NOMEM);
+  guest_settle (guest);
+}
+
+static void
+on_bytes (struct bufferevent *connection, void *context)
+{
+  (void)connection;
+  guest_run (context);
+}
+
+static void
+on_event (struct bufferevent *connection, short what, void *context)
+{
+  struct mantis_guest *guest = context;
+
+  (void)connection;
+  if (what & BEV_EVENT_EOF) { /* bytes may lie ahead of it */
+    guest->eof = true;
+    guest_run (guest);
+  } else {
+    give_back (guest, true);
+    guest_settle (guest);
+  }
+}
+
+/* ---- Begin ----------------------------------------------------------------------------------- */
+
+static bool
+copy (const char **to, const char *from)
+{
+  return !from || (*to = strdup (from));
+}
+
+static bool
+copy_texts (struct mantis_guest *guest, const struct mantis_handover *handover)
+{
+  const struct mantis_credentials *credentials = handover->credentials;
+  const char *node = NULL;
+
+  guest->credentials = (struct mantis_credentials){.size = sizeof guest->credentials};
+  if (!copy (&guest->credentials.bearer, credentials->bearer) ||
+      !copy (&guest->credentials.certificate_subject, credentials->certificate_subject) ||
+      !copy (&guest->credentials.peer, credentials->peer) || !copy (&node, handover->node))
+    return false;
+  guest->node = (char *)(uintptr_t)node;
+  return true;
+}
+
+struct mantis_guest *
+guest_adopt (void *self, const struct mantis_handover *handover)
+{
+  struct mantis_guest *guest = calloc (1, sizeof *guest);
+
+  if (!guest)
+    return NULL;
+  guest->websocket = self;
+  if (!copy_texts (guest, handover) || !frames_begin (guest)) {
+    guest_free (guest);
+    return NULL;
+  }
+  guest->service = handover->service;
+  guest->connection = handover->connection;
+  guest->expires = handover->expires;
+  guest->left = handover->left;
+  guest->context = handover->context;
+  guest->heard = true;
+  guest->next_ping = mantis_monotonic () / 1000 + guest->websocket->ping_interval;
+  evtimer_assign (&guest->timer, handover->base, on_timer, guest);
+  set_timer (guest);
+  bufferevent_setcb (guest->connection, on_bytes, on_bytes, on_event, guest);
+  bufferevent_enable (guest->connection, EV_READ | EV_WRITE);
+  bufferevent_trigger (guest->connection, EV_READ, BEV_OPT_DEFER_CALLBACKS); /* what came early */
+  return guest;
+}
+
+void
+guest_dismiss (struct mantis_guest *guest, bool now)
+{
+  guest->going = true;
+  if (now)
+    give_back (guest, true);
+  guest_settle (guest);
+}
