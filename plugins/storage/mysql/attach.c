@@ -583,7 +583,8 @@ change_schema (struct attaching *a, const char *const *patterns)
       (status = renew_outbox (a->session, a->error)) ||
       (status = look_for_truncated (a->session, a->error)) || (status = load_remembered (a)) ||
       (status = read_trigger_hash (a->session, &a->triggers, a->error)) ||
-      (status = load_standing (a)) || (status = watch_tables (a)))
+      (status = load_standing (a)) || (status = watch_tables (a)) ||
+      (status = note_shapes (a->session, a->schema, a->error)))
     return status;
   return drop_unwanted (a);
 }

@@ -200,6 +200,7 @@ begin (struct mantis_session *session, enum mantis_mode mode, struct mantis_erro
     return status;
   status = mode == MANTIS_WRITE ? begin_write (session, error) : begin_read (session, error);
   session->in_transaction = true;
+  session->transactions++;
   session->writing = mode == MANTIS_WRITE;
   if (status)
     rollback (session);

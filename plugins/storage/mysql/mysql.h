@@ -103,6 +103,8 @@ struct facts {
 struct known_table {
   struct mantis_table table; /* first: this is what others see */
   struct facts facts;
+  uint64_t shape;    /* hash of its columns at attach(); see check_shape() */
+  int64_t looked_in; /* the transaction that looked last whether it still has these */
 };
 
 /* One result of attach(). */
@@ -157,6 +159,7 @@ struct mantis_session {
   bool attached;
   bool holds_schema; /* the lock that keeps another attach() out */
   bool in_transaction, writing;
+  int64_t transactions; /* counted: the number of this one, or of the last */
   int64_t connected_at; /* monotonic */
   bool lost;            /* the connection is: begin() makes a new one */
   bool gone; /* the engine has rolled the transaction back by itself (a deadlock), or is gone */
@@ -475,6 +478,14 @@ enum mantis_status check_foreign (struct mantis_session *session, struct mantis_
 const char *inner_tables (const struct mantis_session *session);
 #define FILE_NAME(name) "CAST(CONVERT(" name " USING filename) AS BINARY)"
 /* Of all triggers in the database: slow to ask for. */
+/* Note which columns the watched tables of SCHEMA have. */
+enum mantis_status note_shapes (struct mantis_session *session, struct known_schema *schema,
+                                struct mantis_error *error);
+/* In a transaction, before rows of TABLE are read: are its columns those of attach()?  Looks of check_schema() are rare,
+ * and a column that came just now may have values already; from this look on the transaction keeps others from
+ * altering it.  MANTIS_BUSY: they are not, and the next begin() will say MANTIS_STALE. */
+enum mantis_status check_shape (struct mantis_session *session, const struct mantis_table *table,
+                                struct mantis_error *error);
 enum mantis_status read_trigger_hash (struct mantis_session *session, int64_t *hash,
                                       struct mantis_error *error);
 /* SHAPE: the part that has to do with tables and their columns. */

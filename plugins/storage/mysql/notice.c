@@ -7,6 +7,8 @@
  */
 #include "mysql.h"
 
+#include <string.h>
+
 enum { TRIGGERS_US = 2 * 1000 * 1000 };
 
 /* ---- What the schema is known by ---- */
@@ -69,6 +71,65 @@ read_signature (struct mantis_session *session, uint64_t *signature, uint64_t *s
   }
   *signature = hash;
   return MANTIS_OK;
+}
+
+static enum mantis_status
+read_shape (struct mantis_session *session, const char *table, uint64_t *shape,
+            struct mantis_error *error)
+{
+  AUTO_RESULT struct result result = {0};
+  AUTO_BUF struct mantis_buf sql = MANTIS_BUF_INIT;
+  const MYSQL_FIELD *fields;
+  enum mantis_status status;
+
+  mantis_buf_text (&sql, "SELECT * FROM ");
+  add_name (&sql, table);
+  mantis_buf_text (&sql, " LIMIT 0");
+  *shape = HASH_START;
+  if ((status = query (session, &sql, &result, error)) || !result.rows)
+    return status;
+  fields = mysql_fetch_fields (result.rows);
+  for (unsigned i = 0; i < mysql_num_fields (result.rows); i++) {
+    *shape = hash_on (*shape, fields[i].name, strlen (fields[i].name) + 1);
+    *shape = hash_on (*shape, &fields[i].type, sizeof fields[i].type);
+    *shape = hash_on (*shape, &fields[i].length, sizeof fields[i].length);
+  }
+  return MANTIS_OK;
+}
+
+enum mantis_status
+note_shapes (struct mantis_session *session, struct known_schema *schema,
+             struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+
+  for (size_t i = 0; i < schema->shown.count && !status; i++) {
+    struct known_table *known = known_at (schema, i);
+    if (schema->attached[i].watch != MANTIS_NOT_WATCHED && !known->table.refusal)
+      status = read_shape (session, known->table.name, &known->shape, error);
+  }
+  return status;
+}
+
+enum mantis_status
+check_shape (struct mantis_session *session, const struct mantis_table *table,
+             struct mantis_error *error)
+{
+  struct known_table *known = (struct known_table *)table;
+  uint64_t shape;
+  enum mantis_status status;
+
+  if (!table->id || known->looked_in == session->transactions)
+    return MANTIS_OK;
+  if ((status = read_shape (session, table->name, &shape, error)))
+    return status;
+  known->looked_in = session->transactions;
+  if (shape == known->shape)
+    return MANTIS_OK;
+  session->signature = 0; /* the next begin() looks, and lets the caller attach */
+  session->checked_at = 0;
+  return mantis_fail (error, MANTIS_BUSY, "%s: table \"%s\" was altered just now",
+                      session->storage->name, table->name);
 }
 
 enum mantis_status

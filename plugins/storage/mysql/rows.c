@@ -203,8 +203,9 @@ rows_read (struct mantis_session *session, const struct mantis_table *table, con
            size_t count, struct mantis_arena *arena, mantis_row *found, struct mantis_error *error)
 {
   const struct finding f = {session, table, false, arena, error};
+  enum mantis_status status = check_shape (session, table, error);
 
-  return find_all (&f, rows, count, found);
+  return status ? status : find_all (&f, rows, count, found);
 }
 
 enum mantis_status
@@ -349,6 +350,8 @@ rows_scan (struct mantis_session *session, const struct mantis_table *table, man
   bool full = true;
 
   *end = false;
+  if (!status)
+    status = check_shape (session, table, error);
   while (!status && full && list.count < limit && (list.count == 0 || list.bytes < bytes)) {
     size_t wanted = limit - list.count, most = MOST;
     if (bytes != SIZE_MAX)
