@@ -160,7 +160,7 @@ mariadb_stop "$folder/b"
 mariadb_do "$folder/a" shop -e "INSERT INTO t VALUES ('alone', 'office')"
 sql one "INSERT INTO t VALUES ('one alone', 'tablet')"
 maria_folder=$folder/a
-wait_for_maria one two
+patience=90 wait_for_maria one two # a pull that waits at the server of b is answered after 25 s
 start_node b "$(cut -d' ' -f1 group.a)"
 maria_folder=$folder/b
 wait_for_maria one two

@@ -63,6 +63,7 @@ const char *mysql_sqlstate (MYSQL *mysql);
 
 MYSQL_RES *mysql_store_result (MYSQL *mysql);
 void mysql_free_result (MYSQL_RES *result);
+uint64_t mysql_affected_rows (MYSQL *mysql);
 uint64_t mysql_num_rows (MYSQL_RES *result);
 unsigned int mysql_num_fields (MYSQL_RES *result);
 MYSQL_ROW mysql_fetch_row (MYSQL_RES *result);
