@@ -66,6 +66,13 @@ void mysql_free_result (MYSQL_RES *result);
 uint64_t mysql_affected_rows (MYSQL *mysql);
 uint64_t mysql_num_rows (MYSQL_RES *result);
 unsigned int mysql_num_fields (MYSQL_RES *result);
+enum enum_field_types { MYSQL_TYPE_DECIMAL, MYSQL_TYPE_GEOMETRY = 255 };
+typedef struct MYSQL_FIELD {
+  char *name;
+  unsigned long length;
+  enum enum_field_types type;
+} MYSQL_FIELD;
+MYSQL_FIELD *mysql_fetch_fields (MYSQL_RES *result);
 MYSQL_ROW mysql_fetch_row (MYSQL_RES *result);
 unsigned long *mysql_fetch_lengths (MYSQL_RES *result);
 void mysql_data_seek (MYSQL_RES *result, uint64_t offset);
