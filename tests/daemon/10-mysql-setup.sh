@@ -26,7 +26,7 @@ picture ()
 {
   mariadb-dump --no-defaults --socket="$maria_folder/socket" -u root --triggers --skip-dump-date --skip-comments --no-data shop | sed 's/AUTO_INCREMENT=[0-9]*//'
   maria "SELECT name, \`key\`, fingerprint, state FROM __sync_tables ORDER BY name; SELECT name FROM __sync_meta ORDER BY name;
-    SELECT seq, tbl, op FROM __sync_log ORDER BY seq; SELECT * FROM __sync_counter WHERE id < 3; SELECT tbl, phase, generation FROM __sync_state ORDER BY tbl"
+    SELECT seq, tbl, op FROM __sync_log ORDER BY seq; SELECT seq FROM __sync_counter WHERE id = 1; SELECT tbl, phase, generation FROM __sync_state ORDER BY tbl"
 }
 
 anew

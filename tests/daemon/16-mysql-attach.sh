@@ -61,7 +61,7 @@ echo "the writer: $(($(beats) - before)) commits while Mantis attached, the long
 until_beats $((before + 200))
 [ "$(innodb_id)" = "$id" ] || fail "the table was rebuilt"
 cp "$maria_folder/data/statements.log" statements
-grep -q 'CREATE TRIGGER `__sync_.*` AFTER INSERT ON `big`' statements || fail "this log tells nothing"
+grep -q 'CREATE OR REPLACE TRIGGER `__sync_.*` AFTER INSERT ON `big`' statements || fail "this log tells nothing"
 ! grep -E '(ALTER|LOCK|OPTIMIZE|ANALYZE|CREATE|RENAME|DROP) TABLES? [^_]*`?(shop`?\.)?`?big' statements ||
   fail "Mantis did that to the application's table"
 stop_mantisd shop
@@ -100,7 +100,7 @@ long_transaction "BEGIN; SELECT v FROM big WHERE id = 1;"
 before=$(beats)
 : > "$maria_folder/data/statements.log"
 launch shop --config shop.json
-wait_for "three tries" tries 'CREATE TRIGGER' 3
+wait_for "three tries" tries 'CREATE OR REPLACE TRIGGER' 3
 until_beats $(($(beats) + 50))
 calm=$(maria "SELECT round(max(calm), 3) FROM (
   SELECT timestampdiff(MICROSECOND, lag(until) OVER (ORDER BY until), since) / 1e6 AS calm FROM (
@@ -119,7 +119,7 @@ wait_for_message shop ready
 : > "$maria_folder/data/statements.log"
 before=$(beats)
 long_transaction "CREATE TABLE late (id INT PRIMARY KEY); BEGIN; INSERT INTO late VALUES (1); SELECT 1;"
-wait_for "two tries" tries 'CREATE TRIGGER.*`late`' 2
+wait_for "two tries" tries 'CREATE OR REPLACE TRIGGER.*`late`' 2
 [ "$(grep -c 'table "late": a transaction that uses it is open' shop.log)" = 1 ] || fail "it does not say, once, what it waits for"
 until_beats $((before + 50))
 echo "the writer: the longest wait $(longest_wait "$before") s meanwhile"

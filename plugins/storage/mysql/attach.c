@@ -54,6 +54,7 @@ struct attaching {
   struct standing *standing;
   size_t standing_count;
   int64_t triggers;        /* hash of all that stood when they were looked at */
+  bool made;               /* triggers were made or dropped since */
   struct watched *watched; /* one for each table of the schema */
   const char *account;     /* ours, as triggers name their definer */
   int64_t agreed;          /* hash of the definer that the triggers were given last */
@@ -262,6 +263,7 @@ drop_trigger (struct attaching *a, const struct standing *standing)
 {
   AUTO_BUF struct mantis_buf sql = MANTIS_BUF_INIT;
 
+  a->made = true;
   mantis_buf_text (&sql, "DROP TRIGGER IF EXISTS ");
   add_name (&sql, standing->name);
   return query (a->session, &sql, NULL, a->error) ? trigger_failed (a, standing->table) : MANTIS_OK;
@@ -277,6 +279,7 @@ make_trigger (struct attaching *a, const struct trigger *trigger, const struct s
   bool replace = (in_place || !stands) && a->session->mariadb;
   enum mantis_status status = stands && !replace ? drop_trigger (a, stands) : MANTIS_OK;
 
+  a->made = true;
   if (status)
     return status;
   mantis_buf_text (&sql, replace ? "CREATE OR REPLACE TRIGGER " : "CREATE TRIGGER ");
@@ -527,20 +530,23 @@ lock_schema (struct mantis_session *session, bool lock, struct mantis_error *err
   return status;
 }
 
-/* The triggers as they were before this attach() made any, and whose they are, for all sessions on this database: the
- * next look finds others, if only ours, and attaches again to see that none was dropped meanwhile. */
+/* The triggers as they were looked at, and whose they are, for all sessions on this database: what somebody
+ * drops after that look has to be seen by the next. */
 static enum mantis_status
 note_triggers (struct attaching *a)
 {
   struct mantis_session *session = a->session;
+  enum mantis_status status =
+      a->made ? read_trigger_hash (session, &a->triggers, a->error) : MANTIS_OK;
 
   session->triggers = a->triggers;
   session->triggers_at = mantis_monotonic ();
   if (a->defined)
     a->agreed = (int64_t)(uint32_t)hash_on (HASH_START, a->account, strlen (a->account));
-  return runf (session, a->error,
-               "REPLACE INTO __sync_counter (id, seq) VALUES (2, %lld), (3, %lld)",
-               (long long)session->triggers, (long long)a->agreed);
+  return status ? status
+                : runf (session, a->error,
+                        "REPLACE INTO __sync_counter (id, seq) VALUES (2, %lld), (3, %lld)",
+                        (long long)session->triggers, (long long)a->agreed);
 }
 
 /* What this session may ask, and has to; who made the triggers that stand. */
