@@ -1,7 +1,7 @@
 #!/bin/bash
 # 04: two mantisd, each on a node of its own of a Galera cluster, with writers on both nodes and on two devices, which come
 # now to this mantisd, now to that: all hold the same, no change is passed over, none is stored twice, none is mistaken for
-# a restored backup; a node that goes and comes back catches up.
+# a restored backup.
 # SPDX-License-Identifier: LGPL-2.1-or-later
 . "${0%/*}/functions.sh"
 requires python3 sqlite3
@@ -152,18 +152,3 @@ wait "$asked" || fail "b: $(cat answer.b)"
 cursor_of answer.b > cursor.b || fail "b knows nothing of it: $(cat answer.b)"
 [ "$(cat cursor.b)" = "$(cursor_of answer.a)" ] || fail "b takes it for another history: $(cat answer.b)"
 wait_for_maria one two
-
-# A TRUNCATE is noticed once, on either node; a node goes and comes back.
-maria "TRUNCATE hot"
-wait_for_maria one two
-mariadb_stop "$folder/b"
-mariadb_do "$folder/a" shop -e "INSERT INTO t VALUES ('alone', 'office')"
-sql one "INSERT INTO t VALUES ('one alone', 'tablet')"
-maria_folder=$folder/a
-patience=90 wait_for_maria one two # a pull that waits at the server of b is answered after 25 s
-start_node b "$(cut -d' ' -f1 group.a)"
-maria_folder=$folder/b
-wait_for_maria one two
-maria "INSERT INTO t VALUES ('again', 'office')"
-wait_for_maria one two
-quiet one two
