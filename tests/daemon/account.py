@@ -112,7 +112,9 @@ class Account:
             if n != sold:
                 complain(f"stock {stock}: {n} were counted, {sold} sold: some twice or not at all")
         if self.ask("SELECT sum(n) FROM purse") != [["1000"]]:
-            complain("the sum of all purses")
+            sent = self.ask("SELECT k0, op, origin FROM __sync_log WHERE origin IS NOT NULL"
+                            " AND tbl = (SELECT id FROM __sync_tables WHERE name = 'purse')")
+            complain(f"the sum of all purses; what devices sent of them: {sent}")
 
     def conflicts_agree(self):
         """What a device noted as lost is noted on the server, too; and nothing is in conflict that cannot be."""

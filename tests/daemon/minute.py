@@ -185,6 +185,7 @@ class Steps:
         if not self.office:
             return self.tally()
         one, other = self.chance.sample(range(1, 11), 2)
+        self.look("'moved'", f"purse WHERE id IN ({one}, {other})")  # with both or not at all: an UPDATE may wait too long
         self.add(f"UPDATE purse SET n = n - 1 WHERE id = {one}")
         self.add(f"UPDATE purse SET n = n + 1 WHERE id = {other}")
 
