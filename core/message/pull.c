@@ -109,6 +109,20 @@ add_cursor (struct mantis_buf *buf, const struct cursor *cursor)
                      cursor->epoch, (long long)cursor->rev, cursor->mark);
 }
 
+/* The table that PLACE asks for.  MANTIS_STALE: it may have been one when the caller said hello. */
+static enum mantis_status
+find_asked (struct pull *pull, const char *name, const char *place,
+            const struct mantis_table **table, struct mantis_error *error)
+{
+  *table = find_synced (pull->store, name, NULL);
+  if (*table)
+    return MANTIS_OK;
+  if (!*name)
+    return mantis_fail (error, MANTIS_INVALID, "%s.table: missing", place);
+  return mantis_fail (error, MANTIS_STALE, "%s.table: there is no table \"%.80s\" to sync", place,
+                      name);
+}
+
 /* ---- Rows by key ----------------------------------------------------------------------------- */
 
 static enum mantis_status
@@ -118,14 +132,15 @@ add_keys_of (struct pull *pull, const json_t *item, size_t place, size_t *bytes,
   enum mantis_status status = MANTIS_OK;
   const char *name = json_get_text (item, "table", "", &status, error);
   const json_t *keys = json_get_array (item, "keys", &status, error), *key;
-  const struct mantis_table *table = find_synced (pull->store, name, NULL);
+  const struct mantis_table *table = NULL;
+  char where[40];
   size_t count = json_array_size (keys), i;
   mantis_row *rows = arena_array (pull->arena, count, sizeof *rows);
   const struct mantis_change **changes = arena_array (pull->arena, count, sizeof *changes);
 
-  if (status == MANTIS_OK && !table)
-    status = mantis_fail (error, MANTIS_INVALID,
-                          "$.keys[%zu].table: there is no table \"%.80s\" to sync", place, name);
+  snprintf (where, sizeof where, "$.keys[%zu]", place);
+  if (status == MANTIS_OK)
+    status = find_asked (pull, name, where, &table, error);
   if (status == MANTIS_OK && count > MAX_KEYS)
     status = mantis_fail (error, MANTIS_INVALID, "$.keys[%zu].keys: more than %d", place, MAX_KEYS);
   if (status == MANTIS_OK && (!rows || !changes))
@@ -176,15 +191,14 @@ add_load (struct pull *pull, struct mantis_buf *buf, struct mantis_error *error)
   const json_t *known = json_get_array (pull->load, "known", &status, error);
   size_t limit = bounded (json_get_integer (pull->load, "limit", 0, &status, error), DEFAULT_ROWS,
                           pull->server->limits.page_rows);
-  const struct mantis_table *table = find_synced (pull->store, name, NULL);
+  const struct mantis_table *table = NULL;
   const struct mantis_change **changes;
   mantis_row from = NULL;
   size_t count;
   bool end;
 
-  if (status == MANTIS_OK && !table)
-    return mantis_fail (error, MANTIS_INVALID, "$.load.table: there is no table \"%.80s\" to sync",
-                        name);
+  if (status == MANTIS_OK)
+    status = find_asked (pull, name, "$.load", &table, error);
   if (status == MANTIS_OK && after &&
       (status = key_decode (after, table, pull->arena, &from, error)) != MANTIS_OK)
     return mantis_fail_in (error, "$.load.after");
@@ -314,15 +328,14 @@ handle_pull (struct server *server, struct store *store, const struct mantis_req
 
   if (status == MANTIS_OK)
     status = store_begin (store, MANTIS_READ, &error);
-  if (status == MANTIS_OK)
-    status = read_page (&pull, request, principal, reply, &error);
+  if (status == MANTIS_OK &&
+      (status = read_page (&pull, request, principal, reply, &error)) == MANTIS_STALE)
+    reply_problem (reply, 409, "schema", error.text);
   if (status == MANTIS_OK)
     status = store_end (store, &error);
   mantis_buf_free (&pull.large.told);
-  if (status != MANTIS_OK) {
+  if (status != MANTIS_OK && !reply->status)
     reply_error (reply, &error);
-    return;
-  }
   if (!reply->status)
     reply_done (reply);
 }

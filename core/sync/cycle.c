@@ -228,12 +228,15 @@ static void
 answered_problem (struct client *client, struct slot *slot, const struct mantis_answer *answer)
 {
   char text[400], code[32];
+  bool outdated = answer->status == 409 || answer->status == 410;
+  bool pull = slot->message && strcmp (slot->message, "pull") == 0;
 
   read_problem (answer, text, sizeof text, code, sizeof code);
-  if (answer->status == 409 || answer->status == 410) {
+  /* The keys in a pull are not right any more where the server's table has got another one. */
+  if (outdated || (answer->status == 400 && pull)) {
     client->greeted = false;
     empty_slot (slot);
-    if (client->failures == 0) { /* hello will tell; once without a pause */
+    if (outdated && client->failures == 0) { /* hello will tell; once without a pause */
       client->failures = 1;
       return;
     }
