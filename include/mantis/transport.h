@@ -84,6 +84,7 @@ struct mantis_verdict {
   int status;         /* 101: welcome; else of a refusal */
   const char *detail; /* of a refusal, constant */
   char fields[256];   /* lines for the answer, each with CRLF; "" for none */
+  uint64_t memo;      /* the taker's own: it comes back to adopt() */
 };
 
 struct mantis_guest; /* a connection that was taken over */
@@ -100,6 +101,7 @@ struct mantis_handover {
    * there to be sent and the end to be told; NULL: the peer has gone, and it is freed. */
   void (*left) (void *context, struct bufferevent *connection);
   void *context;
+  uint64_t memo; /* of the verdict */
 };
 
 /* ---- What the core tells a dialling transport --------------------------------------------------- */

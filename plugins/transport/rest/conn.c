@@ -498,7 +498,8 @@ hand_over (struct conn *conn)
                                      .node = request->node,
                                      .expires = conn->expires,
                                      .left = on_left,
-                                     .context = conn};
+                                     .context = conn,
+                                     .memo = request->verdict.memo};
 
   if (credentials->certificate_subject &&
       (!handover.expires || conn->subject_expires < handover.expires))

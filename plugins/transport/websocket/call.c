@@ -27,7 +27,6 @@ send_answer (struct mantis_guest *guest, const struct envelope *envelope,
              const struct mantis_answer *answer)
 {
   struct mantis_buf text = MANTIS_BUF_INIT;
-  struct wslay_event_msg message = {.opcode = WSLAY_TEXT_FRAME};
 
   mantis_buf_printf (&text, "{\"type\":\"%s\"", answer->status >= 400 ? "error" : envelope->type);
   if (*envelope->id)
@@ -37,11 +36,10 @@ send_answer (struct mantis_guest *guest, const struct envelope *envelope,
     mantis_buf_printf (&text, ",\"retry_after\":%" PRId64, answer->retry_after);
   add_body (&text, answer);
   mantis_buf_char (&text, '}');
-  message.msg = (const uint8_t *)text.bytes;
-  message.msg_length = text.length;
-  /* After a close frame nothing may follow: then wslay takes none. */
-  if (text.failed || wslay_event_queue_msg (guest->frames, &message) == WSLAY_ERR_NOMEM)
+  if (text.failed)
     guest_leave (guest, WSLAY_CODE_INTERNAL_SERVER_ERROR, "no memory for an answer");
+  else
+    frames_send_text (&guest->frames, text.bytes, text.length);
   mantis_buf_free (&text);
 }
 
@@ -77,7 +75,7 @@ end_call (struct call *call)
   if (call->next)
     call->next->self = call->self;
   guest->count--;
-  guest->websocket->buffered -= call->room;
+  guest->websocket->budget.used -= call->room;
   free (call->text);
   free (call);
   guest_settle (guest);
@@ -133,10 +131,7 @@ start (struct mantis_guest *guest, const struct envelope *envelope)
   }
   call->guest = guest;
   call->envelope = *envelope;
-  call->text = guest->text;
-  call->room = guest->room;
-  guest->text = NULL;
-  guest->room = 0;
+  call->text = message_take (&guest->frames.message, &call->room);
   call->next = guest->calls;
   call->self = &guest->calls;
   if (call->next)
@@ -150,7 +145,8 @@ void
 call_begin (struct mantis_guest *guest)
 {
   struct envelope envelope;
-  const char *why = envelope_read (guest->text ? guest->text : "", guest->length, &envelope);
+  const struct message *message = &guest->frames.message;
+  const char *why = envelope_read (message->text ? message->text : "", message->length, &envelope);
 
   if (why)
     call_refuse (guest, &envelope, 400, why);

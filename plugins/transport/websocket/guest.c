@@ -13,29 +13,17 @@
 #include <string.h>
 
 enum {
-  ROOM_OUT = 64 * 1024, /* waits to be taken: no more is read */
-  ROOM_IN = 64 * 1024,  /* waits to be read */
-  LEAVE_MS = 2000,      /* for the peer's close frame */
-  SLOWEST = 4096        /* bytes a second for which a message is given time beyond the timeout */
+  ROOM_IN = 64 * 1024, /* waits to be read */
+  LEAVE_MS = 2000,     /* for the peer's close frame */
+  SLOWEST = 4096       /* bytes a second for which a message is given time beyond the timeout */
 };
 
 /* ---- End ------------------------------------------------------------------------------------- */
 
-void
-guest_forget_text (struct mantis_guest *guest)
-{
-  free (guest->text);
-  guest->websocket->buffered -= guest->room;
-  guest->text = NULL;
-  guest->room = guest->length = 0;
-}
-
 static void
 guest_free (struct mantis_guest *guest)
 {
-  guest_forget_text (guest);
-  if (guest->frames)
-    wslay_event_context_free (guest->frames);
+  frames_free (&guest->frames);
   free ((char *)(uintptr_t)guest->credentials.bearer);
   free ((char *)(uintptr_t)guest->credentials.certificate_subject);
   free ((char *)(uintptr_t)guest->credentials.peer);
@@ -66,7 +54,7 @@ static int64_t
 message_deadline (const struct mantis_guest *guest)
 {
   return guest->began + guest->websocket->message_timeout +
-         (int64_t)(guest->length / SLOWEST) * 1000;
+         (int64_t)(guest->frames.received / SLOWEST) * 1000;
 }
 
 static void
@@ -92,10 +80,8 @@ guest_leave (struct mantis_guest *guest, uint16_t code, const char *why)
   if (guest->leaving)
     return;
   guest->leaving = true;
-  guest_forget_text (guest); /* nothing more counts */
   mantis_log (MANTIS_DEBUG, "websocket: %s: %d %s", guest->credentials.peer, code, why);
-  wslay_event_send (guest->frames); /* answers: a close frame would pass them by, and be the last */
-  wslay_event_queue_close (guest->frames, code, (const uint8_t *)why, strlen (why));
+  frames_close (&guest->frames, code, why);
   event_add (&guest->timer, &wait);
 }
 
@@ -103,15 +89,13 @@ guest_leave (struct mantis_guest *guest, uint16_t code, const char *why)
 static bool
 ping (struct mantis_guest *guest, int64_t now)
 {
-  struct wslay_event_msg message = {.opcode = WSLAY_PING};
-
   guest->next_ping = now + guest->websocket->ping_interval;
-  if (guest_is_full (guest)) /* its pong may wait unread; the write timeout is at work */
+  if (frames_are_full (&guest->frames)) /* its pong may wait unread; the write timeout is at work */
     return false;
-  if (!guest->heard)
+  if (!guest->frames.heard)
     return true;
-  guest->heard = false;
-  wslay_event_queue_msg (guest->frames, &message);
+  guest->frames.heard = false;
+  frames_ping (&guest->frames);
   return false;
 }
 
@@ -140,14 +124,6 @@ on_timer (evutil_socket_t fd, short what, void *context)
 
 /* ---- Events ---------------------------------------------------------------------------------- */
 
-bool
-guest_is_full (const struct mantis_guest *guest)
-{
-  return evbuffer_get_length (bufferevent_get_output (guest->connection)) +
-             wslay_event_get_queued_msg_length (guest->frames) >
-         ROOM_OUT;
-}
-
 /* Not by a watermark: beneath TLS that would leave bytes behind of which no socket tells. */
 static void
 mind_room (struct mantis_guest *guest)
@@ -166,9 +142,9 @@ guest_settle (struct mantis_guest *guest)
   if (guest->connection && guest->going && !guest->count)
     guest_leave (guest, WSLAY_CODE_GOING_AWAY, "the server stops");
   if (guest->connection) {
-    if (wslay_event_send (guest->frames) != 0)
+    if (guest->frames.failed)
       give_back (guest, true);
-    else if (!wslay_event_get_read_enabled (guest->frames) || guest->eof)
+    else if (guest->frames.ended || guest->eof)
       give_back (guest, false);
     else {
       mind_room (guest);
@@ -180,31 +156,35 @@ guest_settle (struct mantis_guest *guest)
     guest_free (guest);
 }
 
-/* Where a frame itself is wrong, wslay stops without a code.  It never stops within a frame of ours,
- * so that one may follow. */
+/* What has come, whole. */
 static void
-say_wrong (struct mantis_guest *guest)
+on_arrived (void *context, enum wslay_opcode opcode)
 {
-  static const uint8_t frame[] = {0x88, 2, WSLAY_CODE_PROTOCOL_ERROR >> 8,
-                                  WSLAY_CODE_PROTOCOL_ERROR & 0xff};
+  struct mantis_guest *guest = context;
+  static const struct envelope none;
 
-  if (!guest->leaving)
-    evbuffer_add (bufferevent_get_output (guest->connection), frame, sizeof frame);
+  if (opcode == WSLAY_TEXT_FRAME || opcode == WSLAY_BINARY_FRAME)
+    guest->coming = false;
+  if (opcode == WSLAY_TEXT_FRAME)
+    call_begin (guest);
+  else if (opcode == WSLAY_BINARY_FRAME)
+    call_refuse (guest, &none, 400, "a message is a text, not binary");
 }
 
 /* Do what can be done with the bytes that are there. */
 static void
 guest_run (struct mantis_guest *guest)
 {
-  int failed;
+  struct wrong wrong;
 
   guest->busy++;
-  failed = wslay_event_recv (guest->frames);
+  wrong = frames_run (&guest->frames);
+  if (wrong.code)
+    guest_leave (guest, wrong.code, wrong.why);
   guest->busy--;
-  if (failed == WSLAY_ERR_CALLBACK_FAILURE) /* ours do not fail */
-    say_wrong (guest);
-  if (failed)
-    give_back (guest, failed == WSLAY_ERR_NOMEM);
+  if (guest->frames.coming && !guest->coming)
+    guest->began = mantis_monotonic () / 1000;
+  guest->coming = guest->frames.coming;
   guest_settle (guest);
 }
 
@@ -261,7 +241,14 @@ guest_adopt (void *self, const struct mantis_handover *handover)
   if (!guest)
     return NULL;
   guest->websocket = self;
-  if (!copy_texts (guest, handover) || !frames_begin (guest)) {
+  guest->frames = (struct frames){.connection = handover->connection,
+                                  .arrived = on_arrived,
+                                  .context = guest,
+                                  .message.limit = (size_t)guest->websocket->max_message_bytes,
+                                  .message.budget = &guest->websocket->budget,
+                                  .deflate = memo_read (handover->memo),
+                                  .heard = true};
+  if (!copy_texts (guest, handover)) {
     guest_free (guest);
     return NULL;
   }
@@ -270,7 +257,6 @@ guest_adopt (void *self, const struct mantis_handover *handover)
   guest->expires = handover->expires;
   guest->left = handover->left;
   guest->context = handover->context;
-  guest->heard = true;
   guest->next_ping = mantis_monotonic () / 1000 + guest->websocket->ping_interval;
   evtimer_assign (&guest->timer, handover->base, on_timer, guest);
   set_timer (guest);

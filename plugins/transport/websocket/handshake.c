@@ -53,24 +53,43 @@ is_key (const char *key)
 }
 
 static bool
-accept_key (const char *key, const char *protocol, struct mantis_verdict *verdict)
+accept_key (const char *key, const char *protocol, const char *agreed,
+            struct mantis_verdict *verdict)
 {
   unsigned char digest[EVP_MAX_MD_SIZE], text[2 * EVP_MAX_MD_SIZE];
   char both[KEY_LENGTH + sizeof GUID];
   unsigned length;
+  int used;
 
   snprintf (both, sizeof both, "%s%s", key, GUID);
   if (!EVP_Digest (both, strlen (both), digest, &length, EVP_sha1 (), NULL))
     return false;
   EVP_EncodeBlock (text, digest, (int)length);
-  snprintf (verdict->fields, sizeof verdict->fields, "Sec-WebSocket-Accept: %s\r\n%s", text,
-            protocol ? "Sec-WebSocket-Protocol: " SUBPROTOCOL "\r\n" : "");
-  return true;
+  used = snprintf (verdict->fields, sizeof verdict->fields, "Sec-WebSocket-Accept: %s\r\n%s%s%s%s",
+                   text, protocol ? "Sec-WebSocket-Protocol: " SUBPROTOCOL "\r\n" : "",
+                   *agreed ? "Sec-WebSocket-Extensions: " : "", agreed, *agreed ? "\r\n" : "");
+  return used < (int)sizeof verdict->fields;
+}
+
+/* In several lines, which may be cut anywhere, nothing is taken: a server need not. */
+static bool
+choose_extension (const struct websocket *websocket, const struct mantis_offer *offer,
+                  struct mantis_verdict *verdict, char agreed[LONGEST_AGREEMENT])
+{
+  bool several = false;
+  const char *extensions = offer->field (offer->context, "Sec-WebSocket-Extensions", &several);
+  struct deflate deflate;
+  bool good =
+      extension_choose (several || !websocket->compress ? NULL : extensions, &deflate, agreed);
+
+  verdict->memo = memo_write (deflate);
+  return good;
 }
 
 void
 handshake_weigh (void *self, const struct mantis_offer *offer, struct mantis_verdict *verdict)
 {
+  char agreed[LONGEST_AGREEMENT];
   bool twice = false;
   const char *upgrade = offer->field (offer->context, "Upgrade", &twice);
   const char *connection = offer->field (offer->context, "Connection", &twice);
@@ -78,7 +97,6 @@ handshake_weigh (void *self, const struct mantis_offer *offer, struct mantis_ver
   const char *key = offer->field (offer->context, "Sec-WebSocket-Key", &twice);
   const char *protocol = offer->field (offer->context, "Sec-WebSocket-Protocol", &twice);
 
-  (void)self;
   if (twice)
     refuse (verdict, 400, "a field of the handshake stands there twice", "");
   else if (!list_has (upgrade, "websocket", true))
@@ -93,7 +111,9 @@ handshake_weigh (void *self, const struct mantis_offer *offer, struct mantis_ver
     refuse (verdict, 400, "Sec-WebSocket-Key is not 16 bytes in base64", "");
   else if (protocol && !list_has (protocol, SUBPROTOCOL, false))
     refuse (verdict, 400, "the subprotocol of this server is " SUBPROTOCOL, "");
-  else if (accept_key (key, protocol, verdict))
+  else if (!choose_extension (self, offer, verdict, agreed))
+    refuse (verdict, 400, "Sec-WebSocket-Extensions is no list of extensions", "");
+  else if (accept_key (key, protocol, agreed, verdict))
     verdict->status = 101;
   else
     refuse (verdict, 500, "no SHA-1 on this server", "");

@@ -16,8 +16,20 @@ static const struct mantis_option options[] = {
         "how often a ping is sent; a peer that is silent from one to the next has gone"),
     MANTIS_DURATION (struct websocket, message_timeout, "60s", 10, 3600000,
                      "until a message is complete, and a second more for each 4 kB of it"),
+    MANTIS_BOOL (struct websocket, compress, "true",
+                 "permessage-deflate for messages over 1 kB, where the other side takes it"),
     {.name = NULL},
 };
+
+static enum mantis_status
+start (void *self, struct mantis_error *error)
+{
+  struct websocket *websocket = self;
+
+  (void)error;
+  websocket->budget.limit = (size_t)websocket->max_buffered_bytes;
+  return MANTIS_OK;
+}
 
 static const struct mantis_transport ops = {
     .size = sizeof ops,
@@ -27,4 +39,5 @@ static const struct mantis_transport ops = {
 };
 
 MANTIS_TRANSPORT_PLUGIN (websocket, &ops, .summary = "messages over WebSocket, on the port of rest",
-                         .self_size = sizeof (struct websocket), .options = options);
+                         .self_size = sizeof (struct websocket), .options = options,
+                         .start = start);

@@ -1,18 +1,19 @@
 /* websocket.h - what the files of this plugin share.
  *
- * handshake.c weighs a request, guest.c leads a connection, frames.c turns wslay's events into
- * messages, envelope.c reads what a message says of itself, call.c has it answered.
+ * handshake.c weighs a request, guest.c leads a connection, envelope.c reads what a message says of
+ * itself, call.c has it answered.  What is RFC 6455's, from the 101 on, is in frames.h.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #ifndef MANTIS_WEBSOCKET_H
 #define MANTIS_WEBSOCKET_H
 
+#include "frames.h"
+
 #include <mantis/transport.h>
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
-#include <wslay/wslay.h>
 
 #define SUBPROTOCOL "mantis.v1"
 
@@ -20,14 +21,23 @@
 struct websocket {
   int64_t max_message_bytes, max_buffered_bytes, max_requests;
   int64_t ping_interval, message_timeout;
-  size_t buffered; /* bytes of all messages in hand */
+  bool compress;
+  struct budget budget;
 };
-
-/* Codes of a close frame that are not in wslay.h: IANA's registry. */
-enum { CLOSE_UNAUTHORIZED = 3000, CLOSE_TRY_AGAIN = 1013 };
 
 /* ---- Handshake (handshake.c) ----------------------------------------------------------------- */
 void handshake_weigh (void *self, const struct mantis_offer *offer, struct mantis_verdict *verdict);
+/* What was agreed, as the verdict keeps it. */
+static inline struct deflate
+memo_read (uint64_t memo)
+{
+  return (struct deflate){.out = (uint8_t)(memo & 0xff), .in = memo >> 8 & 1};
+}
+static inline uint64_t
+memo_write (struct deflate deflate)
+{
+  return deflate.out | (deflate.in ? UINT64_C (1) << 8 : 0);
+}
 
 /* ---- What stands around a message (envelope.c) ----------------------------------------------- */
 enum { LONGEST_TYPE = 32, LONGEST_ID = 64, LONGEST_NODE = 64, LONGEST_ARGUMENT = 2000 };
@@ -44,7 +54,7 @@ struct envelope {
 /* Read TEXT of LENGTH bytes.  NULL: it is one; else what is wrong with it. */
 const char *envelope_read (const char *text, size_t length, struct envelope *envelope);
 
-/* ---- A connection (guest.c, frames.c, call.c) ------------------------------------------------ */
+/* ---- A connection (guest.c, call.c) ---------------------------------------------------------- */
 struct call { /* a message that the core has */
   struct mantis_guest *guest;
   struct call *next, **self;
@@ -60,16 +70,12 @@ struct mantis_guest {
   struct websocket *websocket;
   struct mantis_service *service;
   struct bufferevent *connection; /* NULL: it has gone back, or its peer has gone */
-  wslay_event_context_ptr frames;
+  struct frames frames;
   struct event timer;
-  char *text; /* the message that is coming */
-  size_t length, room;
   struct call *calls;
   size_t count;  /* of them */
   unsigned busy; /* calls of ours on the stack: it is not freed within one */
-  bool coming;   /* a message has begun */
-  bool control;  /* the present frame is no part of it */
-  bool heard;    /* bytes, since the last ping */
+  bool coming;   /* a message has begun, at BEGAN */
   bool eof;
   bool going;               /* takes leave when nothing is in hand */
   bool leaving;             /* we have sent a close frame */
@@ -87,13 +93,8 @@ void guest_dismiss (struct mantis_guest *guest, bool now);
 void guest_settle (struct mantis_guest *guest);
 /* Say why we go; the peer answers, and then it is over. */
 void guest_leave (struct mantis_guest *guest, uint16_t code, const char *why);
-/* Does so much wait to be taken by the peer that no more is read? */
-bool guest_is_full (const struct mantis_guest *guest);
-void guest_forget_text (struct mantis_guest *guest);
 
-bool frames_begin (struct mantis_guest *guest);
-
-/* The message in guest->text, whole: have it answered. */
+/* The message in guest->frames, whole: have it answered. */
 void call_begin (struct mantis_guest *guest);
 void call_refuse (struct mantis_guest *guest, const struct envelope *envelope, int status,
                   const char *detail);
