@@ -11,7 +11,8 @@ build_packages="gcc libc6-dev make autoconf automake libtool pkg-config libevent
   libsqlite3-dev default-libmysqlclient-dev libssl-dev libcjose-dev libcurl4-openssl-dev zlib1g-dev libxxhash-dev libhttp-parser-dev libwslay-dev"
 show_packages="sqlite3 curl"
 mysql_packages="mariadb-server-core mariadb-client-core" # without the service
-test_packages="check g++ python3 sqlite3 curl openssl xz-utils iproute2 faketime $mysql_packages galera-4"
+test_packages="check g++ python3 sqlite3 curl openssl xz-utils iproute2 faketime $mysql_packages galera-4
+  python3-websockets node-ws"
 
 say ()
 {
