@@ -145,14 +145,16 @@ mantis_open (const char *text, const char *folder, struct mantis **node, struct 
  */
 
 static void
-on_news (void *context, const struct position *position, bool renewed)
+on_news (void *context, const struct position *position, enum noticed what)
 {
   struct mantis *node = context;
 
-  if (is_server (node))
-    service_news (node->service, position, renewed);
-  else
-    dialer_news (node->dialer, renewed);
+  if (is_server (node) && what == NOTICED_LOSS)
+    service_lost (node->service);
+  else if (is_server (node))
+    service_news (node->service, position, what == NOTICED_RETURN);
+  else if (what != NOTICED_LOSS)
+    dialer_news (node->dialer, what == NOTICED_RETURN);
 }
 
 static enum mantis_status

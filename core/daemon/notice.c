@@ -42,7 +42,8 @@ struct notice {
   struct call call;
   pthread_mutex_t mutex; /* around what follows */
   struct position news;
-  bool posted, renewed;
+  enum noticed what;
+  bool posted;
 };
 
 enum mantis_status
@@ -67,25 +68,26 @@ on_loop (struct call *call)
 {
   struct notice *notice = (struct notice *)((char *)call - offsetof (struct notice, call));
   struct position news;
-  bool renewed;
+  enum noticed what;
 
   pthread_mutex_lock (&notice->mutex);
   notice->posted = false;
   news = notice->news;
-  renewed = notice->renewed;
-  notice->renewed = false;
+  what = notice->what;
+  notice->what = NOTICED_COMMIT;
   pthread_mutex_unlock (&notice->mutex);
-  notice->noticed (notice->context, &news, renewed);
+  notice->noticed (notice->context, &news, what);
 }
 
 static void
-tell (struct notice *notice, bool renewed)
+tell (struct notice *notice, enum noticed what)
 {
   bool post;
 
   pthread_mutex_lock (&notice->mutex);
   notice->news = notice->last;
-  notice->renewed |= renewed;
+  if (what > notice->what)
+    notice->what = what;
   post = !notice->posted;
   notice->posted = true;
   pthread_mutex_unlock (&notice->mutex);
@@ -110,9 +112,11 @@ static void
 lose (struct notice *notice, const struct mantis_error *error)
 {
   complain (notice, error);
-  if (!notice->lost)
-    stores_renew (notice->stores);
+  if (notice->lost)
+    return;
+  stores_renew (notice->stores);
   notice->lost = true;
+  tell (notice, NOTICED_LOSS);
 }
 
 /* Somebody has committed: is that of interest? */
@@ -133,7 +137,7 @@ weigh (struct notice *notice, struct store *store, struct mantis_error *error)
     if (renewed)
       mantis_log (MANTIS_INFO, "the database is open again");
     notice->complaint[0] = '\0';
-    tell (notice, renewed);
+    tell (notice, renewed ? NOTICED_RETURN : NOTICED_COMMIT);
   }
   return MANTIS_OK;
 }

@@ -30,9 +30,15 @@ enum mantis_status position_read (struct store *store, struct position *position
 
 struct notice;
 
-/* On the loop's thread.  RENEWED: the database is another one, or was lost and is back; the stores
- * have been told to renew themselves. */
-typedef void (*noticed_fn) (void *context, const struct position *position, bool renewed);
+/* What happened; a later one stands for those before it, too. */
+enum noticed {
+  NOTICED_COMMIT,
+  NOTICED_LOSS,  /* the database is away; the stores have been told to renew themselves */
+  NOTICED_RETURN /* it is back, or another one */
+};
+
+/* On the loop's thread.  POSITION: the last that is known. */
+typedef void (*noticed_fn) (void *context, const struct position *position, enum noticed what);
 
 /* Uses the session numbered NUMBER of STORES. */
 enum mantis_status notice_new (struct notice **notice, struct loop *loop, struct stores *stores,

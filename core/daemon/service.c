@@ -290,8 +290,11 @@ park (struct visit *visit)
 {
   struct mantis_service *service = visit->service;
 
-  if (!visit->deadline)
+  if (!visit->deadline) {
     visit->deadline = mantis_monotonic () + visit->reply.wait * 1000;
+    mantis_log (MANTIS_DEBUG, "%s from %s waits for news", visit->request->message,
+                visit->request->node ? visit->request->node : "no node");
+  }
   mantis_buf_free (&visit->reply.body);
   visit->reply = (struct reply){.body = MANTIS_BUF_INIT};
   enter (visit, STAGE_PARKED, &service->parked);
@@ -445,6 +448,13 @@ service_news (struct mantis_service *service, const struct position *position, b
     known->head = position->head;
   if (position->generation > known->generation)
     known->generation = position->generation;
+  wake_all (service);
+}
+
+/* Whose server lost its database may have another one to ask. */
+void
+service_lost (struct mantis_service *service)
+{
   wake_all (service);
 }
 

@@ -37,6 +37,9 @@ uint64_t service_submit_local (struct mantis_service *service, const struct mant
 /* The database has come to POSITION: parked visits look again.  RENEWED: it is another database. */
 void service_news (struct mantis_service *service, const struct position *position, bool renewed);
 
+/* The database is away: parked visits look for themselves, and are told so if it still is. */
+void service_lost (struct mantis_service *service);
+
 /* Answer everything that waits as it is now, take nothing new, and call EMPTY when no visit is left
  * (perhaps at once). */
 void service_drain (struct mantis_service *service, void (*empty) (void *context), void *context);
