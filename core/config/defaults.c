@@ -124,6 +124,16 @@ one_use (struct config *config, enum mantis_kind kind, const char *name, const c
   return MANTIS_OK;
 }
 
+/* Its handshake is HTTP's: a listener of "websocket" is one of "rest" that does nothing else. */
+static enum mantis_status
+fill_websocket (struct config *config, struct plugin_use *use, struct mantis_error *error)
+{
+  if (strcmp (use->name, "websocket") != 0)
+    return MANTIS_OK;
+  use->name = "rest";
+  return set_text (config, use, "serves", "websocket", error);
+}
+
 static enum mantis_status
 fill_listen (struct config *config, struct mantis_error *error)
 {
@@ -137,6 +147,8 @@ fill_listen (struct config *config, struct mantis_error *error)
           config, error, "$.listen",
           "an empty list: the server would answer nowhere; leave \"listen\" out for %s",
           default_address);
+    for (size_t i = 0; i < config->listen_count && status == MANTIS_OK; i++)
+      status = fill_websocket (config, config->listen[i], error);
     return status;
   }
   status = one_use (config, MANTIS_KIND_TRANSPORT, "rest", "$.listen[0]", selector_transport,

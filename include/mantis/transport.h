@@ -102,6 +102,7 @@ struct mantis_handover {
   void (*left) (void *context, struct bufferevent *connection);
   void *context;
   uint64_t memo; /* of the verdict */
+  int64_t limit; /* bytes of a message, at most; 0: the listener has none */
 };
 
 /* ---- What the core tells a dialling transport --------------------------------------------------- */

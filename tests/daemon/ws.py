@@ -1,7 +1,7 @@
 # ws.py - a WebSocket client that does what it is told, for the tests.  Standard library only.
 #
 # SPDX-License-Identifier: LGPL-2.1-or-later
-import base64, json, os, socket, struct, zlib
+import base64, json, os, socket, ssl, struct, zlib
 
 
 class Refused(Exception):
@@ -29,12 +29,14 @@ def inflated(payload):
 
 
 class WebSocket:
-    def __init__(self, port, token, *fields, room=None):
+    def __init__(self, port, token, *fields, room=None, cafile=None):
         self.socket = socket.socket()
         if room:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
         self.socket.settimeout(30)
         self.socket.connect(("127.0.0.1", port))
+        if cafile:
+            self.socket = ssl.create_default_context(cafile=cafile).wrap_socket(self.socket, server_hostname="127.0.0.1")
         self.bytes, self.pongs = b"", True
         key = base64.b64encode(os.urandom(16)).decode()
         lines = ["GET /sync/ws HTTP/1.1", "Host: x", "Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Key: {key}",

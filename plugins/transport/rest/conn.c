@@ -287,7 +287,7 @@ read_body (struct conn *conn)
   }
   evbuffer_drain (input, used);
   if (conn->request->complete) {
-    if (upgrade_is (conn->request) &&
+    if (upgrade_is (conn->request->route) &&
         !upgrade_weigh (conn->request, conn->listener->service, &refusal))
       conn_refuse (conn, &refusal);
     else
@@ -499,7 +499,8 @@ hand_over (struct conn *conn)
                                      .expires = conn->expires,
                                      .left = on_left,
                                      .context = conn,
-                                     .memo = request->verdict.memo};
+                                     .memo = request->verdict.memo,
+                                     .limit = conn->listener->rest->max_body_bytes};
 
   if (credentials->certificate_subject &&
       (!handover.expires || conn->subject_expires < handover.expires))

@@ -29,6 +29,7 @@ struct z_stream_s;
 struct rest {
   const char *address;
   bool insecure;
+  const char *serves;
   int64_t max_connections, max_body_bytes, max_buffered_bytes, max_header_bytes;
   int64_t header_timeout, body_timeout, write_timeout, idle_timeout;
   const char *compress;
@@ -146,8 +147,13 @@ const char *request_field (const struct request *request, const char *name, bool
 
 /* ---- Connections that become another transport's (upgrade.c) --------------------------------- */
 
-/* Does REQUEST ask for that? */
-bool upgrade_is (const struct request *request);
+/* Is that ROUTE's purpose? */
+bool upgrade_is (const struct mantis_route *route);
+/* Is it all that a listener does? */
+bool upgrade_only (const struct rest *rest);
+/* If so: can it? */
+enum mantis_status upgrade_check (const struct rest *rest, struct mantis_service *service,
+                                  struct mantis_error *error);
 /* Find who takes the connection, and whether he wants it: request->taker.  False: REFUSAL. */
 bool upgrade_weigh (struct request *request, struct mantis_service *service,
                     struct refusal *refusal);
@@ -159,7 +165,7 @@ extern const struct mantis_route rest_routes[];
 
 /* Set request->route and argument from target, method and bearer.  False: REFUSAL, with what is
  * allowed. */
-bool route_find (struct request *request, struct refusal *refusal);
+bool route_find (struct request *request, const struct rest *rest, struct refusal *refusal);
 
 /* ---- Values of header fields (headers.c) ----------------------------------------------------- */
 bool refuse (struct refusal *refusal, int status, const char *detail);

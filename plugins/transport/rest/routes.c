@@ -74,14 +74,16 @@ add_allowed (char *allow, size_t room, const char *method)
 
 /* Sets request->route where path and method match; refusal->allow to what the path knows. */
 static bool
-find_route (struct request *request, const char *method, struct refusal *refusal)
+find_route (struct request *request, const char *method, const struct rest *rest,
+            struct refusal *refusal)
 {
   const char *path = path_of (request->target), *argument = NULL;
   size_t length = strcspn (path, "?");
   bool known = false, open = false;
 
   for (const struct mantis_route *route = rest_routes; route->method; route++) {
-    if (!route_matches (route, path, length, &argument))
+    if ((upgrade_only (rest) && !upgrade_is (route)) ||
+        !route_matches (route, path, length, &argument))
       continue;
     known = true;
     open |= route->open;
@@ -106,7 +108,7 @@ find_route (struct request *request, const char *method, struct refusal *refusal
 }
 
 bool
-route_find (struct request *request, struct refusal *refusal)
+route_find (struct request *request, const struct rest *rest, struct refusal *refusal)
 {
   enum http_method method = request->parser.method;
 
@@ -116,5 +118,6 @@ route_find (struct request *request, struct refusal *refusal)
     add_allowed (refusal->allow, sizeof refusal->allow, "POST, OPTIONS");
     return refuse (refusal, 204, NULL);
   }
-  return find_route (request, method == HTTP_HEAD ? "GET" : http_method_str (method), refusal);
+  return find_route (request, method == HTTP_HEAD ? "GET" : http_method_str (method), rest,
+                     refusal);
 }

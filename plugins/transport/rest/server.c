@@ -210,7 +210,10 @@ server_listen (void *self, struct event_base *base, struct mantis_service *servi
 {
   const struct rest *rest = self;
   struct addrinfo *found;
-  enum mantis_status status = resolve (rest->address, &found, error);
+  enum mantis_status status = upgrade_check (rest, service, error);
+
+  if (status == MANTIS_OK)
+    status = resolve (rest->address, &found, error);
 
   if (status != MANTIS_OK)
     return status;

@@ -13,9 +13,29 @@
 #define PROTOCOL "websocket"
 
 bool
-upgrade_is (const struct request *request)
+upgrade_is (const struct mantis_route *route)
 {
-  return strcmp (request->route->message, "connect") == 0;
+  return strcmp (route->message, "connect") == 0;
+}
+
+bool
+upgrade_only (const struct rest *rest)
+{
+  return rest->serves && strcmp (rest->serves, PROTOCOL) == 0;
+}
+
+enum mantis_status
+upgrade_check (const struct rest *rest, struct mantis_service *service, struct mantis_error *error)
+{
+  void *self;
+
+  if (!upgrade_only (rest) || mantis_service_taker (service, PROTOCOL, &self))
+    return MANTIS_OK;
+  return mantis_fail (
+      error, MANTIS_INVALID,
+      "rest: %s is for WebSocket alone, and the transport \"" PROTOCOL
+      "\" is not open: install it, and name it in \"plugins\" if that list is there",
+      rest->address);
 }
 
 static const char *

@@ -233,6 +233,15 @@ copy_texts (struct mantis_guest *guest, const struct mantis_handover *handover)
   return true;
 }
 
+/* The listener has a word in it. */
+static size_t
+limit_of (const struct websocket *websocket, const struct mantis_handover *handover)
+{
+  int64_t limit = websocket->max_message_bytes;
+
+  return (size_t)(handover->limit && handover->limit < limit ? handover->limit : limit);
+}
+
 struct mantis_guest *
 guest_adopt (void *self, const struct mantis_handover *handover)
 {
@@ -244,7 +253,7 @@ guest_adopt (void *self, const struct mantis_handover *handover)
   guest->frames = (struct frames){.connection = handover->connection,
                                   .arrived = on_arrived,
                                   .context = guest,
-                                  .message.limit = (size_t)guest->websocket->max_message_bytes,
+                                  .message.limit = limit_of (self, handover),
                                   .message.budget = &guest->websocket->budget,
                                   .deflate = memo_read (handover->memo),
                                   .heard = true};
