@@ -230,6 +230,7 @@ turn_away (struct mantis_service *service, const char *message, const char *code
   answer.body = reply.body.bytes ? reply.body.bytes : "";
   answer.length = reply.body.length;
   answer.retry_after = reply.retry_after;
+  answer.elsewhere = reply.elsewhere;
   count_answer (service->set.server, message, answer.status);
   answered (context, &answer);
   mantis_buf_free (&reply.body);
@@ -269,7 +270,8 @@ finish (struct visit *visit)
                                  .body = reply->body.bytes ? reply->body.bytes : "",
                                  .length = reply->body.length,
                                  .retry_after = reply->retry_after,
-                                 .expires = visit->principal.expires};
+                                 .expires = visit->principal.expires,
+                                 .elsewhere = reply->elsewhere};
 
   mantis_log (MANTIS_DEBUG, "%s from %s: %d, %zu bytes", visit->request->message,
               visit->request->node ? visit->request->node : "no node", reply->status,

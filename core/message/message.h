@@ -55,6 +55,7 @@ struct reply {
   const char *type; /* media type */
   struct mantis_buf body;
   int64_t retry_after; /* seconds */
+  bool elsewhere;      /* as in struct mantis_answer */
   int64_t wait; /* > 0: nothing to tell yet; ask again at a commit or after so many milliseconds */
   bool committed; /* something that others may be waiting for */
 };

@@ -49,6 +49,7 @@ reply_problem (struct reply *reply, int status, const char *code, const char *de
   reply->type = "application/problem+json";
   if (status == 503 && !reply->retry_after)
     reply->retry_after = 1;
+  reply->elsewhere = code && strcmp (code, "unavailable") == 0;
 }
 
 void

@@ -47,6 +47,7 @@ struct mantis_answer {
   int64_t retry_after; /* seconds, 0 for none */
   const char *error;   /* client side, status 0: what happened, for the log */
   int64_t expires;     /* server side: when the sender's credentials end, milliseconds since 1970; 0: never */
+  bool elsewhere;      /* server side: only this server cannot do it; a new connection may find another one */
 };
 
 /* Called exactly once for each request, on the loop's thread.  ANSWER and what it points to are borrowed

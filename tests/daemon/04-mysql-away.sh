@@ -54,7 +54,7 @@ open_road depot
 
 # ---- A device that waits, whoever of the two answers it ------------------------------------------------------
 port=$(free_port)
-python3 "$top/tests/daemon/balancer.py" "$port" "$shop" "$depot" 2> balancer.err &
+python3 "$top/tests/daemon/balancer.py" "$port" keep "$shop" "$depot" 2> balancer.err &
 pids[balancer]=$!
 server=shop
 start_mantisd tablet --mode client

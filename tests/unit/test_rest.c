@@ -526,10 +526,15 @@ START_TEST (what_the_core_says_is_passed_on)
   ck_assert_str_eq (header_of (peer, "Retry-After"), "7");
   ck_assert_str_eq (header_of (peer, "Content-Type"), "application/problem+json");
   ck_assert_mem_eq (peer->body, "{\"title\":\"busy\"}", 16);
+  ck_assert_str_eq (header_of (peer, "Connection"), "keep-alive");
   core_says (401, "{}");
   ck_assert_int_eq (status_of (peer, POST ("", 2, "{}"), strlen (POST ("", 2, "{}"))), 401);
   ck_assert_str_eq (header_of (peer, "WWW-Authenticate"), "Bearer");
   ck_assert_str_eq (header_of (peer, "Connection"), "keep-alive");
+  core_says (503, "{}");
+  core.answer.elsewhere = true;
+  ck_assert_int_eq (status_of (peer, POST ("", 2, "{}"), strlen (POST ("", 2, "{}"))), 503);
+  ck_assert_str_eq (header_of (peer, "Connection"), "close");
   peer_close (peer);
 }
 END_TEST
