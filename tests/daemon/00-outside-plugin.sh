@@ -6,9 +6,7 @@
 requires make cc pkg-config python3
 
 root=$work/root
-in_tree make -C "$build" install DESTDIR="$root" > install.log 2>&1 || fail "make install"
-pc=$(find "$root" -name mantis.pc)
-export PKG_CONFIG_PATH=${pc%/*} PKG_CONFIG_SYSROOT_DIR=$root PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1
+installed_copy "$root"
 cp -r "$top/docs/examples/vote" vote
 chmod -R u+w vote
 make -C vote CFLAGS='-Wall -Wextra -Werror' > vote.log 2>&1 || fail "the example does not build against the installed copy"

@@ -125,7 +125,22 @@ requires_shared ()
 # in_tree COMMAND...: that makes something in the tree which other tests, running at the same time, use as well.
 in_tree ()
 {
-  flock "$build/config.status" "$@"
+  (cd "$build" && flock config.status "$@")
+}
+
+# installed_copy FOLDER: a copy of what make install puts there, for FOLDER alone, and pkg-config's variables to build
+# against it.  ./runtests has installed it before the tests run: while libtool links plugins anew for that, those in the
+# tree cannot be used.
+installed_copy ()
+{
+  local copy=$build/.build/installed
+
+  # shellcheck disable=SC2016  # for the shell that has the lock
+  in_tree sh -c '[ -e "$1/done" ] && [ -z "$(find .libs core/.libs plugins -newer "$1/done" -type f -name "*.so*")" ] && exit
+    rm -rf "$1"; make install DESTDIR="$1" && touch "$1/done"' - "$copy" > install.log 2>&1 || fail "make install"
+  cp -a "$copy" "$1"
+  pc=$(find "$1" -name mantis.pc)
+  export PKG_CONFIG_PATH=${pc%/*} PKG_CONFIG_SYSROOT_DIR=$1 PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1
 }
 
 # ---- Waiting ---------------------------------------------------------------------------------------
