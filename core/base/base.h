@@ -46,10 +46,19 @@ void arena_rewind (struct mantis_arena *arena, struct arena_mark mark);
 /* 64 bits of XXH64 (https://github.com/Cyan4973/xxHash), for maps and checksums; not for secrets. */
 uint64_t hash_bytes (const void *bytes, size_t length, uint64_t seed);
 
-/* What the daemon sets once at start. */
+/* Of the present thread's target, or else of standard error. */
 void log_set_level (enum mantis_level level);
-/* Where lines go instead of standard error; NULL: back to it.  For tests and embedding. */
+/* Where lines of all threads go instead of to standard error; NULL: back to it.  For tests. */
 void log_set_sink (void (*sink) (enum mantis_level level, const char *line));
+
+/* Where lines of the present thread go: of a node that lives in an application. */
+struct log_target {
+  void (*write) (struct log_target *target, enum mantis_level level, const char *line);
+  enum mantis_level level;
+};
+/* Returns the one before; NULL: standard error, or the sink. */
+struct log_target *log_set_target (struct log_target *target);
+struct log_target *log_target (void);
 void flag_set (const char *name, const char *value);
 
 /* The simulation's time and chance; NULL: the system's. */

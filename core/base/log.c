@@ -1,4 +1,4 @@
-/* log.c - one line an event, to standard error; and the flags of -D.
+/* log.c - one line an event, to standard error or to who embeds the node; and the flags of -D.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -14,6 +14,7 @@
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
 static _Atomic int threshold = MANTIS_INFO;
 static void (*_Atomic line_sink) (enum mantis_level, const char *);
+static _Thread_local struct log_target *own_target;
 
 enum { MAX_FLAGS = 32 };
 static struct {
@@ -24,7 +25,25 @@ static size_t flag_count;
 void
 log_set_level (enum mantis_level level)
 {
-  threshold = (int)level;
+  if (own_target)
+    own_target->level = level;
+  else
+    threshold = (int)level;
+}
+
+struct log_target *
+log_target (void)
+{
+  return own_target;
+}
+
+struct log_target *
+log_set_target (struct log_target *target)
+{
+  struct log_target *before = own_target;
+
+  own_target = target;
+  return before;
 }
 
 void
@@ -36,7 +55,7 @@ log_set_sink (void (*sink) (enum mantis_level level, const char *line))
 bool
 mantis_logs (enum mantis_level level)
 {
-  return (int)level <= threshold;
+  return (int)level <= (own_target ? (int)own_target->level : threshold);
 }
 
 /* Nothing that a peer sent can begin a line of its own or reach a terminal as a control sequence. */
@@ -64,8 +83,11 @@ mantis_log (enum mantis_level level, const char *format, ...)
   vsnprintf (text, sizeof text, format, args);
   va_end (args);
   make_printable (text);
-  if (sink) {
-    sink (level, text);
+  if (own_target || sink) {
+    if (own_target)
+      own_target->write (own_target, level, text);
+    else
+      sink (level, text);
     return;
   }
   clock_gettime (CLOCK_REALTIME, &now);

@@ -4,10 +4,10 @@
  */
 #include "daemon/notice.h"
 
+#include "run/thread.h"
+
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -233,23 +233,6 @@ watch (void *context)
  */
 
 static int
-start_thread (struct notice *notice)
-{
-  pthread_attr_t attributes;
-  sigset_t all, before;
-  int result;
-
-  pthread_attr_init (&attributes);
-  pthread_attr_setstacksize (&attributes, STACK);
-  sigfillset (&all);
-  pthread_sigmask (SIG_SETMASK, &all, &before);
-  result = pthread_create (&notice->thread, &attributes, watch, notice);
-  pthread_sigmask (SIG_SETMASK, &before, NULL);
-  pthread_attr_destroy (&attributes);
-  return result;
-}
-
-static int
 watch_storage (const struct stores *stores)
 {
   struct mantis_error error = {0};
@@ -278,7 +261,7 @@ notice_new (struct notice **notice, struct loop *loop, struct stores *stores, si
   made->watch = watch_storage (stores);
   made->stop = eventfd (0, EFD_CLOEXEC);
   pthread_mutex_init (&made->mutex, NULL);
-  result = made->stop < 0 ? errno : start_thread (made);
+  result = made->stop < 0 ? errno : thread_start (&made->thread, STACK, watch, made);
   if (result == 0) {
     *notice = made;
     return MANTIS_OK;

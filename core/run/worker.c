@@ -4,9 +4,9 @@
  */
 #include "run/worker.h"
 
+#include "run/thread.h"
+
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,26 +81,17 @@ work (void *context)
   return NULL;
 }
 
-/* Signals are the main thread's. */
 static int
 start (struct pool *pool, size_t count)
 {
-  pthread_attr_t attributes;
-  sigset_t all, before;
   int result = 0;
 
-  pthread_attr_init (&attributes);
-  pthread_attr_setstacksize (&attributes, STACK);
-  sigfillset (&all);
-  pthread_sigmask (SIG_SETMASK, &all, &before);
   while (pool->count < count && result == 0) {
     struct worker *worker = &pool->workers[pool->count];
     *worker = (struct worker){.pool = pool, .number = pool->count};
-    result = pthread_create (&worker->thread, &attributes, work, worker);
+    result = thread_start (&worker->thread, STACK, work, worker);
     pool->count += result == 0;
   }
-  pthread_sigmask (SIG_SETMASK, &before, NULL);
-  pthread_attr_destroy (&attributes);
   return result;
 }
 
