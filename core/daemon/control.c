@@ -103,6 +103,8 @@ peer_answer (struct order *order)
      */
     bufferevent_trigger (peer->bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
   }
+  if (order->answered)
+    order->answered (order);
   order_free (order);
 }
 

@@ -31,7 +31,10 @@ struct peer;
 
 /* Lives until it is answered, also when its peer has gone. */
 struct order {
-  struct peer *peer; /* NULL: gone */
+  struct peer *peer; /* NULL: gone, or it was no peer that asked */
+  /* Instead of PEER: who embeds the node has asked.  The order is freed when it returns. */
+  void (*answered) (struct order *order);
+  void *asker;
   struct mantis *node;
   json_t *json;
   const char *message, *argument, *table; /* in JSON */

@@ -5,6 +5,7 @@
 #include "daemon/dialer.h"
 
 #include "base/base.h"
+#include "sync/phase.h"
 
 #include <event2/event.h>
 #include <stdio.h>
@@ -50,6 +51,10 @@ struct dialer {
   struct stores *stores;
   const struct mantis_transport *ops;
   struct mantis_remote remote;
+  dialer_watcher watcher; /* NULL: none */
+  void *watching_for;
+  enum mantis_state told_state;
+  char *told_why;
   struct dialer_settings set;
   struct token token;
   struct line lines[CLIENT_SLOTS];
@@ -367,6 +372,28 @@ tell_waiters (struct dialer *dialer)
 }
 
 static void
+tell_state (struct dialer *dialer)
+{
+  const char *why = dialer_obstacle (dialer);
+  bool rest = rests (&dialer->lines[CLIENT_TALK]) && rests (&dialer->lines[CLIENT_PULL]);
+  enum mantis_state state = MANTIS_STATE_SYNCING;
+
+  if (!dialer->watcher)
+    return;
+  if (!why && dialer->trouble[0])
+    why = dialer->trouble;
+  if (why)
+    state = MANTIS_STATE_WAITING;
+  else if (rest && dialer->idle)
+    state = MANTIS_STATE_SYNCED;
+  if (state == dialer->told_state && strcmp (why ? why : "", dialer->told_why ? dialer->told_why : "") == 0)
+    return;
+  dialer->told_state = state;
+  replace_text (&dialer->told_why, why);
+  dialer->watcher (dialer->watching_for, state, why);
+}
+
+static void
 interrupt_pull (struct dialer *dialer)
 {
   struct line *line = &dialer->lines[CLIENT_PULL];
@@ -414,6 +441,7 @@ turn_done (struct call *call)
   if (dialer->impatient)
     interrupt_pull (dialer);
   tell_waiters (dialer);
+  tell_state (dialer);
   loop_timer (dialer->due_timer, due);
   if (dialer->again || (dialer->looks_ahead && dialer->lines[CLIENT_TALK].state == LINE_BUSY))
     begin_turn (dialer);
@@ -441,6 +469,13 @@ on_token_timer (evutil_socket_t fd, short what, void *context)
 
 /* ---- What happens -----------------------------------------------------------------------------
  */
+
+void
+dialer_watch (struct dialer *dialer, dialer_watcher watcher, void *context)
+{
+  dialer->watcher = watcher;
+  dialer->watching_for = context;
+}
 
 void
 dialer_start (struct dialer *dialer)
@@ -594,5 +629,6 @@ dialer_free (struct dialer *dialer)
   if (dialer->token_timer)
     event_free (dialer->token_timer);
   token_free (&dialer->token);
+  free (dialer->told_why);
   free (dialer);
 }

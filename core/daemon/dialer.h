@@ -22,6 +22,9 @@ struct dialer_settings {
   const char *token_file;
 };
 
+/* Called on the loop when STATE or WHY changes.  WHY: as of dialer_obstacle(), or what went wrong last; NULL: nothing. */
+typedef void (*dialer_watcher) (void *context, enum mantis_state state, const char *why);
+
 /* DIAL: an instance of a transport; the client uses session 0 of STORES, which is open.  What REMOTE
  * points to outlives the dialer. */
 enum mantis_status dialer_new (struct dialer **dialer, const struct dialer_settings *settings,
@@ -30,6 +33,7 @@ enum mantis_status dialer_new (struct dialer **dialer, const struct dialer_setti
 /* Hang up, finish the turn in hand.  NULL is fine. */
 void dialer_free (struct dialer *dialer);
 
+void dialer_watch (struct dialer *dialer, dialer_watcher watcher, void *context);
 void dialer_start (struct dialer *dialer);
 /* After SIGHUP. */
 void dialer_set (struct dialer *dialer, const struct dialer_settings *settings);

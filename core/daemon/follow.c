@@ -79,6 +79,7 @@ follow_start (struct mantis *node, struct mantis_error *error)
   if (status != MANTIS_OK)
     return status;
   mantis_log (MANTIS_INFO, "ready: syncing %s with %s", node->place.database, config->server_url);
+  host_follows (node);
   dialer_start (node->dialer);
   if (node->once) {
     node->waiter.done = on_once;
@@ -96,8 +97,15 @@ follow_reload (struct mantis *node)
 }
 
 void
-follow_close (struct mantis *node)
+follow_stop (struct mantis *node)
 {
   dialer_free (node->dialer);
+  node->dialer = NULL;
+}
+
+void
+follow_close (struct mantis *node)
+{
+  follow_stop (node);
   instance_free (node->dial);
 }

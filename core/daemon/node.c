@@ -8,6 +8,7 @@
 #include "daemon/options.h"
 #include "wire/json.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -116,29 +117,79 @@ node_open (struct mantis *node, struct mantis_error *error)
   return status;
 }
 
-enum mantis_status
-mantis_open (const char *text, const char *folder, struct mantis **node, struct mantis_error *error)
+static enum mantis_status
+read_config (const struct mantis_opening *opening, struct config **config,
+             struct mantis_error *error)
 {
-  struct mantis_error ignored;
+  CLEANUP_FREE char *here = getcwd (NULL, 0);
+  const char *folder = opening->folder ? opening->folder : here;
+
+  if (!opening->config == !opening->file)
+    return mantis_fail (error, MANTIS_INVALID, "either a configuration's text or its file");
+  if (opening->file)
+    return config_read (opening->file, MANTIS_CLIENT, config, error);
+  if (!folder)
+    return mantis_fail (error, MANTIS_FAILED, "cannot tell which folder this is: %s",
+                        strerror (errno));
+  return config_parse (opening->config, folder, MANTIS_CLIENT, config, error);
+}
+
+/* What HOST is told it is told from the start. */
+static enum mantis_status
+open_for (struct host *host, const struct mantis_opening *opening, struct mantis **node,
+          struct mantis_error *error)
+{
   struct plugins *plugins;
   struct config *config;
-  struct mantis *made;
   enum mantis_status status;
 
-  error = error ? error : &ignored;
-  if ((status = config_parse (text, folder, 0, &config, error)) != MANTIS_OK)
+  if ((status = read_config (opening, &config, error)) != MANTIS_OK)
     return status;
-  if (!(plugins = options_plugins (NULL))) {
+  if (!(plugins = options_plugins (opening->plugin_dir))) {
     config_free (config);
     return mantis_fail (error, MANTIS_FAILED, "no memory left");
   }
-  if ((status = node_new (config, plugins, &made, error)) != MANTIS_OK)
+  if ((status = node_new (config, plugins, node, error)) != MANTIS_OK)
     return status;
-  if ((status = node_open (made, error)) != MANTIS_OK)
-    mantis_close (made);
-  else
-    *node = made;
+  (*node)->stores.reports = host_reports (host);
+  if ((status = node_open (*node, error)) != MANTIS_OK)
+    mantis_close (*node);
   return status;
+}
+
+enum mantis_status
+mantis_open_with (const struct mantis_opening *opening, struct mantis **node,
+                  struct mantis_error *error)
+{
+  struct mantis_error ignored;
+  struct mantis *made = NULL;
+  struct host *host;
+  struct visit visit;
+  enum mantis_status status;
+
+  error = error ? error : &ignored;
+  if ((status = host_new (opening->report, opening->context, &host, error)) != MANTIS_OK)
+    return status;
+  visit = host_enter (host);
+  status = open_for (host, opening, &made, error);
+  host_leave (visit);
+  if (status != MANTIS_OK) {
+    host_free (host);
+    return status;
+  }
+  made->host = host;
+  *node = made;
+  return MANTIS_OK;
+}
+
+enum mantis_status
+mantis_open (const char *config, const char *folder, struct mantis **node,
+             struct mantis_error *error)
+{
+  const struct mantis_opening opening = {
+      .size = sizeof opening, .config = config, .folder = folder};
+
+  return mantis_open_with (&opening, node, error);
 }
 
 /* ---- Running ----------------------------------------------------------------------------------
@@ -178,9 +229,12 @@ enum mantis_status
 mantis_run (struct mantis *node, struct mantis_error *error)
 {
   struct mantis_error ignored;
-  enum mantis_status status = start (node, error ? error : &ignored);
+  struct visit visit = host_enter (node->host);
+  enum mantis_status status;
 
-  if (status == MANTIS_OK) {
+  error = error ? error : &ignored;
+  if ((status = start (node, error)) == MANTIS_OK) {
+    host_works (node);
     loop_run (node->loop);
     mantis_log (MANTIS_INFO, "stopping");
   }
@@ -188,10 +242,15 @@ mantis_run (struct mantis *node, struct mantis_error *error)
   node->control = NULL;
   notice_free (node->notice);
   node->notice = NULL;
+  host_turns_away (node);
   if (is_server (node))
     serve_stop (node);
+  else
+    follow_stop (node);
   if (status == MANTIS_OK && node->failed)
     status = mantis_fail (error, MANTIS_FAILED, "%s", node->error.text);
+  host_stopped (node, status, error);
+  host_leave (visit);
   return status;
 }
 
@@ -234,8 +293,16 @@ mantis_sync (struct mantis *node)
 void
 mantis_close (struct mantis *node)
 {
+  struct host *host = node ? node->host : NULL;
+  struct visit visit;
+
   if (!node)
     return;
+  if (host) {
+    mantis_stop (node);
+    host_join (node);
+  }
+  visit = host_enter (host);
   if (is_server (node))
     serve_close (node);
   else
@@ -243,6 +310,7 @@ mantis_close (struct mantis *node)
   if (node->loop)
     loop_flush (node->loop);
   stores_free (&node->stores);
+  reports_free (node->stores.reports);
   instance_free (node->storage);
   loop_free (node->loop);
   place_free (&node->place);
@@ -253,4 +321,6 @@ mantis_close (struct mantis *node)
     config_free (node->live);
   config_free (node->config);
   free (node);
+  host_leave (visit);
+  host_free (host);
 }

@@ -16,9 +16,13 @@
 
 #include <mantis/mantis.h>
 
+#include <signal.h>
+
 struct event;
+struct host;
 
 struct mantis {
+  struct host *host; /* the application that embeds this node; NULL: it is mantisd */
   struct config *config; /* as at the start: instances and sessions point into it */
   struct config *live;   /* as read last */
   struct plugins *plugins;
@@ -58,6 +62,26 @@ enum mantis_status node_open (struct mantis *node, struct mantis_error *error);
 /* Read again what may change while we run; the rest of FRESH is named in the log.  Takes FRESH. */
 void node_reload (struct mantis *node, struct config *fresh);
 
+/* host.c: the application that embeds a node.  HOST may be NULL; then these do nothing. */
+enum mantis_status host_new (mantis_reporter report, void *context, struct host **host,
+                             struct mantis_error *error);
+void host_free (struct host *host);
+/* For the rows of its node; NULL: nobody listens. */
+struct reports *host_reports (struct host *host);
+/* The application's thread is in a function of ours: what it logs is reported, and SIGPIPE is not its own. */
+struct visit {
+  struct log_target *target;
+  sigset_t mask;
+  bool inside;
+};
+struct visit host_enter (struct host *host);
+void host_leave (struct visit visit);
+void host_follows (struct mantis *node); /* its client has been made */
+void host_works (struct mantis *node);   /* its loop runs from here on */
+void host_turns_away (struct mantis *node); /* who still waits for an answer */
+void host_stopped (struct mantis *node, enum mantis_status status, const struct mantis_error *error);
+void host_join (struct mantis *node); /* the thread of mantis_start() */
+
 /* serve.c */
 enum mantis_status serve_open (struct mantis *node, struct mantis_error *error);
 enum mantis_status serve_start (struct mantis *node, struct mantis_error *error);
@@ -70,6 +94,7 @@ void serve_reload (struct mantis *node);
 struct dialer_settings follow_settings (const struct mantis *node);
 enum mantis_status follow_open (struct mantis *node, struct mantis_error *error);
 enum mantis_status follow_start (struct mantis *node, struct mantis_error *error);
+void follow_stop (struct mantis *node);
 void follow_close (struct mantis *node);
 void follow_reload (struct mantis *node);
 

@@ -23,6 +23,7 @@ void
 order_abandon (struct order *order)
 {
   order->peer = NULL;
+  order->answered = NULL;
   if (!order->waiting)
     return; /* whoever works on it brings it back */
   dialer_forget (order->node->dialer, &order->waiter);

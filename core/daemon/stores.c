@@ -57,6 +57,7 @@ stores_get (struct stores *stores, size_t number, struct store **store, bool *fr
     if ((status = still_there (stores, error)) == MANTIS_OK)
       status = store_open (own, stores->ops, stores->self, stores->role, stores->patterns, error);
     stores->list[number].round = round;
+    own->reports = number == 0 ? stores->reports : NULL;
     if (fresh)
       *fresh = status == MANTIS_OK;
   }

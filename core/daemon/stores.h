@@ -14,6 +14,7 @@ struct stores {
   void *self;
   enum mantis_role role;
   const char *const *patterns;
+  struct reports *reports; /* of a client, which has one session that writes; or NULL */
   atomic_llong round; /* grows when all sessions have to be opened again */
   size_t count;
   struct {

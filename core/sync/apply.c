@@ -349,6 +349,15 @@ apply_with_refusals (struct work *work, struct mantis_error *error)
   return status;
 }
 
+static void
+report_applied (const struct work *work)
+{
+  for (size_t i = 0; work->store->reports && i < work->count; i++)
+    if (work->items[i]->done)
+      report_rows (work->store->reports, MANTIS_REPORT_APPLIED, work->items[i]->change->table, 1,
+                   NULL);
+}
+
 enum mantis_status
 apply_changes (struct store *store, enum apply_mode mode, struct apply_item *items, size_t count,
                struct mantis_arena *arena, struct mantis_error *error)
@@ -370,5 +379,9 @@ apply_changes (struct store *store, enum apply_mode mode, struct apply_item *ite
   else if (each && status == MANTIS_REFUSED &&
            (status = store->ops->rollback_to (store->session, error)) == MANTIS_OK)
     status = apply_with_refusals (&work, error);
-  return status == MANTIS_OK && each ? store->ops->release (store->session, error) : status;
+  if (status == MANTIS_OK && each)
+    status = store->ops->release (store->session, error);
+  if (status == MANTIS_OK)
+    report_applied (&work);
+  return status;
 }

@@ -81,6 +81,8 @@ conflict_keep (struct store *store, const struct conflict *conflict, struct mant
   row[CONFLICT_WINNER_ORIGIN] = value_text (conflict->winner_origin);
   row[CONFLICT_BASE] = value_integer (conflict->base);
   row[CONFLICT_REV] = value_integer (conflict->rev);
+  report_key (store->reports, MANTIS_REPORT_CONFLICT, conflict->table,
+              value_as_text (&row[CONFLICT_KEY]), conflict->outcome);
   row[CONFLICT_DECIDED_BY] = value_text (conflict->decided_by);
   row[CONFLICT_AT] = value_integer (mantis_now ());
   row[CONFLICT_STATE] =

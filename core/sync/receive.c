@@ -353,6 +353,9 @@ take_load (struct page_in *page, const json_t *json, struct mantis_error *error)
     status = skip_equal (page, state, load, error);
   if (status == MANTIS_OK)
     status = reconcile_page (page, state, rows.changes, rows.count, end, error);
+  if (status == MANTIS_OK)
+    report_rows (page->client->store->reports, MANTIS_REPORT_PROGRESS, state->table, rows.count,
+                 phase_name (state->phase));
   return status;
 }
 

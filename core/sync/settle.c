@@ -299,6 +299,7 @@ settle_batch (struct settlement *s, const json_t *answer, struct mantis_error *e
     }
     if (excepted[i] || sent->dropped)
       continue;
+    report_rows (client->store->reports, MANTIS_REPORT_SENT, sent->table, 1, NULL);
     status = pending_remove (&client->queue, client->store, sent->table, sent->key, error);
     if (status == MANTIS_OK)
       status = held_hurry (&client->queue, client->store, sent->table, sent->key, error);

@@ -331,9 +331,10 @@ store_commit (struct store *store, struct mantis_error *error)
   status = store->ops->commit (store->session, error);
   FAULT_POINT ("committed");
   store->took = (mantis_monotonic () - store->begun_at) / 1000;
-  if (status == MANTIS_OK)
+  if (status == MANTIS_OK) {
     store->in_transaction = false;
-  else
+    reports_tell (store->reports);
+  } else
     store_rollback (store);
   return status;
 }
@@ -356,6 +357,7 @@ store_rollback (struct store *store)
   if (store->in_transaction)
     store->ops->rollback (store->session);
   store->in_transaction = false;
+  reports_forget (store->reports);
 }
 
 const struct mantis_attached *

@@ -9,6 +9,7 @@
 #define MANTIS_STORE_H
 
 #include "model/internal.h"
+#include "sync/report.h"
 
 enum { NODE_LENGTH = 32, EPOCH_LENGTH = 16 };
 
@@ -28,6 +29,7 @@ struct store {
   bool stale;       /* the schema has changed, and attaching again has not succeeded yet */
   int64_t begun_at; /* monotonic microseconds */
   int64_t took;     /* milliseconds that the last committed transaction was open */
+  struct reports *reports; /* of the present transaction; NULL: nobody listens */
 };
 
 /* Open a session and attach. */
