@@ -30,7 +30,7 @@ struct config_table {
 
 /* An entry of "nodes". */
 struct config_node {
-  const char *id;
+  const char *id; /* or a subject */
   bool enabled;
 };
 
@@ -142,8 +142,5 @@ const struct plugin_use *config_policy (const struct config *config, const char 
 /* Does ENTRY speak of TABLE?  The filters of all entries that match add up, so that naming a table
  * can never take a filter away; config->filters hold for all tables besides. */
 bool config_entry_matches (const struct config_table *entry, const char *table);
-
-/* Is NODE allowed to sync? */
-bool config_node_enabled (const struct config *config, const char *node);
 
 #endif

@@ -227,12 +227,3 @@ config_policy (const struct config *config, const char *table)
   }
   return policy ? policy : config->policy;
 }
-
-bool
-config_node_enabled (const struct config *config, const char *node)
-{
-  for (size_t i = 0; i < config->node_count; i++)
-    if (strcmp (config->nodes[i].id, node) == 0)
-      return config->nodes[i].enabled;
-  return true;
-}

@@ -69,6 +69,10 @@ alone_do (struct mantis *node, const char *message, const char *argument, const 
     return status;
   if (strcmp (message, "conflicts") == 0)
     return order_conflicts (store, argument, buf, error);
+  if (order_is_nodes (message))
+    return server ? order_nodes (&node->server, store, message, argument, buf, error)
+                  : mantis_fail (error, MANTIS_INVALID,
+                                 "this node is a client: its server knows the nodes");
   if (!server)
     return as_client (node, store, scan, table, buf, error);
   if (!scan)

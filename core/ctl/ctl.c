@@ -21,6 +21,9 @@ const struct ctl_command ctl_commands[] = {
     {"conflicts", "list [--table NAME] [--state open|closed]", "what lost against what, and why", 1,
      1, ctl_conflicts},
     {"conflicts", "show ID", "one of them in full", 2, 2, ctl_conflicts},
+    {"nodes", "list", "the clients, and who is turned away (server)", 1, 1, ctl_nodes},
+    {"nodes", "disable|enable NODE-OR-SUBJECT", "turn a client away, or no more (server)", 2, 2,
+     ctl_nodes},
     {NULL, NULL, NULL, 0, 0, NULL},
 };
 

@@ -33,6 +33,7 @@ int ctl_status (struct ctl *ctl);
 int ctl_sync (struct ctl *ctl);
 int ctl_scan (struct ctl *ctl);
 int ctl_conflicts (struct ctl *ctl);
+int ctl_nodes (struct ctl *ctl);
 
 /* Say on stderr what is wrong; the exit status for it. */
 int ctl_complain (const struct mantis_error *error);
@@ -71,6 +72,10 @@ void grid_add (struct grid *grid, const char *text);
 void grid_number (struct grid *grid, const json_t *number);
 /* Milliseconds since 1970 as local time; 0 and what is no number as "-". */
 void grid_time (struct grid *grid, const json_t *time);
+/* How far a client of the server is behind, as NODE tells it. */
+void grid_behind (struct grid *grid, const json_t *node);
+/* May it sync?  If not: who says so. */
+void grid_enabled (struct grid *grid, const json_t *node);
 void grid_print (struct grid *grid); /* and free */
 void grid_free (struct grid *grid);
 

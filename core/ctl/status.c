@@ -33,6 +33,8 @@ state_of (const json_t *whole, const json_t *status)
 {
   if (!json_is_true (at (status, "enabled")))
     return "disabled: changes wait";
+  if (json_is_true (at (status, "disabled")))
+    return "disabled by the server: changes wait";
   if (at (whole, "obstacle") || at (status, "trouble"))
     return "in trouble";
   if (json_is_true (at (status, "in_parts")))
@@ -155,30 +157,15 @@ print_client (const json_t *whole, const json_t *status)
   print_problems (at (status, "problems"));
 }
 
-/* How far NODE is behind; who has stayed away for longer than the retention compares its tables anew. */
-static void
-add_behind (struct grid *nodes, const json_t *node)
-{
-  char text[64];
-
-  if (!json_is_true (at (node, "pruned"))) {
-    grid_number (nodes, at (node, "behind"));
-    return;
-  }
-  snprintf (text, sizeof text, "%lld, past the retention",
-            json_integer_value (at (node, "behind")));
-  grid_add (nodes, text);
-}
-
 static void
 print_nodes (const json_t *status)
 {
-  struct grid nodes = {.columns = 5};
+  struct grid nodes = {.columns = 6};
   const json_t *node;
   size_t i;
 
-  for (const char *const *name =
-           (const char *const[]){"CLIENT", "SUBJECT", "BATCHES", "LAST SEEN", "BEHIND", NULL};
+  for (const char *const *name = (const char *const[]){"CLIENT", "SUBJECT", "BATCHES", "LAST SEEN",
+                                                       "BEHIND", "ENABLED", NULL};
        *name; name++)
     grid_add (&nodes, *name);
   json_array_foreach (at (status, "nodes"), i, node)
@@ -187,7 +174,8 @@ print_nodes (const json_t *status)
     grid_json (&nodes, at (node, "subject"));
     grid_number (&nodes, at (node, "batches"));
     grid_time (&nodes, at (node, "seen_at"));
-    add_behind (&nodes, node);
+    grid_behind (&nodes, node);
+    grid_enabled (&nodes, node);
   }
   grid_print (&nodes);
 }

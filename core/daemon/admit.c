@@ -21,6 +21,18 @@ ask (struct instance *auth, const struct mantis_request *request, struct mantis_
 }
 
 enum mantis_status
+admit_again (const struct service_settings *settings, const struct mantis_request *request,
+             const struct mantis_principal *principal, struct mantis_error *error)
+{
+  enum access_verdict verdict =
+      access_of (&settings->server->access, request->node, principal->subject);
+
+  if (verdict == ACCESS_OPEN)
+    return MANTIS_OK;
+  return mantis_fail (error, MANTIS_REFUSED, "%s", access_reason (verdict));
+}
+
+enum mantis_status
 admit (const struct service_settings *settings, const struct mantis_request *request,
        struct mantis_arena *arena, struct mantis_principal *principal, struct mantis_error *error)
 {
@@ -36,9 +48,5 @@ admit (const struct service_settings *settings, const struct mantis_request *req
                               ? "; the certificate counts where \"auth\" of the server has "
                                 "\"certificate\""
                               : "");
-  if (status == MANTIS_OK && request->node &&
-      !config_node_enabled (settings->config, request->node))
-    status =
-        mantis_fail (error, MANTIS_REFUSED, "this node is disabled in the server's configuration");
-  return status;
+  return status == MANTIS_OK ? admit_again (settings, request, principal, error) : status;
 }

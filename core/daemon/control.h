@@ -61,6 +61,12 @@ enum mantis_status order_scan (struct store *store, const char *table, struct ma
 enum mantis_status order_conflicts (struct store *store, const char *argument,
                                     struct mantis_buf *buf, struct mantis_error *error);
 
+/* "nodes", "disable" or "enable", of a server: the nodes called NAME (NULL: all) as they are then. */
+bool order_is_nodes (const char *message);
+enum mantis_status order_nodes (struct server *server, struct store *store, const char *message,
+                                const char *name, struct mantis_buf *buf,
+                                struct mantis_error *error);
+
 /* ERROR of ORDER unless its status is MANTIS_OK; else its answer, a JSON value.  Frees ORDER. */
 void peer_answer (struct order *order);
 

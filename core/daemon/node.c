@@ -220,8 +220,8 @@ start (struct mantis *node, struct mantis_error *error)
   }
   status = is_server (node) ? serve_start (node, error) : follow_start (node, error);
   if (status == MANTIS_OK)
-    status = notice_new (&node->notice, node->loop, &node->stores, node->stores.count - 1, on_news,
-                         node, error);
+    status = notice_new (&node->notice, node->loop, &node->stores, node->stores.count - 1,
+                         is_server (node) ? &node->server.access : NULL, on_news, node, error);
   return status;
 }
 

@@ -31,6 +31,7 @@ struct notice {
   struct loop *loop;
   struct stores *stores;
   size_t number;
+  struct access *access; /* NULL: a client's */
   noticed_fn noticed;
   void *context;
   int watch, stop; /* descriptors */
@@ -38,6 +39,7 @@ struct notice {
   struct position last; /* of the thread */
   int64_t attached;
   bool lost;
+  bool owed; /* a commit was seen, but not what it was */
   char complaint[sizeof ((struct mantis_error *)0)->text]; /* the last one logged */
   struct call call;
   pthread_mutex_t mutex; /* around what follows */
@@ -119,6 +121,15 @@ lose (struct notice *notice, const struct mantis_error *error)
   tell (notice, NOTICED_LOSS);
 }
 
+/* Who may come in is told to all servers by the database.  *NOW gets its count. */
+static enum mantis_status
+read_access (struct notice *notice, struct store *store, struct position *now,
+             struct mantis_error *error)
+{
+  return notice->access ? access_read (notice->access, store, notice->lost, &now->access, error)
+                        : MANTIS_OK;
+}
+
 /* Somebody has committed: is that of interest? */
 static enum mantis_status
 weigh (struct notice *notice, struct store *store, struct mantis_error *error)
@@ -126,10 +137,13 @@ weigh (struct notice *notice, struct store *store, struct mantis_error *error)
   struct position now = {0};
   enum mantis_status status = position_read (store, &now, error);
 
+  if (status == MANTIS_OK)
+    status = read_access (notice, store, &now, error);
+  notice->owed = status != MANTIS_OK;
   if (status != MANTIS_OK)
     return status;
   if (notice->lost || position_is_news (&notice->last, &now) ||
-      store->attached != notice->attached) {
+      store->attached != notice->attached || now.access != notice->last.access) {
     bool renewed = notice->lost;
     notice->last = now;
     notice->attached = store->attached;
@@ -153,7 +167,7 @@ look (struct notice *notice)
 
   if (status == MANTIS_OK)
     status = store->ops->look (store->session, &changed, &error);
-  if (status == MANTIS_OK && (changed || notice->lost))
+  if (status == MANTIS_OK && (changed || notice->lost || notice->owed))
     status = weigh (notice, store, &error);
   if (status == MANTIS_LOST)
     lose (notice, &error);
@@ -245,7 +259,7 @@ watch_storage (const struct stores *stores)
 
 enum mantis_status
 notice_new (struct notice **notice, struct loop *loop, struct stores *stores, size_t number,
-            noticed_fn noticed, void *context, struct mantis_error *error)
+            struct access *access, noticed_fn noticed, void *context, struct mantis_error *error)
 {
   struct notice *made = calloc (1, sizeof *made);
   int result;
@@ -255,6 +269,7 @@ notice_new (struct notice **notice, struct loop *loop, struct stores *stores, si
   *made = (struct notice){.loop = loop,
                           .stores = stores,
                           .number = number,
+                          .access = access,
                           .noticed = noticed,
                           .context = context,
                           .call.run = on_loop};

@@ -9,12 +9,14 @@
 #define MANTIS_DAEMON_NOTICE_H
 
 #include "daemon/stores.h"
+#include "message/access.h"
 #include "run/loop.h"
 
 /* How far a database is; a part only grows while the database stays the same. */
 struct position {
   int64_t head;       /* newest entry of its log */
   int64_t generation; /* server */
+  int64_t access; /* server: counts changes of who may come in; 0: there was none, or nobody looked */
 };
 
 /* May we tell somebody about B who knows of A? */
@@ -40,10 +42,10 @@ enum noticed {
 /* On the loop's thread.  POSITION: the last that is known. */
 typedef void (*noticed_fn) (void *context, const struct position *position, enum noticed what);
 
-/* Uses the session numbered NUMBER of STORES. */
+/* Uses the session numbered NUMBER of STORES.  A server's ACCESS is kept as the database has it. */
 enum mantis_status notice_new (struct notice **notice, struct loop *loop, struct stores *stores,
-                               size_t number, noticed_fn noticed, void *context,
-                               struct mantis_error *error);
+                               size_t number, struct access *access, noticed_fn noticed,
+                               void *context, struct mantis_error *error);
 void notice_free (struct notice *notice); /* NULL is fine */
 
 #endif

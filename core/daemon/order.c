@@ -111,16 +111,71 @@ server_scan_done (struct call *call)
   peer_answer (order);
 }
 
+/* ---- The nodes of a server -------------------------------------------------------------------- */
+
+bool
+order_is_nodes (const char *message)
+{
+  return strcmp (message, "nodes") == 0 || strcmp (message, "disable") == 0 ||
+         strcmp (message, "enable") == 0;
+}
+
+enum mantis_status
+order_nodes (struct server *server, struct store *store, const char *message, const char *name,
+             struct mantis_buf *buf, struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+
+  if (strcmp (message, "nodes") != 0)
+    status = nodes_order (server, store, name ? name : "", strcmp (message, "disable") == 0, error);
+  return status == MANTIS_OK ? nodes_list (server, store, name, buf, error) : status;
+}
+
+static void
+server_nodes (struct task *task, size_t worker)
+{
+  struct order *order = (struct order *)((char *)task - offsetof (struct order, task));
+  struct mantis *node = order->node;
+  struct store *store;
+
+  order->status = stores_get (&node->stores, worker, &store, NULL, &order->error);
+  if (order->status == MANTIS_OK)
+    order->status = order_nodes (&node->server, store, order->message, order->argument,
+                                 &order->answer, &order->error);
+}
+
+static void
+server_nodes_done (struct call *call)
+{
+  struct task *task = (struct task *)call;
+  struct order *order = (struct order *)((char *)task - offsetof (struct order, task));
+
+  if (order->status == MANTIS_OK && strcmp (order->message, "nodes") != 0) {
+    mantis_log (MANTIS_INFO, "%sd by mantisctl: %s", order->message, order->argument);
+    service_recheck (order->node->service);
+  }
+  peer_answer (order);
+}
+
+static void
+give_to_worker (struct order *order, void (*work) (struct task *task, size_t worker),
+                void (*done) (struct call *call))
+{
+  order->task = (struct task){.work = work, .done.run = done}; /* none of the writer: pushes may wait there */
+  if (!pool_submit (order->node->pool, &order->task))
+    refuse (order, MANTIS_BUSY, "the server is busy: try again later");
+}
+
 static void
 begin_at_server (struct order *order)
 {
   if (strcmp (order->message, "status") == 0 || strcmp (order->message, "conflicts") == 0)
     ask_server (order);
-  else if (strcmp (order->message, "scan") == 0) {
-    order->task = (struct task){.work = server_scan, .done.run = server_scan_done};
-    if (!pool_submit (order->node->pool, &order->task))
-      refuse (order, MANTIS_BUSY, "the server is busy: try again later");
-  } else if (strcmp (order->message, "sync") == 0)
+  else if (strcmp (order->message, "scan") == 0)
+    give_to_worker (order, server_scan, server_scan_done);
+  else if (order_is_nodes (order->message))
+    give_to_worker (order, server_nodes, server_nodes_done);
+  else if (strcmp (order->message, "sync") == 0)
     refuse (order, MANTIS_INVALID, "this node is the server: its clients begin an exchange");
   else
     refuse (order, MANTIS_INVALID, "this mantisd knows no such message");
@@ -197,7 +252,9 @@ begin_at_client (struct order *order)
     order->question = (struct question){.task.done.run = client_asked, .ask = client_ask};
     if (!dialer_ask (dialer, &order->question))
       refuse (order, MANTIS_BUSY, "mantisd is busy: try again later");
-  } else
+  } else if (order_is_nodes (order->message))
+    refuse (order, MANTIS_INVALID, "this node is a client: its server knows the nodes");
+  else
     refuse (order, MANTIS_INVALID, "this mantisd knows no such message");
 }
 

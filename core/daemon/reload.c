@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Taken over at once; all else is as it was at the start. */
-static const char *const live_keys[] = {"log_level"};
+static const char *const live_keys[] = {"log_level", "nodes"};
 static const char *const live_sync_keys[] = {"enabled",    "interval_seconds", "token_file",
                                              "batch_rows", "batch_bytes",      "whole_rows",
                                              "whole_bytes", "warn_entries"};

@@ -112,6 +112,20 @@ open_takers (struct mantis *node, struct mantis_error *error)
   return status;
 }
 
+/* Before anybody can call. */
+static enum mantis_status
+read_access (struct mantis *node, struct mantis_error *error)
+{
+  struct store *store;
+  int64_t count;
+  enum mantis_status status = access_configure (&node->server.access, node->config, error);
+
+  if (status == MANTIS_OK)
+    status = stores_get (&node->stores, 0, &store, NULL, error);
+  return status == MANTIS_OK ? access_read (&node->server.access, store, true, &count, error)
+                             : status;
+}
+
 enum mantis_status
 serve_open (struct mantis *node, struct mantis_error *error)
 {
@@ -127,7 +141,9 @@ serve_open (struct mantis *node, struct mantis_error *error)
                                             .wait = LONGEST_WAIT},
                                  .started = mantis_now (),
                                  .retention = config->retention};
-  status = open_resolvers (node, error);
+  status = read_access (node, error);
+  if (status == MANTIS_OK)
+    status = open_resolvers (node, error);
   if (status == MANTIS_OK)
     status = open_list (node, config->auth, config->auth_count, &node->auth, error);
   if (status == MANTIS_OK)
@@ -169,8 +185,7 @@ enum mantis_status
 serve_start (struct mantis *node, struct mantis_error *error)
 {
   size_t workers = (size_t)node->config->workers;
-  struct service_settings settings = {.config = node->config,
-                                      .auth = node->auth,
+  struct service_settings settings = {.auth = node->auth,
                                       .auth_count = node->config->auth_count,
                                       .takers = node->takers,
                                       .server = &node->server,
@@ -225,6 +240,10 @@ serve_reload (struct mantis *node)
       mantis_log (MANTIS_ERROR, "auth \"%s\" goes on with its old keys: %s", auth->name,
                   error.text);
   }
+  if (access_configure (&node->server.access, node->live, &error) != MANTIS_OK)
+    mantis_log (MANTIS_ERROR, "%s", error.text);
+  if (node->service)
+    service_recheck (node->service);
 }
 
 static void
@@ -288,6 +307,7 @@ serve_close (struct mantis *node)
     loop_flush (node->loop); /* the last visits end here */
   pruning_free (node->pruning);
   service_free (node->service);
+  access_free (&node->server.access);
   close_list (node->listen, config->listen_count);
   for (size_t i = 0; node->takers && node->takers[i]; i++)
     instance_free (node->takers[i]);

@@ -28,6 +28,9 @@ struct visit {
   enum stage stage;
   bool local, woken; /* woken: it occupies the lane */
   bool told;         /* it was answered, while a worker still waits for the database */
+  bool doubted;      /* credentials that were good before are looked at once more */
+  bool hang_up;      /* the connection shall not stay, either */
+  uint64_t round;    /* of checks, that the present run knows of */
   atomic_bool cancelled;
   struct mantis_arena *arena; /* for the principal; NULL: not admitted yet */
   struct mantis_principal principal;
@@ -47,7 +50,9 @@ struct mantis_service {
   size_t count; /* of visits */
   struct visit *parked, *woken, **woken_end;
   size_t in_lane;
-  uint64_t news; /* counts them */
+  uint64_t news;  /* counts them */
+  uint64_t round; /* counts checks of who may come in */
+  struct attending *attending;
   struct position position;
   bool draining;
   void (*empty) (void *context);
@@ -98,6 +103,7 @@ refuse (struct visit *visit, enum mantis_status status, const char *why)
     reply_problem (&visit->reply, 403, "disabled", why);
   else
     reply_problem (&visit->reply, 503, NULL, "credentials cannot be checked now: try again later");
+  visit->hang_up = status == MANTIS_REFUSED || (status == MANTIS_DENIED && visit->doubted);
   mantis_log (status == MANTIS_DENIED ? MANTIS_INFO : MANTIS_WARNING, "%s from %s turned away: %s",
               visit->request->message,
               visit->request->credentials.peer ? visit->request->credentials.peer : "unknown", why);
@@ -111,14 +117,14 @@ visit_admit (struct visit *visit)
 
   if (visit->local || message_named (visit->request->message)->open)
     return true;
-  if (visit->principal.expires && visit->principal.expires <= mantis_now ()) {
-    mantis_arena_free (visit->arena); /* it waited long: ask once more */
+  if (visit->doubted || (visit->principal.expires && visit->principal.expires <= mantis_now ())) {
+    mantis_arena_free (visit->arena); /* it waited long, or keys have changed: ask once more */
     visit->arena = NULL;
     visit->principal = (struct mantis_principal){0};
   }
   if (visit->principal.subject)
-    return true;
-  if (!visit->arena && !(visit->arena = mantis_arena_new (1024 * 1024)))
+    status = admit_again (&visit->service->set, visit->request, &visit->principal, &error);
+  else if (!visit->arena && !(visit->arena = mantis_arena_new (1024 * 1024)))
     status = mantis_fail (&error, MANTIS_FAILED, "no memory");
   else
     status = admit (&visit->service->set, visit->request, visit->arena, &visit->principal, &error);
@@ -169,6 +175,8 @@ static bool
 visit_submit (struct visit *visit)
 {
   visit->seen = visit->service->news;
+  visit->doubted = visit->round != visit->service->round;
+  visit->round = visit->service->round;
   visit->task.writes = message_named (visit->request->message)->writes;
   return pool_submit (visit->service->set.pool, &visit->task);
 }
@@ -271,7 +279,8 @@ finish (struct visit *visit)
                                  .length = reply->body.length,
                                  .retry_after = reply->retry_after,
                                  .expires = visit->principal.expires,
-                                 .elsewhere = reply->elsewhere};
+                                 .elsewhere = reply->elsewhere,
+                                 .hang_up = visit->hang_up};
 
   mantis_log (MANTIS_DEBUG, "%s from %s: %d, %zu bytes", visit->request->message,
               visit->request->node ? visit->request->node : "no node", reply->status,
@@ -306,6 +315,21 @@ park (struct visit *visit)
     loop_timer (&visit->timer, (visit->deadline - mantis_monotonic ()) / 1000 + 1);
 }
 
+/* The order to turn somebody away has come while a worker was busy with the visit: what a push has stored
+ * stands, and is acknowledged when the sender asks again after it has been let in again. */
+static void
+bar (struct visit *visit)
+{
+  struct mantis_error error;
+
+  if (visit->local || !visit->principal.subject ||
+      admit_again (&visit->service->set, visit->request, &visit->principal, &error) == MANTIS_OK)
+    return;
+  mantis_buf_free (&visit->reply.body);
+  visit->reply = (struct reply){.body = MANTIS_BUF_INIT};
+  refuse (visit, MANTIS_REFUSED, error.text);
+}
+
 static void
 visit_done (struct call *call)
 {
@@ -320,6 +344,7 @@ visit_done (struct call *call)
   visit->woken = false;
   if (visit->reply.committed)
     service_news (service, &visit->position, false);
+  bar (visit);
   if (visit->reply.wait > 0 && !visit->cancelled && !over && !other && !service->draining)
     park (visit);
   else
@@ -374,6 +399,7 @@ submit (struct mantis_service *service, const struct mantis_request *request, bo
   visit->context = context;
   visit->ticket = ticket;
   visit->local = local;
+  visit->round = service->round;
   visit->generation = service->position.generation;
   if (local) /* who may open the control socket may do everything */
     visit->principal = (struct mantis_principal){
@@ -442,6 +468,10 @@ service_news (struct mantis_service *service, const struct position *position, b
 {
   struct position *known = &service->position;
 
+  if (position->access != known->access && position->access) {
+    known->access = position->access;
+    service_recheck (service);
+  }
   if (renewed)
     *known = *position;
   else if (!position_is_news (known, position))
@@ -460,6 +490,26 @@ service_lost (struct mantis_service *service)
   wake_all (service);
 }
 
+void
+service_recheck (struct mantis_service *service)
+{
+  service->round++;
+  attending_recheck (service->attending);
+  wake_all (service);
+}
+
+uint64_t
+mantis_service_attend (struct mantis_service *service, const struct mantis_attendance *attendance)
+{
+  return attending_add (service->attending, attendance);
+}
+
+void
+mantis_service_depart (struct mantis_service *service, uint64_t ticket)
+{
+  attending_remove (service->attending, ticket);
+}
+
 /* ---- Life -------------------------------------------------------------------------------------
  */
 
@@ -474,6 +524,10 @@ service_new (const struct service_settings *settings, struct event_base *base,
   made->set = *settings;
   made->base = base;
   made->woken_end = &made->woken;
+  if (!(made->attending = attending_new (&made->set, base))) {
+    free (made);
+    return mantis_fail (error, MANTIS_FAILED, "no memory left for the server");
+  }
   *service = made;
   return MANTIS_OK;
 }
@@ -484,6 +538,7 @@ service_free (struct mantis_service *service)
   if (!service)
     return;
   map_free (&service->tickets);
+  attending_free (service->attending);
   free (service);
 }
 

@@ -9,14 +9,14 @@
 #define MANTIS_DAEMON_SERVICE_H
 
 #include "config/config.h"
+#include "daemon/attend.h"
 #include "daemon/notice.h"
 #include "daemon/stores.h"
 #include "message/message.h"
 #include "run/worker.h"
 
 struct service_settings {
-  const struct config *config; /* which nodes are turned away */
-  struct instance **auth;      /* asked in this order */
+  struct instance **auth; /* asked in this order */
   size_t auth_count;
   struct instance **takers; /* transports that take connections over; ends with NULL */
   struct server *server;
@@ -44,9 +44,18 @@ void service_lost (struct mantis_service *service);
  * (perhaps at once). */
 void service_drain (struct mantis_service *service, void (*empty) (void *context), void *context);
 
-/* admit.c: who calls?  MANTIS_DENIED: nobody we know; the text is for the caller. */
+/* Who may come in has changed, or keys have: whoever is connected or waits is looked at once more. */
+void service_recheck (struct mantis_service *service);
+
+/* admit.c: who calls?  MANTIS_DENIED: nobody we know; MANTIS_REFUSED: somebody who is turned away.  The text
+ * is for the caller. */
 enum mantis_status admit (const struct service_settings *settings,
                           const struct mantis_request *request, struct mantis_arena *arena,
                           struct mantis_principal *principal, struct mantis_error *error);
+/* The same for PRINCIPAL, who was accepted before. */
+enum mantis_status admit_again (const struct service_settings *settings,
+                                const struct mantis_request *request,
+                                const struct mantis_principal *principal,
+                                struct mantis_error *error);
 
 #endif

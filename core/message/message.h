@@ -8,6 +8,7 @@
 #ifndef MANTIS_MESSAGE_H
 #define MANTIS_MESSAGE_H
 
+#include "message/access.h"
 #include "sync/feed.h"
 #include "sync/push.h"
 
@@ -48,6 +49,7 @@ struct server {
   int64_t retention; /* milliseconds; see sync/prune.h */
   struct counters counters;
   struct heard heard;
+  struct access access;
 };
 
 struct reply {
@@ -116,6 +118,16 @@ enum mantis_status sender_save (struct server *server, struct store *store,
                                 const struct sender *sender,
                                 const struct mantis_principal *principal, int64_t rev,
                                 struct mantis_error *error);
+
+/* nodes.c: ROW of __sync_nodes as an object; behind HEAD, and before FLOOR it is too old to go on. */
+void node_add (struct server *server, mantis_row row, int64_t head, int64_t floor,
+               struct mantis_buf *buf);
+/* All nodes that have called and all names that are turned away, or those that are called ONLY. */
+enum mantis_status nodes_list (struct server *server, struct store *store, const char *only,
+                               struct mantis_buf *buf, struct mantis_error *error);
+/* Turn NAME away, or no more; as far as SERVER alone is concerned it is known when this returns. */
+enum mantis_status nodes_order (struct server *server, struct store *store, const char *name,
+                                bool disabled, struct mantis_error *error);
 
 /* Tables that blocks may speak of. */
 const struct mantis_table *find_synced (void *store, const char *name, bool *ignore);

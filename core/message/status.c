@@ -34,16 +34,8 @@ add_nodes (struct server *server, const mantis_row *rows, size_t count, int64_t 
 {
   mantis_buf_text (buf, ",\"nodes\":[");
   for (size_t i = 0; i < count; i++) {
-    const char *node = value_as_text (&rows[i][NODE_ID]);
-    int64_t rev = value_as_integer (&rows[i][NODE_REV]);
-    int64_t at = value_as_integer (&rows[i][NODE_SEEN_AT]), pulled_at = 0;
-    heard_find (&server->heard, node, &rev, &pulled_at);
-    mantis_buf_printf (buf, "%s{\"node\":\"%s\"", i ? "," : "", node);
-    json_add_text (buf, "subject", value_as_text (&rows[i][NODE_SUBJECT]));
-    mantis_buf_printf (buf, ",\"batches\":%lld,\"seen_at\":%lld,\"behind\":%lld,\"pruned\":%s}",
-                       (long long)value_as_integer (&rows[i][NODE_NUMBER]),
-                       (long long)(pulled_at > at ? pulled_at : at),
-                       (long long)(rev < head ? head - rev : 0), rev < floor ? "true" : "false");
+    mantis_buf_text (buf, i ? "," : "");
+    node_add (server, rows[i], head, floor, buf);
   }
   mantis_buf_char (buf, ']');
 }

@@ -55,17 +55,20 @@ static const struct mantis_column seen_columns[] = {
 static const struct mantis_column head_columns[] = {COLUMN ("time", "INTEGER", 1),
                                                     COLUMN ("rev", "INTEGER", 0)};
 static const struct mantis_column node_columns[] = {
-    COLUMN ("node", "TEXT", 1),       COLUMN ("subject", "TEXT", 0),
-    COLUMN ("number", "INTEGER", 0),  COLUMN ("nonce", "TEXT", 0),
-    COLUMN ("answer", "TEXT", 0),     COLUMN ("rev", "INTEGER", 0),
-    COLUMN ("seen_at", "INTEGER", 0), COLUMN ("disabled", "INTEGER", 0),
+    COLUMN ("node", "TEXT", 1),         COLUMN ("subject", "TEXT", 0),
+    COLUMN ("number", "INTEGER", 0),    COLUMN ("nonce", "TEXT", 0),
+    COLUMN ("answer", "TEXT", 0),       COLUMN ("rev", "INTEGER", 0),
+    COLUMN ("seen_at", "INTEGER", 0),   COLUMN ("disabled", "INTEGER", 0),
     COLUMN ("generation", "INTEGER", 0)};
+static const struct mantis_column disabled_columns[] = {COLUMN ("name", "TEXT", 1),
+                                                        COLUMN ("at", "INTEGER", 0)};
 
 _Static_assert(COUNT_OF (state_columns) == STATE_COLUMNS, "state");
 _Static_assert(COUNT_OF (conflict_columns) == CONFLICT_COLUMNS, "conflicts");
 _Static_assert(COUNT_OF (pending_columns) == PENDING_COLUMNS, "pending");
 _Static_assert(COUNT_OF (held_columns) == HELD_COLUMNS, "held");
 _Static_assert(COUNT_OF (node_columns) == NODE_COLUMNS, "nodes");
+_Static_assert(COUNT_OF (disabled_columns) == DISABLED_COLUMNS, "disabled");
 
 const struct mantis_table table_meta = TABLE ("__sync_meta", meta_columns, first, true);
 const struct mantis_table table_state = TABLE ("__sync_state", state_columns, first_two, true);
@@ -78,6 +81,7 @@ const struct mantis_table table_held = TABLE ("__sync_held", held_columns, first
 const struct mantis_table table_seen = TABLE ("__sync_seen", seen_columns, first_two, true);
 const struct mantis_table table_heads = TABLE ("__sync_heads", head_columns, first, false);
 const struct mantis_table table_nodes = TABLE ("__sync_nodes", node_columns, first, true);
+const struct mantis_table table_disabled = TABLE ("__sync_disabled", disabled_columns, first, true);
 
 const struct mantis_table *const *
 internal_tables (enum mantis_role role)
@@ -86,7 +90,8 @@ internal_tables (enum mantis_role role)
       &table_meta,    &table_state, &table_conflicts, &table_bases,
       &table_pending, &table_held,  &table_seen,      NULL};
   static const struct mantis_table *const server[] = {&table_meta,  &table_state, &table_conflicts,
-                                                      &table_heads, &table_nodes, NULL};
+                                                      &table_heads, &table_nodes, &table_disabled,
+                                                      NULL};
 
   return role == MANTIS_CLIENT ? client : server;
 }

@@ -15,6 +15,7 @@
  *   floor  revision that rows without an entry have (server)     floor_time  its time
  *   pruned what was deleted before this revision is forgotten; absent: nothing is (server)
  *   pruned_time  then at the latest it was deleted
+ *   access counts changes of who may come in: __sync_disabled, users, sessions (server)
  *   format version of these tables   remote the url that the cursor belongs to (client) */
 enum { META_NAME, META_VALUE, META_COLUMNS };
 
@@ -100,13 +101,17 @@ enum {
   NODE_ANSWER,
   NODE_REV, /* cursor at its last pull, when it last said hello or pushed */
   NODE_SEEN_AT,
-  NODE_DISABLED,
+  NODE_DISABLED, /* it or its subject stands in __sync_disabled: a push looks here, in its transaction */
   NODE_GENERATION, /* that it was told of at its last hello, and compares its tables for */
   NODE_COLUMNS
 };
 
+/* Server.  __sync_disabled: nodes and subjects that are turned away, by `mantisctl nodes disable'. */
+enum { DISABLED_NAME, DISABLED_AT, DISABLED_COLUMNS };
+
 extern const struct mantis_table table_meta, table_state, table_conflicts, table_bases,
-    table_pending, table_held, table_seen, table_heads, table_nodes;
+    table_pending, table_held, table_seen, table_heads, table_nodes,
+    table_disabled;
 
 /* The tables of a role, ends with NULL. */
 const struct mantis_table *const *internal_tables (enum mantis_role role);

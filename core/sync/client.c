@@ -345,12 +345,13 @@ client_status (struct client *client, struct mantis_buf *buf, struct mantis_erro
   json_add_text (buf, "server", phases->remote);
   mantis_buf_printf (
       buf,
-      ",\"enabled\":%s,\"caught_up\":%s,\"in_parts\":%s,\"rev\":%lld,\"waiting\":%zu,\"held\":%zu,"
+      ",\"enabled\":%s,\"disabled\":%s,\"caught_up\":%s,\"in_parts\":%s,\"rev\":%lld,\"waiting\":%"
+      "zu,\"held\":%zu,"
       "\"conflicts\":%lld,\"last_push\":%lld,\"last_pull\":%lld,\"clock_ahead\":%lld",
-      client->settings.enabled ? "true" : "false", client_idle (client) ? "true" : "false",
-      client->partly ? "true" : "false", (long long)phases->rev, total, client->queue.held.count,
-      (long long)conflicts, (long long)phases->last_push, (long long)phases->last_pull,
-      (long long)client->clock_ahead);
+      client->settings.enabled ? "true" : "false", client->disabled ? "true" : "false",
+      client_idle (client) ? "true" : "false", client->partly ? "true" : "false",
+      (long long)phases->rev, total, client->queue.held.count, (long long)conflicts,
+      (long long)phases->last_push, (long long)phases->last_pull, (long long)client->clock_ahead);
   json_add_text (buf, "trouble", client->trouble);
   if (status == MANTIS_OK)
     status = backlog_add (client, buf, error);

@@ -112,6 +112,7 @@ struct client {
   int64_t *spare; /* numbers of entries that are to leave the log */
   size_t spare_count, spare_done;
   int64_t warned_at; /* entries that waited when that was told last; 0: not since they were few */
+  bool disabled; /* says the server */
   char *trouble;
 };
 

@@ -48,6 +48,7 @@ succeeded (struct client *client)
   client->wakes |= client->trouble != NULL; /* the server may have other limits now */
   client->noticed |= client->wakes;
   client->failures = 0;
+  client->disabled = false;
   client->retry_at = 0;
   client_set_trouble (client, NULL);
 }
@@ -232,6 +233,7 @@ answered_problem (struct client *client, struct slot *slot, const struct mantis_
   bool pull = slot->message && strcmp (slot->message, "pull") == 0;
 
   read_problem (answer, text, sizeof text, code, sizeof code);
+  client->disabled = strcmp (code, "disabled") == 0;
   /* The keys in a pull are not right any more where the server's table has got another one. */
   if (outdated || (answer->status == 400 && pull)) {
     client->greeted = false;

@@ -48,6 +48,7 @@ struct mantis_answer {
   const char *error;   /* client side, status 0: what happened, for the log */
   int64_t expires;     /* server side: when the sender's credentials end, milliseconds since 1970; 0: never */
   bool elsewhere;      /* server side: only this server cannot do it; a new connection may find another one */
+  bool hang_up;        /* server side: the sender is turned away, and its connection ends with this answer */
 };
 
 /* Called exactly once for each request, on the loop's thread.  ANSWER and what it points to are borrowed
@@ -66,6 +67,27 @@ MANTIS_PUBLIC uint64_t mantis_service_submit (struct mantis_service *service,
 
 /* The peer has gone.  The answer comes as soon as it can; ANSWERED is still called once. */
 MANTIS_PUBLIC void mantis_service_cancel (struct mantis_service *service, uint64_t ticket);
+
+/* ---- Connections that stay -----------------------------------------------------------------------
+ *
+ * Each message is looked at by itself, but a connection that carries many of them may be silent for hours.
+ * A transport tells the core of it, so that it ends as soon as its node, its user or its key is taken back. */
+struct mantis_attendance {
+  size_t size;
+  const struct mantis_credentials *credentials; /* untouched and alive until depart(), as is NODE */
+  const char *node;
+  /* Once at most, on the loop's thread, but not from within attend(): the connection has to end.  STATUS is
+   * 403 where its node or user is disabled, 401 where its credentials are good no more; WHY is for its peer.
+   * depart() may be called from within. */
+  void (*ended) (void *context, int status, const char *why);
+  void *context;
+};
+
+/* Returns a ticket for mantis_service_depart(); 0: no memory. */
+MANTIS_PUBLIC uint64_t mantis_service_attend (struct mantis_service *service,
+                                              const struct mantis_attendance *attendance);
+/* The connection has ended, or ends.  A TICKET of 0 is fine. */
+MANTIS_PUBLIC void mantis_service_depart (struct mantis_service *service, uint64_t ticket);
 
 /* ---- Connections that change their protocol ------------------------------------------------------
  *

@@ -17,7 +17,6 @@ static void
 use (const struct config *config)
 {
   config_policy (config, "todos");
-  config_node_enabled (config, "0123456789abcdef0123456789abcdef");
   for (size_t i = 0; i < config->table_count; i++)
     config_entry_matches (&config->tables[i], "todos");
 }

@@ -147,7 +147,7 @@ setup (void)
   ck_assert (pool_new (&pool, loop, "test", WORKERS, ROOM, &error) == MANTIS_OK);
   server = (struct server){
       .limits = {.page_rows = 100, .page_bytes = 100000, .body_bytes = 1000000, .wait = 20000}};
-  settings.config = config;
+  ck_assert (access_configure (&server.access, config, &error) == MANTIS_OK);
   settings.pool = pool;
   ck_assert (service_new (&settings, loop_base (loop), &service, &error) == MANTIS_OK);
   verdicts[0] = MANTIS_ABSENT;
@@ -169,6 +169,7 @@ teardown (void)
   pool_free (pool);
   loop_flush (loop);
   service_free (service);
+  access_free (&server.access);
   stores_free (&stores);
   instance_free (storage);
   plugins_free (plugins);

@@ -177,8 +177,9 @@ struct mantis_session {
   struct mantis_arena *memory; /* of this transaction */
   struct unchecked *unchecked;
   size_t unchecked_count, unchecked_room;
-  int64_t own_seq;    /* newest number after our own last commit */
-  int64_t looked_seq; /* at the last look() */
+  int64_t own_seq;        /* newest number after our own last commit */
+  int64_t looked_seq;     /* at the last look() */
+  uint64_t looked_access; /* hash of what tells of who may come in */
   bool looked;
 };
 

@@ -1,6 +1,6 @@
 /* notice.c - did somebody commit?  Is the schema still the one that was attached to?
  *
- * The engine tells nobody of commits, so this asks: two look-ups by key while nothing happens.  What it
+ * The engine tells nobody of commits, so this asks: three look-ups by key while nothing happens.  What it
  * finds in the outbox is numbered at once.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -242,16 +242,20 @@ notice_look (struct mantis_session *session, bool *changed, struct mantis_error 
 {
   AUTO_RESULT struct result result = {0};
   enum mantis_status status = find_connection (session, error);
+  uint64_t access;
   int64_t seq;
 
   *changed = false;
   if (!status)
     status = look_at_schema (session, changed, error);
   if (!status)
-    status =
-        ask (session,
-             "SELECT seq, EXISTS (SELECT 1 FROM __sync_outbox) FROM __sync_counter WHERE id = 1",
-             &result, error);
+    status = ask (session,
+                  session->has_meta
+                      ? "SELECT seq, EXISTS (SELECT 1 FROM __sync_outbox), (SELECT value FROM"
+                        " __sync_meta WHERE name = 'access') FROM __sync_counter WHERE id = 1"
+                      : "SELECT seq, EXISTS (SELECT 1 FROM __sync_outbox), NULL"
+                        " FROM __sync_counter WHERE id = 1",
+                  &result, error);
   if (status || !next_row (&result))
     return status;
   seq = integer_at (&result, 0);
@@ -260,8 +264,11 @@ notice_look (struct mantis_session *session, bool *changed, struct mantis_error 
       return status;
     seq = session->seq;
   }
-  *changed |= !session->looked || (seq != session->looked_seq && seq != session->own_seq);
+  access = result.row[2] ? hash_on (HASH_START, result.row[2], result.lengths[2]) : 0;
+  *changed |= !session->looked || access != session->looked_access ||
+              (seq != session->looked_seq && seq != session->own_seq);
   session->looked = true;
   session->looked_seq = seq;
+  session->looked_access = access;
   return MANTIS_OK;
 }

@@ -222,7 +222,8 @@ on_answered (void *context, const struct mantis_answer *answer)
   conn->ticket = 0;
   conn->answered = true;
   if (conn->bev && !conn->listener->closed) {
-    conn->close |= answer->elsewhere; /* a balancer chooses when it is made anew */
+    conn->close |=
+        answer->hang_up || answer->elsewhere; /* a balancer chooses when it is made anew */
     struct manner manner = manner_of (conn);
     mantis_log (MANTIS_DEBUG, "rest: %s: %s %d, %zu bytes", conn->peer,
                 conn->request->message.message, answer->status, answer->length);

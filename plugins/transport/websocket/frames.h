@@ -16,7 +16,7 @@ struct bufferevent;
 struct z_stream_s;
 
 /* Codes of a close frame that are not in wslay.h: IANA's registry. */
-enum { CLOSE_UNAUTHORIZED = 3000, CLOSE_TRY_AGAIN = 1013 };
+enum { CLOSE_UNAUTHORIZED = 3000, CLOSE_FORBIDDEN = 3003, CLOSE_TRY_AGAIN = 1013 };
 
 /* ---- UTF-8 (utf8.c) -------------------------------------------------------------------------- */
 struct utf8 {        /* begins zeroed */

@@ -39,6 +39,7 @@ give_back (struct mantis_guest *guest, bool gone)
 
   guest->connection = NULL;
   event_del (&guest->timer);
+  mantis_service_depart (guest->service, guest->attendance);
   bufferevent_setcb (connection, NULL, NULL, NULL, NULL);
   if (gone)
     bufferevent_free (connection);
@@ -210,6 +211,20 @@ on_event (struct bufferevent *connection, short what, void *context)
   }
 }
 
+/* Its node, its user or its key was taken back. */
+static void
+on_ended (void *context, int status, const char *why)
+{
+  struct mantis_guest *guest = context;
+
+  (void)why; /* the peer's own request to connect again is told all of it */
+  if (status == 403)
+    guest_leave (guest, CLOSE_FORBIDDEN, "disabled");
+  else
+    guest_leave (guest, CLOSE_UNAUTHORIZED, "the credentials are not accepted any more");
+  guest_settle (guest);
+}
+
 /* ---- Begin ----------------------------------------------------------------------------------- */
 
 static bool
@@ -242,6 +257,19 @@ limit_of (const struct websocket *websocket, const struct mantis_handover *hando
   return (size_t)(handover->limit && handover->limit < limit ? handover->limit : limit);
 }
 
+static bool
+attend (struct mantis_guest *guest)
+{
+  const struct mantis_attendance attendance = {.size = sizeof attendance,
+                                               .credentials = &guest->credentials,
+                                               .node = guest->node,
+                                               .ended = on_ended,
+                                               .context = guest};
+
+  guest->attendance = mantis_service_attend (guest->service, &attendance);
+  return guest->attendance != 0;
+}
+
 struct mantis_guest *
 guest_adopt (void *self, const struct mantis_handover *handover)
 {
@@ -250,6 +278,7 @@ guest_adopt (void *self, const struct mantis_handover *handover)
   if (!guest)
     return NULL;
   guest->websocket = self;
+  guest->service = handover->service;
   guest->frames = (struct frames){.connection = handover->connection,
                                   .arrived = on_arrived,
                                   .context = guest,
@@ -257,11 +286,10 @@ guest_adopt (void *self, const struct mantis_handover *handover)
                                   .message.budget = &guest->websocket->budget,
                                   .deflate = memo_read (handover->memo),
                                   .heard = true};
-  if (!copy_texts (guest, handover)) {
+  if (!copy_texts (guest, handover) || !attend (guest)) {
     guest_free (guest);
     return NULL;
   }
-  guest->service = handover->service;
   guest->connection = handover->connection;
   guest->expires = handover->expires;
   guest->left = handover->left;

@@ -81,6 +81,7 @@ struct mantis_guest {
   bool leaving;             /* we have sent a close frame */
   int64_t began, next_ping; /* milliseconds of mantis_monotonic() */
   int64_t expires;          /* since 1970; 0: never */
+  uint64_t attendance;      /* ticket */
   void (*left) (void *context, struct bufferevent *connection);
   void *context;
   struct mantis_credentials credentials; /* texts of our own */
