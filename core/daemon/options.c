@@ -5,6 +5,7 @@
 #include "daemon/options.h"
 
 #include "base/base.h"
+#include "plugin/builtin.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -334,6 +335,19 @@ options_config (const struct options *options, struct config **read, struct mant
   return status;
 }
 
+static struct plugins *
+add_builtin (struct plugins *plugins)
+{
+  struct mantis_error error;
+
+  for (size_t i = 0; plugins && mantis_builtin && mantis_builtin[i]; i++)
+    if (plugins_add_static (plugins, mantis_builtin[i], &error) != MANTIS_OK) {
+      plugins_free (plugins);
+      return NULL;
+    }
+  return plugins;
+}
+
 struct plugins *
 options_plugins (const char *plugin_dir)
 {
@@ -353,5 +367,5 @@ options_plugins (const char *plugin_dir)
     path += length + (path[length] == ':');
   }
   folders[count] = PLUGINDIR;
-  return plugins_new (folders);
+  return add_builtin (plugins_new (folders));
 }

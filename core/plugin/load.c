@@ -162,6 +162,22 @@ add (struct plugins *plugins, struct plugin *plugin, struct mantis_error *error)
   return MANTIS_OK;
 }
 
+/* OPTIONS of the "plugins" list, NULL: none. */
+static enum mantis_status
+take_options (struct plugins *plugins, struct plugin *plugin, const struct option_layer *options,
+              struct mantis_error *error)
+{
+  if (options) {
+    plugin->options.json = json_incref (options->json);
+    plugin->options.place.file = mantis_arena_strdup (plugins->arena, options->place.file);
+    plugin->options.place.path = mantis_arena_strdup (plugins->arena, options->place.path);
+    plugin->options.place.folder = mantis_arena_strdup (plugins->arena, options->place.folder);
+  }
+  return mantis_arena_exhausted (plugins->arena)
+             ? mantis_fail (error, MANTIS_FAILED, "no memory left to open a plugin")
+             : MANTIS_OK;
+}
+
 /* The descriptor ABOUT, checked and added under NAME (NULL: its own).  BARE: the name that it has
  * to have itself, NULL: any. */
 static enum mantis_status
@@ -183,19 +199,22 @@ admit (struct plugins *plugins, const struct mantis_plugin *about, size_t room, 
                         plugin->about.name, bare);
   plugin->file = file;
   plugin->name = name ? mantis_arena_strdup (plugins->arena, name) : plugin->about.name;
-  if (options) {
-    plugin->options.json = options->json;
-    plugin->options.place.file = mantis_arena_strdup (plugins->arena, options->place.file);
-    plugin->options.place.path = mantis_arena_strdup (plugins->arena, options->place.path);
-    plugin->options.place.folder = mantis_arena_strdup (plugins->arena, options->place.folder);
-  }
-  if (mantis_arena_exhausted (plugins->arena))
+  if (!plugin->name)
     return mantis_fail (error, MANTIS_FAILED, "no memory left to open a plugin");
   if ((status = add (plugins, plugin, error)) != MANTIS_OK)
     return status;
-  json_incref (plugin->options.json);
   *added = plugin;
-  return MANTIS_OK;
+  return take_options (plugins, plugin, options, error);
+}
+
+/* The one that is linked in under NAME, NULL: none. */
+static struct plugin *
+find_builtin (const struct plugins *plugins, const char *name)
+{
+  for (struct plugin *p = plugins->first; p; p = p->next)
+    if (!p->file && strcmp (p->name, name) == 0)
+      return p;
+  return NULL;
 }
 
 enum mantis_status
@@ -204,12 +223,18 @@ plugins_open (struct plugins *plugins, const char *what, const char *name,
               struct mantis_error *error)
 {
   bool bare = strchr (what, '/') == NULL;
+  struct plugin *builtin = bare && !name ? find_builtin (plugins, what) : NULL;
   const char *file = bare ? NULL : mantis_arena_strdup (plugins->arena, what);
   const struct mantis_plugin *about;
   struct plugin *plugin = NULL;
   enum mantis_status status;
   size_t room;
 
+  if (builtin) {
+    if (opened)
+      *opened = builtin;
+    return take_options (plugins, builtin, options, error);
+  }
   if (bare && strlen (what) > 3 && strcmp (what + strlen (what) - 3, ".so") == 0)
     return mantis_fail (error, MANTIS_INVALID,
                         "\"%s\" is neither the name of a plugin nor a path: a path has a '/', "

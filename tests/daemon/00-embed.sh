@@ -49,6 +49,14 @@ wait_for "the server" started office server
 (cd c && embedded ../embed/notes "http://127.0.0.1:$port" "$token" 'again') > c.out 2> c.err || fail "again: $(cat c.err)"
 [ "$(sql office "SELECT count(*) FROM notes WHERE body IN ('offline', 'again')")" = 2 ] || fail "the server lacks what C wrote"
 
+# The same program with everything linked in: no plugin is looked for.
+mkdir static
+sh -c 'cc -Wall -Werror $(pkg-config --cflags mantis-static) -o static/notes embed/notes.c $(pkg-config --libs mantis-static)' > static.log 2>&1 ||
+  fail "with libmantis_static.a: $(cat static.log)"
+! ldd static/notes | grep mantis || fail "static/notes needs a shared Mantis"
+(cd static && MANTIS_PLUGIN_PATH=$work ./notes "http://127.0.0.1:$port" "$token" 'all in one') > c.out 2>&1 || fail "all in one: $(cat c.out)"
+grep -qx -- '- all in one' c.out && grep -qx -- '- again' c.out || fail "notes.c shows, all in one: $(cat c.out)"
+
 # Two nodes, and the server stopped and started under them.
 echo "${pids[office]}" > office.pid
 cat > start << END

@@ -133,7 +133,7 @@ in_tree ()
 # tree cannot be used.
 installed_copy ()
 {
-  local copy=$build/.build/installed
+  local copy=$build/.build/installed pc
 
   # shellcheck disable=SC2016  # for the shell that has the lock
   in_tree sh -c '[ -e "$1/done" ] && [ -z "$(find .libs core/.libs plugins -newer "$1/done" -type f -name "*.so*")" ] && exit
