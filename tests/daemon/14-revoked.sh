@@ -47,6 +47,12 @@ turned_away ()
   wait_until tablet 'S["disabled"] and "disabled" in S["trouble"]'
 }
 
+# With Tab.
+. "$top/conf/mantis.bash"
+PATH=$build:$PATH COMP_WORDS=(mantisctl --config office.json nodes disable tab)
+_mantis mantisctl tab disable
+[ "${COMPREPLY[*]}" = tablet ] || fail "nodes disable tab<Tab>: ${COMPREPLY[*]}"
+
 # One order each way.  Somebody else's connection and the other device notice nothing.
 guest phone1
 for name in tablet "$tablet"; do

@@ -65,6 +65,7 @@ struct asker {
   struct mantis_request request;
   uint64_t ticket;
   int answers, status;
+  bool hang_up;
   int64_t retry_after;
   char body[2000];
 };
@@ -78,6 +79,7 @@ on_answer (void *context, const struct mantis_answer *answer)
   asker->answers++;
   asker->status = answer->status;
   asker->retry_after = answer->retry_after;
+  asker->hang_up = answer->hang_up;
   snprintf (asker->body, sizeof asker->body, "%s", answer->body);
   ck_assert_uint_eq (strlen (answer->body), answer->length);
   if (--wanted == 0)
@@ -394,6 +396,144 @@ START_TEST (a_principal_that_ran_out_is_asked_again)
 }
 END_TEST
 
+/* ---- Who is turned away -----------------------------------------------------------------------
+ */
+
+/* What `mantisctl nodes' does. */
+static void
+order (const char *name, bool disabled)
+{
+  struct store *store;
+
+  ck_assert (stores_get (&stores, 0, &store, NULL, &error) == MANTIS_OK);
+  ck_assert_msg (nodes_order (&server, store, name, disabled, &error) == MANTIS_OK, "%s",
+                 error.text);
+  service_recheck (service);
+}
+
+START_TEST (who_waits_is_turned_away)
+{
+  struct asker asker, again;
+  const char *pull = waiting_pull ();
+
+  submit (&asker, "pull", pull, "token");
+  let_park (&asker);
+  order ("bob", true);
+  let_park (&asker); /* somebody else */
+  order ("alice", true);
+  wait_for_answers ();
+  ck_assert_int_eq (asker.status, 403);
+  ck_assert_ptr_nonnull (strstr (asker.body, "\"disabled\""));
+  ck_assert (asker.hang_up);
+  ask (&again, "schema", "{}", "token");
+  ck_assert_int_eq (again.status, 403);
+  order ("alice", false);
+  ask (&again, "schema", "{}", "token");
+  ck_assert_int_eq (again.status, 200);
+  ck_assert (!again.hang_up);
+}
+END_TEST
+
+START_TEST (who_waits_is_asked_for_credentials_again)
+{
+  struct asker asker;
+  const char *pull = waiting_pull ();
+
+  submit (&asker, "pull", pull, "token");
+  let_park (&asker);
+  service_recheck (service); /* still good: it waits on */
+  let_park (&asker);
+  verdicts[1] = MANTIS_DENIED;
+  service_recheck (service);
+  wait_for_answers ();
+  ck_assert_int_eq (asker.status, 401);
+  ck_assert (asker.hang_up);
+}
+END_TEST
+
+/* ---- Connections that stay --------------------------------------------------------------------
+ */
+struct stay {
+  struct mantis_credentials credentials;
+  uint64_t ticket;
+  int ended, status;
+  bool departs; /* from within */
+};
+
+static void
+on_ended (void *context, int status, const char *why)
+{
+  struct stay *stay = context;
+
+  ck_assert_ptr_nonnull (why);
+  stay->ended++;
+  stay->status = status;
+  if (stay->departs)
+    mantis_service_depart (service, stay->ticket);
+}
+
+static void
+attend (struct stay *stay, bool departs)
+{
+  struct mantis_attendance attendance = {.size = sizeof attendance,
+                                         .credentials = &stay->credentials,
+                                         .ended = on_ended,
+                                         .context = stay};
+
+  *stay = (struct stay){.credentials = {.size = sizeof stay->credentials, .bearer = "token"},
+                        .departs = departs};
+  stay->ticket = mantis_service_attend (service, &attendance);
+  ck_assert_uint_ne (stay->ticket, 0);
+}
+
+START_TEST (a_connection_of_one_who_is_turned_away_ends)
+{
+  struct stay first, second, late;
+
+  attend (&first, true);
+  attend (&second, false);
+  let_time_pass (20);
+  order ("bob", true);
+  let_time_pass (20);
+  ck_assert_int_eq (first.ended + second.ended, 0);
+  order ("alice", true); /* names are compared at once */
+  ck_assert_int_eq (first.ended, 1);
+  ck_assert_int_eq (second.ended, 1);
+  ck_assert_int_eq (second.status, 403);
+  attend (&late, true); /* let in a moment before */
+  while (!late.ended)
+    let_time_pass (1);
+  ck_assert_int_eq (late.status, 403);
+  service_recheck (service);
+  let_time_pass (20);
+  ck_assert_int_eq (second.ended, 1); /* once is enough */
+  mantis_service_depart (service, second.ticket);
+}
+END_TEST
+
+START_TEST (a_connection_whose_key_is_taken_back_ends)
+{
+  struct stay stays[3];
+
+  for (size_t i = 0; i < COUNT_OF (stays); i++)
+    attend (&stays[i], true);
+  mantis_service_depart (service, stays[0].ticket); /* it is being checked just now */
+  let_time_pass (20);
+  verdicts[1] = MANTIS_FAILED; /* cannot tell: they stay, and are asked later */
+  service_recheck (service);
+  let_time_pass (20);
+  ck_assert_int_eq (stays[1].ended + stays[2].ended, 0);
+  verdicts[1] = MANTIS_DENIED;
+  while (!stays[1].ended || !stays[2].ended)
+    let_time_pass (1);
+  ck_assert_int_eq (stays[1].status, 401);
+  ck_assert_int_eq (stays[0].ended, 0);
+  ck_assert_int_eq (stays[1].ended + stays[2].ended, 2);
+  mantis_service_depart (service, stays[1].ticket); /* twice, and none */
+  mantis_service_depart (service, 0);
+}
+END_TEST
+
 /* R45 */
 START_TEST (a_full_queue_answers_503)
 {
@@ -455,6 +595,10 @@ main (void)
   tcase_add_test (cases, a_commit_wakes_those_who_wait);
   tcase_add_test (cases, who_is_gone_is_answered_once);
   tcase_add_test (cases, a_principal_that_ran_out_is_asked_again);
+  tcase_add_test (cases, who_waits_is_turned_away);
+  tcase_add_test (cases, who_waits_is_asked_for_credentials_again);
+  tcase_add_test (cases, a_connection_of_one_who_is_turned_away_ends);
+  tcase_add_test (cases, a_connection_whose_key_is_taken_back_ends);
   tcase_add_test (cases, a_full_queue_answers_503);
   tcase_add_test (cases, the_end_answers_everybody);
   suite_add_tcase (suite, cases);
