@@ -16,7 +16,7 @@ token other > other.token
 python ()
 {
   { cat << END
-import json, os, sys, threading, time
+import json, os, struct, sys, threading, time
 sys.path.insert(0, "$top/tests/daemon")
 from ws import *
 pid, port = $(pid_of office), $port
@@ -107,6 +107,18 @@ assert lives.ask({"type": "schema"})["status"] == 200
 slow = W()
 slow.frame(1, b'{"type":', fin=False)
 assert slow.closes() == 1008
+# What came fast before is no credit for a peer that then only holds on.
+slow = W()
+slow.frame(1, b'"' + b" " * 400000, fin=False)
+assert slow.closes() == 1008
+
+# A close frame that comes in pieces, its reason cut within characters.
+w = W()
+for byte in struct.pack("!BB4sH", 0x88, 0x80 | 11, bytes(4), 1000) + "fünf €".encode():
+    w.socket.sendall(bytes([byte]))
+    time.sleep(0.005)
+opcode, payload = w.next()
+assert opcode == 8 and payload == b"\x03\xe8" + "fünf €".encode(), (opcode, payload)
 
 # Too much, alone and together.
 large = W()

@@ -15,7 +15,7 @@
 enum {
   ROOM_IN = 64 * 1024, /* waits to be read */
   LEAVE_MS = 2000,     /* for the peer's close frame */
-  SLOWEST = 4096       /* bytes a second for which a message is given time beyond the timeout */
+  SLOWEST = 4096       /* bytes a second for which a message is given as much time again */
 };
 
 /* ---- End ------------------------------------------------------------------------------------- */
@@ -54,8 +54,28 @@ give_back (struct mantis_guest *guest, bool gone)
 static int64_t
 message_deadline (const struct mantis_guest *guest)
 {
-  return guest->began + guest->websocket->message_timeout +
-         (int64_t)(guest->frames.received / SLOWEST) * 1000;
+  return guest->began + guest->websocket->message_timeout;
+}
+
+/* What came fast before is no credit: else a peer could hold its share of the budget for an hour. */
+static void
+begin_wait (struct mantis_guest *guest)
+{
+  guest->began = mantis_monotonic () / 1000;
+  guest->had = guest->frames.received;
+}
+
+static bool
+is_too_slow (struct mantis_guest *guest, int64_t now)
+{
+  uint64_t least = (uint64_t)guest->websocket->message_timeout * SLOWEST / 1000;
+
+  if (!guest->coming || message_deadline (guest) > now)
+    return false;
+  if (guest->frames.received - guest->had < least)
+    return true;
+  begin_wait (guest);
+  return false;
 }
 
 static void
@@ -114,7 +134,7 @@ on_timer (evutil_socket_t fd, short what, void *context)
   }
   if (guest->expires && guest->expires <= mantis_now ())
     guest_leave (guest, CLOSE_UNAUTHORIZED, "the credentials have expired");
-  else if (guest->coming && message_deadline (guest) <= now)
+  else if (is_too_slow (guest, now))
     guest_leave (guest, WSLAY_CODE_POLICY_VIOLATION, "the message came too slowly");
   else if (guest->next_ping <= now && ping (guest, now)) {
     mantis_log (MANTIS_DEBUG, "websocket: %s is silent: dropped", guest->credentials.peer);
@@ -184,7 +204,7 @@ guest_run (struct mantis_guest *guest)
     guest_leave (guest, wrong.code, wrong.why);
   guest->busy--;
   if (guest->frames.coming && !guest->coming)
-    guest->began = mantis_monotonic () / 1000;
+    begin_wait (guest);
   guest->coming = guest->frames.coming;
   guest_settle (guest);
 }

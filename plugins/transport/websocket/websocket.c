@@ -15,7 +15,7 @@ static const struct mantis_option options[] = {
         struct websocket, ping_interval, "30s", 10, 3600000,
         "how often a ping is sent; a peer that is silent from one to the next has gone"),
     MANTIS_DURATION (struct websocket, message_timeout, "60s", 10, 3600000,
-                     "until a message is complete, and a second more for each 4 kB of it"),
+                     "until a message is complete, and again for one that makes 4 kB a second"),
     MANTIS_BOOL (struct websocket, compress, "true",
                  "permessage-deflate for messages over 1 kB, where the other side takes it"),
     {.name = NULL},

@@ -75,7 +75,8 @@ struct mantis_guest {
   struct call *calls;
   size_t count;  /* of them */
   unsigned busy; /* calls of ours on the stack: it is not freed within one */
-  bool coming;   /* a message has begun, at BEGAN */
+  bool coming;   /* a message is: since BEGAN, when HAD bytes of it had come */
+  uint64_t had;
   bool eof;
   bool going;               /* takes leave when nothing is in hand */
   bool leaving;             /* we have sent a close frame */
