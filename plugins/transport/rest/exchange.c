@@ -4,6 +4,7 @@
  */
 #include "rest.h"
 
+#include <errno.h>
 #include <event2/buffer.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -194,6 +195,19 @@ detail_of (const struct exchange *exchange, CURLcode result)
   return *exchange->detail && !older ? exchange->detail : curl_easy_strerror (result);
 }
 
+/* In the system's words: curl's have milliseconds in them, and the same trouble would look like another one each time. */
+static const char *
+why_unconnected (const struct exchange *exchange, CURLcode result, const char *detail)
+{
+  long code = 0;
+
+  if (result == CURLE_COULDNT_CONNECT)
+    curl_easy_getinfo (exchange->easy, CURLINFO_OS_ERRNO, &code);
+  else if (result == CURLE_OPERATION_TIMEDOUT)
+    code = ETIMEDOUT;
+  return code ? strerror ((int)code) : detail;
+}
+
 static void
 describe (struct exchange *exchange, CURLcode result)
 {
@@ -216,7 +230,8 @@ describe (struct exchange *exchange, CURLcode result)
   else if (connected > 0)
     snprintf (exchange->failure, room, "talking to %s failed: %s", place, detail);
   else
-    snprintf (exchange->failure, room, "cannot connect to %s: %s", place, detail);
+    snprintf (exchange->failure, room, "cannot connect to %s: %s", place,
+              why_unconnected (exchange, result, detail));
 }
 
 void
