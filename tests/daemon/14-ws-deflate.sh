@@ -97,6 +97,19 @@ narrow = W("permessage-deflate; server_max_window_bits=9")
 a = narrow.ask(load)
 assert a["status"] == 200 and len(a["body"]["load"]["changes"][0]["rows"]) == 200 and narrow.compressed == 1
 
+# When a message has been read, nothing of it stays: a stream would be 40 kB, one that compresses 256 kB.
+def talk(w):
+    w.send_compressed(b'{"type":"metrics","body":"' + os.urandom(5000).hex().encode() + b'"}')
+    assert w.receive()["status"] == 200 and w.compressed == 1
+talk(W("permessage-deflate"))
+before = resident()
+idle = [W("permessage-deflate") for i in range(200)]
+for i in idle:
+    talk(i)
+print("an idle connection has", (resident() - before) // 200)
+assert resident() - before < 200 * 16384
+del idle
+
 # ---- What is wrong.
 def closes(*frames, offers=("permessage-deflate",)):
     w = W(*offers)
@@ -121,7 +134,7 @@ assert w.receive()["status"] == 404                                        # wha
 
 # A gigabyte: 1 MB as it travels.  No memory, at once or in small pieces, of many peers.
 z = zlib.compressobj(wbits=-15)
-bomb = b"".join(z.compress(b" " * (1 << 20)) for i in range(1000)) + z.flush(zlib.Z_SYNC_FLUSH)[:-4]
+bomb = ((z.compress(b" " * (1 << 20)) + z.flush(zlib.Z_FULL_FLUSH)) * 1000)[:-4]
 before = resident()
 bombs = []
 for i in range(10):
