@@ -14,15 +14,12 @@ SPDX-License-Identifier: LGPL-2.1-or-later
 import asyncio
 import sys
 
+from dbway import by_packets, listen, read_packet, send
+
 port, socket, modes = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
 place = 0  # of the statement that is cut next
 MORE_RESULTS = 8
 cuts = open("cuts", "a", buffering=1)
-
-
-async def read_packet(reader):
-    head = await reader.readexactly(4)
-    return head, await reader.readexactly(int.from_bytes(head[:3], "little"))
 
 
 def skip_number(payload, at):
@@ -62,15 +59,6 @@ class Road:
             self.writing = False
         return None
 
-    async def answers(self, reader, writer):
-        try:
-            while data := await reader.read(65536):
-                writer.write(data)
-                await writer.drain()
-        except OSError:
-            pass
-        writer.transport.abort()
-
     async def cut(self, mode, packet, sql, there, back, answers):
         if mode == "half":
             back.write(packet[:len(packet) // 2])
@@ -82,33 +70,12 @@ class Road:
             while not is_last((await read_packet(there))[1]) and b"COMMIT" in sql:
                 pass
 
-    async def serve(self, reader, writer):
-        try:
-            there, back = await asyncio.open_unix_connection(socket)
-        except OSError:
-            writer.transport.abort()
-            return
-        answers = asyncio.create_task(self.answers(there, writer))
-        try:
-            while True:
-                head, payload = await read_packet(reader)
-                is_query = head[3] == 0 and payload[:1] == b"\x03"
-                mode = self.is_cut(payload[1:]) if is_query else None
-                if mode:
-                    await self.cut(mode, head + payload, payload[1:], there, back, answers)
-                    break
-                back.write(head + payload)
-                await back.drain()
-        except (asyncio.IncompleteReadError, OSError):
-            pass
-        answers.cancel()
-        back.transport.abort()
-        writer.transport.abort()
+    async def meet(self, packet, sql, there, back, answers):
+        mode = self.is_cut(sql) if sql is not None else None
+        if mode:
+            await self.cut(mode, packet, sql, there, back, answers)
+            return False
+        return await send(back, packet)
 
 
-async def main():
-    async with await asyncio.start_server(lambda r, w: Road().serve(r, w), "127.0.0.1", port) as server:
-        await server.serve_forever()
-
-
-asyncio.run(main())
+listen(port, lambda reader, writer: by_packets(reader, writer, socket, Road().meet))

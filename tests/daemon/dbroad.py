@@ -13,18 +13,10 @@ import asyncio
 import sys
 import time
 
+from dbway import carry, listen, reach
+
 port, socket = int(sys.argv[1]), sys.argv[2]
 arrivals = open("arrivals", "a", buffering=1)
-
-
-async def pass_on(reader, writer):
-    try:
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    except OSError:
-        pass
-    writer.transport.abort()
 
 
 async def serve(reader, writer):
@@ -37,17 +29,9 @@ async def serve(reader, writer):
     if road == "mute":
         await reader.read()
         return
-    try:
-        there, back = await asyncio.open_unix_connection(socket)
-    except OSError:
-        writer.transport.abort()
-        return
-    await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
+    there, back = await reach(socket, writer)
+    if back:
+        await asyncio.gather(carry(reader, back), carry(there, writer))
 
 
-async def main():
-    async with await asyncio.start_server(serve, "127.0.0.1", port) as server:
-        await server.serve_forever()
-
-
-asyncio.run(main())
+listen(port, serve)
