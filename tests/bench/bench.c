@@ -382,7 +382,7 @@ main (int argc, char **argv)
       bench_profile = argv[i + 1];
   if (rows < 1000 || !getenv ("MANTISD") || !getenv ("MANTISCTL") || !getenv ("MANTIS_BUILD")) {
     fprintf (stderr, "bench: run it as `make bench' (BENCH_ARGS='--rows N --large N --only "
-                     "tax|hops|latency|memory|mysql --profile FOLDER')\n");
+                     "tax|hops|latency|live|memory|mysql --profile FOLDER')\n");
     return 2;
   }
   daemons_start ();
@@ -393,6 +393,8 @@ main (int argc, char **argv)
     measure_hops ();
   if (wanted ("latency"))
     measure_latency ();
+  if (wanted ("live"))
+    measure_live ();
   if (wanted ("memory"))
     measure_memory ();
   if (wanted ("mysql"))

@@ -21,6 +21,9 @@ double measure_yardstick (int rows);
 /* ---- mysql.c ---- */
 void measure_mysql (int rows);
 
+/* ---- live.c ---- */
+void measure_live (void);
+
 /* ---- load.c: the table to use, and rows for it ---- */
 enum load { LOAD_INSERT, LOAD_UPDATE, LOAD_UPSERT, LOAD_DELETE };
 
