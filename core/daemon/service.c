@@ -2,6 +2,10 @@
  *
  * All but visit_work() runs on the loop's thread.
  *
+ * Pulls queue in a lane of their own, so that others get their turn in between.  From there those that ask the same go
+ * to a worker together, behind the first of them: a thousand that wait for one change are answered by a few reads, and
+ * the fuller the lane, the fewer.
+ *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "daemon/service.h"
@@ -14,7 +18,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum stage { STAGE_WORK, STAGE_PARKED, STAGE_WOKEN };
+enum stage { STAGE_WORK, STAGE_PARKED, STAGE_QUEUED };
+
+enum {
+  TOGETHER = 128,  /* that go to a worker together */
+  LOOK_AHEAD = 512 /* in the lane, for those that ask the same */
+};
 
 struct visit {
   struct task task;
@@ -26,11 +35,12 @@ struct visit {
   uint64_t ticket;
   struct visit *next, **self; /* in the list of its stage, unless that is STAGE_WORK */
   enum stage stage;
-  bool local, woken; /* woken: it occupies the lane */
-  bool told;         /* it was answered, while a worker still waits for the database */
-  bool doubted;      /* credentials that were good before are looked at once more */
-  bool hang_up;      /* the connection shall not stay, either */
-  uint64_t round;    /* of checks, that the present run knows of */
+  struct visit *fellow; /* goes to the worker with it */
+  bool local, leads;    /* leads: it occupies the lane */
+  bool told;            /* it was answered, while a worker still waits for the database */
+  bool doubted;         /* credentials that were good before are looked at once more */
+  bool hang_up;         /* the connection shall not stay, either */
+  uint64_t round;       /* of checks, that the present run knows of */
   atomic_bool cancelled;
   struct mantis_arena *arena; /* for the principal; NULL: not admitted yet */
   struct mantis_principal principal;
@@ -48,7 +58,7 @@ struct mantis_service {
   struct map tickets; /* -> visit */
   uint64_t last_ticket;
   size_t count; /* of visits */
-  struct visit *parked, *woken, **woken_end;
+  struct visit *parked, *queued, **queued_end;
   size_t in_lane;
   uint64_t news;  /* counts them */
   uint64_t round; /* counts checks of who may come in */
@@ -82,8 +92,8 @@ leave (struct visit *visit)
 
   if (visit->stage == STAGE_WORK)
     return;
-  if (service->woken_end == &visit->next)
-    service->woken_end = visit->self;
+  if (service->queued_end == &visit->next)
+    service->queued_end = visit->self;
   *visit->self = visit->next;
   if (visit->next)
     visit->next->self = visit->self;
@@ -136,6 +146,20 @@ visit_admit (struct visit *visit)
 }
 
 static void
+visit_without (struct visit *visit, const struct mantis_error *error)
+{
+  const struct service_settings *set = &visit->service->set;
+  const struct message *message = message_named (visit->request->message);
+
+  mantis_log (MANTIS_DEBUG, "%s: %s", visit->request->message, error->text);
+  if (visit->local && message->without)
+    message->without (set->server, set->stores->ops, set->stores->self, error, &visit->reply);
+  else
+    reply_problem (&visit->reply, 503, "unavailable",
+                   visit->local ? error->text : "the server cannot use its database now");
+}
+
+static void
 visit_handle (struct visit *visit, size_t worker)
 {
   const struct service_settings *set = &visit->service->set;
@@ -143,14 +167,7 @@ visit_handle (struct visit *visit, size_t worker)
   struct store *store;
 
   if (stores_get (set->stores, worker, &store, NULL, &error) != MANTIS_OK) {
-    const struct message *message = message_named (visit->request->message);
-    mantis_log (MANTIS_DEBUG, "%s: %s", visit->request->message, error.text);
-    if (visit->local && message->without) {
-      message->without (set->server, set->stores->ops, set->stores->self, &error, &visit->reply);
-      return;
-    }
-    reply_problem (&visit->reply, 503, "unavailable",
-                   visit->local ? error.text : "the server cannot use its database now");
+    visit_without (visit, &error);
     return;
   }
   message_handle (set->server, store, visit->request,
@@ -168,32 +185,103 @@ visit_work (struct task *task, size_t worker)
     visit_handle (visit, worker);
 }
 
+/* LEADER and its fellows. */
+static void
+visits_work (struct task *task, size_t worker)
+{
+  struct visit *leader = (struct visit *)task;
+  const struct service_settings *set = &leader->service->set;
+  struct fellow fellows[TOGETHER];
+  struct mantis_error error = {0};
+  struct store *store;
+  bool open = stores_get (set->stores, worker, &store, NULL, &error) == MANTIS_OK;
+  size_t count = 0;
+
+  for (struct visit *visit = leader; visit; visit = visit->fellow) {
+    if (visit->cancelled || !visit_admit (visit))
+      continue;
+    if (open)
+      fellows[count++] = (struct fellow){visit->request, &visit->principal, &visit->reply};
+    else
+      visit_without (visit, &error);
+  }
+  if (count)
+    message_handle_all (set->server, store, fellows, count);
+}
+
 /* ---- On the loop ------------------------------------------------------------------------------
  */
 
 static bool
 visit_submit (struct visit *visit)
 {
-  visit->seen = visit->service->news;
-  visit->doubted = visit->round != visit->service->round;
-  visit->round = visit->service->round;
+  for (struct visit *each = visit; each; each = each->fellow) {
+    each->seen = visit->service->news;
+    each->doubted = each->round != visit->service->round;
+    each->round = visit->service->round;
+  }
   visit->task.writes = message_named (visit->request->message)->writes;
   return pool_submit (visit->service->set.pool, &visit->task);
 }
 
-/* Woken visits go to the workers a few at a time, so that pushes get their turn in between. */
+static void
+queue (struct visit *visit)
+{
+  struct mantis_service *service = visit->service;
+
+  enter (visit, STAGE_QUEUED, service->queued_end);
+  service->queued_end = &visit->next;
+}
+
+/* From behind LEADER, which is the first in the lane, those that ask the same. */
+static void
+gather (struct visit *leader)
+{
+  struct visit **end = &leader->fellow, *next = leader->next;
+  size_t count = 1;
+
+  for (size_t i = 0; next && i < LOOK_AHEAD && count < TOGETHER; i++) {
+    struct visit *visit = next;
+    next = visit->next;
+    if (!message_same (leader->request, visit->request))
+      continue;
+    leave (visit);
+    *end = visit;
+    end = &visit->fellow;
+    count++;
+  }
+}
+
+/* Nothing came of it: the lane is as before, but for the order of those that ask the same. */
+static void
+ungather (struct visit *leader)
+{
+  struct mantis_service *service = leader->service;
+  struct visit *next;
+
+  for (struct visit *visit = leader->fellow; visit; visit = next) {
+    next = visit->fellow;
+    visit->fellow = NULL;
+    queue (visit);
+  }
+  leader->fellow = NULL;
+  enter (leader, STAGE_QUEUED, &service->queued);
+  if (!leader->next)
+    service->queued_end = &leader->next;
+}
+
+/* To the workers, a few at a time. */
 static void
 feed_lane (struct mantis_service *service)
 {
-  while (service->woken && service->in_lane < service->set.lane) {
-    struct visit *visit = service->woken;
-    leave (visit);
-    visit->woken = true;
-    if (!visit_submit (visit)) { /* when a visit ends there is room again */
-      visit->woken = false;
-      enter (visit, STAGE_WOKEN, &service->woken);
-      if (!visit->next)
-        service->woken_end = &visit->next;
+  while (service->queued && service->in_lane < service->set.lane) {
+    struct visit *leader = service->queued;
+    gather (leader);
+    leave (leader);
+    leader->leads = true;
+    if (!visit_submit (leader)) { /* when a visit ends there is room again */
+      leader->leads = false;
+      ungather (leader);
       return;
     }
     service->in_lane++;
@@ -203,12 +291,9 @@ feed_lane (struct mantis_service *service)
 static void
 wake (struct visit *visit)
 {
-  struct mantis_service *service = visit->service;
-
   event_del (&visit->timer);
   leave (visit);
-  enter (visit, STAGE_WOKEN, service->woken_end);
-  service->woken_end = &visit->next;
+  queue (visit);
 }
 
 static void
@@ -330,25 +415,41 @@ bar (struct visit *visit)
   refuse (visit, MANTIS_REFUSED, error.text);
 }
 
+/* What became of VISIT, which comes from a worker? */
 static void
-visit_done (struct call *call)
+sort_out (struct visit *visit)
 {
-  struct visit *visit = (struct visit *)call;
   struct mantis_service *service = visit->service;
   bool over = visit->deadline && mantis_monotonic () >= visit->deadline;
   bool other =
       visit->generation != service->position.generation; /* clients hear of it in any answer */
 
-  if (visit->woken)
-    service->in_lane--;
-  visit->woken = false;
+  visit->fellow = NULL;
   if (visit->reply.committed)
     service_news (service, &visit->position, false);
   bar (visit);
-  if (visit->reply.wait > 0 && !visit->cancelled && !over && !other && !service->draining)
+  if (visit->reply.again && !visit->cancelled) {
+    visit->reply = (struct reply){.body = MANTIS_BUF_INIT};
+    queue (visit);
+  } else if (visit->reply.wait > 0 && !visit->cancelled && !over && !other && !service->draining)
     park (visit);
   else
     finish (visit);
+}
+
+static void
+visit_done (struct call *call)
+{
+  struct visit *visit = (struct visit *)call, *next;
+  struct mantis_service *service = visit->service;
+
+  if (visit->leads)
+    service->in_lane--;
+  visit->leads = false;
+  for (; visit; visit = next) {
+    next = visit->fellow;
+    sort_out (visit);
+  }
   feed_lane (service);
 }
 
@@ -374,7 +475,11 @@ start (struct visit *visit)
     visit->request = &visit->own;
     loop_timer (&visit->timer, service->set.prompt);
   }
-  if (!visit_submit (visit))
+  if (message->handle_all) {
+    visit->task.work = visits_work;
+    queue (visit);
+    feed_lane (visit->service);
+  } else if (!visit_submit (visit))
     finish (visit);
 }
 
@@ -523,7 +628,7 @@ service_new (const struct service_settings *settings, struct event_base *base,
     return mantis_fail (error, MANTIS_FAILED, "no memory left for the server");
   made->set = *settings;
   made->base = base;
-  made->woken_end = &made->woken;
+  made->queued_end = &made->queued;
   if (!(made->attending = attending_new (&made->set, base))) {
     free (made);
     return mantis_fail (error, MANTIS_FAILED, "no memory left for the server");

@@ -8,11 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { SENDERS = 32 /* whose rows are read at once */ };
+
 const struct message messages[] = {
     {.name = "connect", .handle = handle_connect},
     {.name = "hello", .handle = handle_hello, .writes = true},
     {.name = "push", .handle = handle_push, .writes = true},
-    {.name = "pull", .handle = handle_pull},
+    {.name = "pull", .handle = handle_pull, .handle_all = handle_pulls},
     {.name = "schema", .handle = handle_schema},
     {.name = "status", .handle = handle_status, .without = status_without},
     {.name = "conflicts", .handle = handle_conflicts},
@@ -46,6 +48,24 @@ message_handle (struct server *server, struct store *store, const struct mantis_
     message->handle (server, store, request, principal, reply);
   if (store)
     store_rollback (store); /* whatever a handler left open on its way out */
+}
+
+/* The same bytes ask the same.  What an answer depends on besides has to be compared here. */
+bool
+message_same (const struct mantis_request *a, const struct mantis_request *b)
+{
+  return a->length == b->length && strcmp (a->message, b->message) == 0 &&
+         memcmp (a->body, b->body, a->length) == 0;
+}
+
+void
+message_handle_all (struct server *server, struct store *store, struct fellow *fellows,
+                    size_t count)
+{
+  for (size_t i = 0; i < count; i++)
+    *fellows[i].reply = (struct reply){.body = MANTIS_BUF_INIT};
+  message_named (fellows[0].request->message)->handle_all (server, store, fellows, count);
+  store_rollback (store);
 }
 
 const struct mantis_table *
@@ -82,6 +102,27 @@ name_sender (const struct mantis_request *request, const struct mantis_principal
   return MANTIS_OK;
 }
 
+/* ROW is that of __sync_nodes, NULL: there is none. */
+static enum mantis_status
+sender_take (struct sender *sender, mantis_row row, const struct mantis_principal *principal,
+             struct mantis_error *error)
+{
+  if (!row)
+    return MANTIS_OK;
+  if (strcmp (value_as_text (&row[NODE_SUBJECT]), principal->subject) != 0)
+    return mantis_fail (error, MANTIS_DENIED,
+                        "node %s belongs to another principal; an administrator can rebind it",
+                        sender->node);
+  if (value_as_integer (&row[NODE_DISABLED]))
+    return mantis_fail (error, MANTIS_DENIED, "node %s is disabled on this server", sender->node);
+  sender->known = true;
+  sender->number = value_as_integer (&row[NODE_NUMBER]);
+  sender->generation = value_as_integer (&row[NODE_GENERATION]);
+  snprintf (sender->nonce, sizeof sender->nonce, "%s", value_as_text (&row[NODE_NONCE]));
+  sender->answer = row[NODE_ANSWER].type == MANTIS_TEXT ? row[NODE_ANSWER].as.bytes : NULL;
+  return MANTIS_OK;
+}
+
 enum mantis_status
 sender_find (struct store *store, const struct mantis_request *request,
              const struct mantis_principal *principal, struct mantis_arena *arena,
@@ -95,20 +136,56 @@ sender_find (struct store *store, const struct mantis_request *request,
   if ((status = name_sender (request, principal, sender, error)) != MANTIS_OK || sender->anonymous)
     return status;
   key[NODE_ID] = value_text (sender->node);
-  if ((status = store_get (store, &table_nodes, key, arena, &row, error)) != MANTIS_OK || !row)
-    return status;
-  if (strcmp (value_as_text (&row[NODE_SUBJECT]), principal->subject) != 0)
-    return mantis_fail (error, MANTIS_DENIED,
-                        "node %s belongs to another principal; an administrator can rebind it",
-                        sender->node);
-  if (value_as_integer (&row[NODE_DISABLED]))
-    return mantis_fail (error, MANTIS_DENIED, "node %s is disabled on this server", sender->node);
-  sender->known = true;
-  sender->number = value_as_integer (&row[NODE_NUMBER]);
-  sender->generation = value_as_integer (&row[NODE_GENERATION]);
-  snprintf (sender->nonce, sizeof sender->nonce, "%s", value_as_text (&row[NODE_NONCE]));
-  sender->answer = row[NODE_ANSWER].type == MANTIS_TEXT ? row[NODE_ANSWER].as.bytes : NULL;
-  return MANTIS_OK;
+  status = store_get (store, &table_nodes, key, arena, &row, error);
+  return status == MANTIS_OK ? sender_take (sender, row, principal, error) : status;
+}
+
+/* A few: an answer that is kept for a node may be large. */
+static enum mantis_status
+read_senders (struct store *store, struct fellow *fellows, size_t count, struct mantis_arena *arena,
+              struct sender *senders, struct mantis_error *error)
+{
+  struct mantis_value keys[SENDERS][NODE_COLUMNS] = {0};
+  mantis_row wanted[SENDERS], rows[SENDERS];
+  struct fellow *of[SENDERS];
+  struct mantis_error refusal;
+  enum mantis_status status = MANTIS_OK;
+  size_t known = 0;
+
+  for (size_t i = 0; i < count; i++) {
+    senders[i] = (struct sender){.anonymous = false};
+    if (name_sender (fellows[i].request, fellows[i].principal, &senders[i], &refusal) != MANTIS_OK)
+      reply_error (fellows[i].reply, &refusal);
+    else if (!senders[i].anonymous) {
+      keys[known][NODE_ID] = value_text (senders[i].node);
+      wanted[known] = keys[known];
+      of[known++] = &fellows[i];
+    }
+  }
+  if (known)
+    status = store->ops->read (store->session, &table_nodes, wanted, known, arena, rows, error);
+  for (size_t i = 0; i < known && status == MANTIS_OK; i++) {
+    struct sender *sender = &senders[of[i] - fellows];
+    if (sender_take (sender, rows[i], of[i]->principal, &refusal) != MANTIS_OK)
+      reply_error (of[i]->reply, &refusal);
+    sender->answer = NULL;
+  }
+  return status;
+}
+
+enum mantis_status
+senders_find (struct store *store, struct fellow *fellows, size_t count, struct mantis_arena *arena,
+              struct sender *senders, struct mantis_error *error)
+{
+  struct arena_mark mark = arena_mark (arena);
+  enum mantis_status status = MANTIS_OK;
+
+  for (size_t from = 0, some; from < count && status == MANTIS_OK; from += some) {
+    some = count - from < SENDERS ? count - from : SENDERS;
+    status = read_senders (store, fellows + from, some, arena, senders + from, error);
+    arena_rewind (arena, mark);
+  }
+  return status;
 }
 
 enum mantis_status

@@ -60,6 +60,14 @@ struct reply {
   bool elsewhere;      /* as in struct mantis_answer */
   int64_t wait; /* > 0: nothing to tell yet; ask again at a commit or after so many milliseconds */
   bool committed; /* something that others may be waiting for */
+  bool again;     /* those answered beside it took the room: ask at once, once more */
+};
+
+/* One of several that are answered together. */
+struct fellow {
+  const struct mantis_request *request;
+  const struct mantis_principal *principal;
+  struct reply *reply;
 };
 
 typedef void (*message_handler) (struct server *server, struct store *store,
@@ -69,6 +77,9 @@ typedef void (*message_handler) (struct server *server, struct store *store,
 struct message {
   const char *name;
   message_handler handle;
+  /* The same for all FELLOWS, who ask the same: see message_same().  NULL: one at a time. */
+  void (*handle_all) (struct server *server, struct store *store, struct fellow *fellows,
+                      size_t count);
   bool open;   /* answers without credentials */
   bool writes; /* to the database, as a rule */
   bool bare;   /* answers at once, without a database: STORE may be NULL */
@@ -87,6 +98,12 @@ const struct message *message_named (const char *name);
 void message_handle (struct server *server, struct store *store,
                      const struct mantis_request *request, const struct mantis_principal *principal,
                      struct reply *reply);
+
+/* May these be answered together, both of a message that has handle_all()? */
+bool message_same (const struct mantis_request *a, const struct mantis_request *b);
+/* As message_handle(), for all of them; of each of which it may say "again", but of the first. */
+void message_handle_all (struct server *server, struct store *store, struct fellow *fellows,
+                         size_t count);
 
 /* ---- For the handlers ------------------------------------------------------------------------ */
 
@@ -112,6 +129,10 @@ enum mantis_status sender_find (struct store *store, const struct mantis_request
                                 const struct mantis_principal *principal,
                                 struct mantis_arena *arena, struct sender *sender,
                                 struct mantis_error *error);
+/* The same for many; their last answers are left out.  Whom it does not let in has the reply that says why. */
+enum mantis_status senders_find (struct store *store, struct fellow *fellows, size_t count,
+                                 struct mantis_arena *arena, struct sender *senders,
+                                 struct mantis_error *error);
 /* Write the sender's row: its last batch, ANSWER and cursor (0: that of its last pull), in a write
  * transaction. */
 enum mantis_status sender_save (struct server *server, struct store *store,
@@ -140,6 +161,7 @@ void handle_push (struct server *, struct store *, const struct mantis_request *
                   const struct mantis_principal *, struct reply *);
 void handle_pull (struct server *, struct store *, const struct mantis_request *,
                   const struct mantis_principal *, struct reply *);
+void handle_pulls (struct server *, struct store *, struct fellow *fellows, size_t count);
 void handle_schema (struct server *, struct store *, const struct mantis_request *,
                     const struct mantis_principal *, struct reply *);
 void handle_status (struct server *, struct store *, const struct mantis_request *,

@@ -12,6 +12,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "base/base.h"
+#include "base/map.h"
 #include "message/message.h"
 #include "sync/digest.h"
 #include "wire/block.h"
@@ -21,13 +22,17 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DEFAULT_ROWS = 5000, MAX_KEYS = 5000, OWN_CHANGES = 500 };
+enum {
+  DEFAULT_ROWS = 5000,
+  MAX_KEYS = 5000,
+  OWN_CHANGES = 500,
+  SHARED = 8 * 1024 * 1024 /* bytes of the answers that are made of one page */
+};
 
 struct pull {
   struct server *server;
   struct store *store;
   struct mantis_arena *arena;
-  struct sender sender;
   struct cursor cursor;
   bool has_cursor;
   size_t limit, bytes;
@@ -35,6 +40,7 @@ struct pull {
   struct large large; /* rows that do not fit into an answer */
   int64_t wait;       /* milliseconds */
   const json_t *skip, *keys, *load;
+  struct feed_page page;
 };
 
 static enum mantis_status
@@ -226,48 +232,68 @@ add_load (struct pull *pull, struct mantis_buf *buf, struct mantis_error *error)
 
 /* The sender's last batch: a page that is meant for a copy of its file, it has to know as such. */
 static void
-add_sender (struct mantis_buf *buf, const struct sender *sender)
+begin_page (struct mantis_buf *buf, const struct sender *sender)
 {
+  mantis_buf_char (buf, '{');
   if (!sender->known)
     return;
-  mantis_buf_printf (buf, ",\"number\":%lld,\"nonce\":", (long long)sender->number);
+  mantis_buf_printf (buf, "\"number\":%lld,\"nonce\":", (long long)sender->number);
   mantis_buf_json (buf, sender->nonce, strlen (sender->nonce));
+  mantis_buf_char (buf, ',');
 }
 
-static enum mantis_status
-add_changes (struct pull *pull, struct reply *reply, bool *empty, bool *complete,
-             struct mantis_error *error)
+static void
+add_changes (const struct pull *pull, const struct mantis_change *const *changes, size_t count,
+             struct mantis_buf *buf)
 {
-  struct mantis_buf *buf = &reply->body;
-  struct feed_page page = {.complete = true};
+  const struct feed_page *page = &pull->page;
+
+  add_cursor (buf, &page->cursor);
+  mantis_buf_printf (
+      buf, ",\"complete\":%s,\"head\":%lld,\"generation\":%lld,\"clock\":%lld,\"changes\":[",
+      page->complete ? "true" : "false", (long long)page->head, (long long)pull->store->generation,
+      (long long)mantis_now ());
+  blocks_encode (buf, changes, count, BLOCK_PULL);
+  mantis_buf_char (buf, ']');
+}
+
+/* The page without what NODE wrote verbatim, NULL: with all, behind what is its sender's own. */
+static enum mantis_status
+add_page (struct pull *pull, const char *node, struct mantis_buf *buf, struct mantis_error *error)
+{
+  struct feed_page *page = &pull->page;
   enum mantis_status status;
 
+  *page = (struct feed_page){.complete = true};
   if (pull->has_cursor)
-    status = feed_read (pull->store, pull->cursor.rev, pull->limit, pull->bytes,
-                        pull->sender.anonymous ? NULL : pull->sender.node, skips, pull, pull->arena,
-                        &pull->large, &page, error);
+    status = feed_read (pull->store, pull->cursor.rev, pull->limit, pull->bytes, node, skips, pull,
+                        pull->arena, &pull->large, page, error);
   else
-    status = feed_head (pull->store, &page.cursor, error);
+    status = feed_head (pull->store, &page->cursor, error);
   if (status != MANTIS_OK)
     return status;
   if (!pull->has_cursor)
-    page.head = page.cursor.rev;
-  mantis_buf_char (buf, '{');
-  add_cursor (buf, &page.cursor);
-  add_sender (buf, &pull->sender);
-  mantis_buf_printf (
-      buf, ",\"complete\":%s,\"head\":%lld,\"generation\":%lld,\"clock\":%lld,\"changes\":[",
-      page.complete ? "true" : "false", (long long)page.head, (long long)pull->store->generation,
-      (long long)mantis_now ());
-  blocks_encode (buf, page.changes, page.count, BLOCK_PULL);
-  mantis_buf_char (buf, ']');
-  pull->server->counters.rows_out += (long long)page.count;
-  /* A few changes of the caller's own are no news either; many are, or they would be read again each time. */
-  pull->used = page.bytes;
-  *empty = page.count == 0 && !pull->large.told.length && page.complete &&
-           page.cursor.rev - pull->cursor.rev < OWN_CHANGES;
-  *complete = page.complete;
-  return MANTIS_OK;
+    page->head = page->cursor.rev;
+  pull->used = page->bytes;
+  add_changes (pull, page->changes, page->count, buf);
+  status = add_keys (pull, buf, error);
+  if (status == MANTIS_OK && pull->load && page->complete && pull->used < pull->bytes)
+    status = add_load (pull, buf, error);
+  if (pull->large.told.length)
+    mantis_buf_printf (buf, ",\"too_large\":[%s]", pull->large.told.bytes);
+  mantis_buf_char (buf, '}');
+  return status;
+}
+
+/* What to wait for news, in milliseconds, where COUNT changes are all there is.  A few changes of the caller's
+ * own are no news; many are, or they would be read again each time. */
+static int64_t
+wait_of (const struct pull *pull, size_t count)
+{
+  bool empty = count == 0 && !pull->large.told.length && pull->page.complete &&
+               pull->page.cursor.rev - pull->cursor.rev < OWN_CHANGES;
+
+  return empty && !pull->load && !pull->keys ? pull->wait : 0;
 }
 
 static enum mantis_status
@@ -286,41 +312,190 @@ check_cursor (struct pull *pull, struct reply *reply, struct mantis_error *error
   return status;
 }
 
-static enum mantis_status
-read_page (struct pull *pull, const struct mantis_request *request,
-           const struct mantis_principal *principal, struct reply *reply,
-           struct mantis_error *error)
+static void
+say_to_all (struct fellow *fellows, size_t count, const struct reply *problem)
 {
-  bool empty = false, complete = false;
-  enum mantis_status status =
-      sender_find (pull->store, request, principal, pull->arena, &pull->sender, error);
+  for (size_t i = 0; i < count; i++)
+    if (!fellows[i].reply->status) {
+      fellows[i].reply->status = problem->status;
+      fellows[i].reply->type = problem->type;
+      mantis_buf_add (&fellows[i].reply->body, problem->body.bytes, problem->body.length);
+    }
+}
 
+/* ---- One page for many -----------------------------------------------------------------------
+ *
+ * A thousand clients that wait stand at the same cursor.  What came after it is read once; all get the same but for
+ * the number of their last batch, and but for their own changes.
+ */
+
+/* For SENDER alone, at the same moment. */
+static enum mantis_status
+answer_alone (const struct pull *pull, const struct sender *sender, struct reply *reply,
+              struct mantis_error *error)
+{
+  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (pull->server->limits.body_bytes);
+  struct pull alone = *pull;
+  enum mantis_status status;
+
+  if (!arena)
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  alone.arena = arena;
+  alone.large.told = (struct mantis_buf)MANTIS_BUF_INIT;
+  begin_page (&reply->body, sender);
+  status = add_page (&alone, sender->anonymous ? NULL : sender->node, &reply->body, error);
   if (status == MANTIS_OK)
-    status = check_cursor (pull, reply, error);
-  if (status != MANTIS_OK || reply->status)
-    return status;
-  if (pull->has_cursor && pull->sender.known)
-    heard_note (&pull->server->heard, pull->sender.node, pull->cursor.rev);
-  if (pull->store->ops->limit_rows) /* not of the sender's row, which has its last answer */
-    pull->store->ops->limit_rows (pull->store->session, pull->large.limit);
-  status = add_changes (pull, reply, &empty, &complete, error);
-  if (status == MANTIS_OK)
-    status = add_keys (pull, &reply->body, error);
-  if (status == MANTIS_OK && pull->load && complete && pull->used < pull->bytes)
-    status = add_load (pull, &reply->body, error);
-  if (pull->large.told.length)
-    mantis_buf_printf (&reply->body, ",\"too_large\":[%s]", pull->large.told.bytes);
-  mantis_buf_char (&reply->body, '}');
-  if (status == MANTIS_OK && empty && !pull->load && !pull->keys)
-    reply->wait = pull->wait;
+    reply->wait = wait_of (&alone, alone.page.count);
+  pull->server->counters.rows_out += (long long)alone.page.count;
+  mantis_buf_free (&alone.large.told);
   return status;
 }
 
+/* The page that was read for all, without SENDER's own changes. */
+static enum mantis_status
+answer_others (struct pull *pull, const struct sender *sender, struct reply *reply,
+               struct mantis_error *error)
+{
+  const struct feed_page *page = &pull->page;
+  struct arena_mark mark = arena_mark (pull->arena);
+  const struct mantis_change **changes;
+  size_t count = 0;
+
+  /* Where there is a limit, its own must not take room from what others wrote at one moment. */
+  if (!page->complete || pull->large.told.length || pull->keys || pull->load ||
+      !(changes = arena_array (pull->arena, page->count, sizeof *changes)))
+    return answer_alone (pull, sender, reply, error);
+  for (size_t i = 0; i < page->count; i++)
+    if (!page->origins[i] || strcmp (page->origins[i], sender->node) != 0)
+      changes[count++] = page->changes[i];
+  begin_page (&reply->body, sender);
+  add_changes (pull, changes, count, &reply->body);
+  mantis_buf_char (&reply->body, '}');
+  reply->wait = wait_of (pull, count);
+  pull->server->counters.rows_out += (long long)count;
+  arena_rewind (pull->arena, mark);
+  return MANTIS_OK;
+}
+
+static uint64_t
+hash_of (const char *node)
+{
+  return hash_bytes (node, strlen (node), 0) | 1; /* 0 is no hash for a map */
+}
+
+/* Hashes of the nodes that the page has changes of. */
+static enum mantis_status
+note_origins (const struct feed_page *page, struct map *origins, struct mantis_error *error)
+{
+  for (size_t i = 0; i < page->count; i++)
+    if (page->origins[i] && !map_put (origins, hash_of (page->origins[i])))
+      return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  return MANTIS_OK;
+}
+
+static bool
+has_own (const struct pull *pull, const struct sender *sender, const struct map *origins)
+{
+  return !sender->anonymous &&
+         (pull->large.told.length || map_has (origins, hash_of (sender->node)));
+}
+
+/* The same to all, within SHARED bytes; those that come too late for that ask again. */
+static enum mantis_status
+answer_all (struct pull *pull, struct fellow *fellows, const struct sender *senders, size_t count,
+            struct mantis_error *error)
+{
+  CLEANUP_BUF struct mantis_buf rest = MANTIS_BUF_INIT;
+  struct map origins = {0};
+  enum mantis_status status = add_page (pull, NULL, &rest, error);
+  size_t used = 0;
+
+  if (status == MANTIS_OK)
+    status = note_origins (&pull->page, &origins, error);
+  for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
+    struct reply *reply = fellows[i].reply;
+    if (reply->status)
+      continue;
+    if (used && used + rest.length > SHARED)
+      reply->again = true;
+    else if (has_own (pull, &senders[i], &origins))
+      status = answer_others (pull, &senders[i], reply, error);
+    else {
+      begin_page (&reply->body, &senders[i]);
+      mantis_buf_add (&reply->body, rest.bytes, rest.length);
+      reply->body.failed |= rest.failed;
+      reply->wait = wait_of (pull, pull->page.count);
+      pull->server->counters.rows_out += (long long)pull->page.count;
+    }
+    used += reply->body.length;
+  }
+  map_free (&origins);
+  return status;
+}
+
+/* How many have no reply yet; *ONLY is the place of the last of them. */
+static size_t
+count_left (const struct fellow *fellows, size_t count, size_t *only)
+{
+  size_t left = 0;
+
+  for (size_t i = 0; i < count; i++)
+    if (!fellows[i].reply->status) {
+      *only = i;
+      left++;
+    }
+  return left;
+}
+
+static enum mantis_status
+answer (struct pull *pull, struct fellow *fellows, size_t count, struct mantis_error *error)
+{
+  struct sender *senders = arena_array (pull->arena, count, sizeof *senders);
+  struct reply problem = {.body = MANTIS_BUF_INIT};
+  enum mantis_status status = MANTIS_OK;
+  size_t left, only = 0;
+
+  if (!senders)
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  status = senders_find (pull->store, fellows, count, pull->arena, senders, error);
+  if (status == MANTIS_OK)
+    status = check_cursor (pull, &problem, error);
+  if (status == MANTIS_OK && problem.status)
+    say_to_all (fellows, count, &problem);
+  mantis_buf_free (&problem.body);
+  if (status != MANTIS_OK || !(left = count_left (fellows, count, &only)))
+    return status;
+  for (size_t i = 0; i < count; i++)
+    if (pull->has_cursor && senders[i].known && !fellows[i].reply->status)
+      heard_note (&pull->server->heard, senders[i].node, pull->cursor.rev);
+  if (pull->store->ops->limit_rows) /* not of the senders' rows */
+    pull->store->ops->limit_rows (pull->store->session, pull->large.limit);
+  return left > 1 ? answer_all (pull, fellows, senders, count, error)
+                  : answer_alone (pull, &senders[only], fellows[only].reply, error);
+}
+
+static void
+end_reply (struct reply *reply, enum mantis_status status, const struct mantis_error *error)
+{
+  if (reply->status) /* it was turned away */
+    return;
+  if (status != MANTIS_OK) {
+    reply->again = false;
+    reply->wait = 0;
+  }
+  if (status == MANTIS_STALE)
+    reply_problem (reply, 409, "schema", error->text);
+  else if (status != MANTIS_OK)
+    reply_error (reply, error);
+  else if (!reply->again)
+    reply_done (reply);
+}
+
 void
-handle_pull (struct server *server, struct store *store, const struct mantis_request *request,
-             const struct mantis_principal *principal, struct reply *reply)
+handle_pulls (struct server *server, struct store *store, struct fellow *fellows, size_t count)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (server->limits.body_bytes);
+  const struct mantis_request *request = fellows[0].request;
   struct mantis_error error = {.status = MANTIS_FAILED, .text = "out of memory"};
   CLEANUP_JSON json_t *body = json_read (request->body, request->length, &error);
   struct pull pull = {.server = server, .store = store, .arena = arena};
@@ -328,14 +503,20 @@ handle_pull (struct server *server, struct store *store, const struct mantis_req
 
   if (status == MANTIS_OK)
     status = store_begin (store, MANTIS_READ, &error);
-  if (status == MANTIS_OK &&
-      (status = read_page (&pull, request, principal, reply, &error)) == MANTIS_STALE)
-    reply_problem (reply, 409, "schema", error.text);
+  if (status == MANTIS_OK)
+    status = answer (&pull, fellows, count, &error);
   if (status == MANTIS_OK)
     status = store_end (store, &error);
   mantis_buf_free (&pull.large.told);
-  if (status != MANTIS_OK && !reply->status)
-    reply_error (reply, &error);
-  if (!reply->status)
-    reply_done (reply);
+  for (size_t i = 0; i < count; i++)
+    end_reply (fellows[i].reply, status, &error);
+}
+
+void
+handle_pull (struct server *server, struct store *store, const struct mantis_request *request,
+             const struct mantis_principal *principal, struct reply *reply)
+{
+  struct fellow fellow = {.request = request, .principal = principal, .reply = reply};
+
+  handle_pulls (server, store, &fellow, 1);
 }

@@ -194,8 +194,10 @@ read_run (struct page *page, const struct touched *touched, size_t count, struct
                                         .rev = found[i] ? touched[i].written : touched[i].rev};
     if (found[i] && large_is (page->large, table, found[i], &size))
       status = large_tell (page->large, page->store, table, found[i], changes[i].rev, size, error);
-    else
+    else {
+      out->origins[out->count] = touched[i].origin;
       out->changes[out->count++] = &changes[i];
+    }
     /* What a storage left out takes no room. */
     *bytes += found[i] && row_is_cut (table, found[i]) ? 0 : row_bytes (table, changes[i].row);
   }
@@ -337,7 +339,8 @@ feed_read (struct store *store, int64_t rev, size_t limit, size_t bytes, const c
     limit = (size_t)(out->head > rev ? out->head - rev : 0);
   page.touched = arena_array (arena, limit, sizeof *page.touched);
   out->changes = arena_array (arena, limit, sizeof *out->changes);
-  if (!page.touched || !out->changes)
+  out->origins = arena_array (arena, limit, sizeof *out->origins);
+  if (!page.touched || !out->changes || !out->origins)
     return mantis_fail (error, MANTIS_FULL, "the page is larger than its limit");
   /* What the caller wrote itself is passed over, and takes no room from what others wrote at one moment. */
   enough = limit * ENTRIES_A_ROW;

@@ -30,6 +30,7 @@ enum mantis_status feed_check (struct store *store, const struct cursor *cursor,
 
 struct feed_page {
   const struct mantis_change **changes; /* by table, then key; each with its rev */
+  const char **origins;                 /* of each: the node that stored it verbatim, NULL: none */
   size_t count;
   struct cursor cursor; /* the place up to which the page tells */
   bool complete;        /* that is the head of the snapshot */

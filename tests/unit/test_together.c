@@ -1,0 +1,317 @@
+/* core/message/pull.c: those that ask the same are answered together, and each as if it were alone.
+ *
+ * The oracle is message_handle(), one after the other.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "base/base.h"
+#include "server_rig.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MANY = 40 };
+
+static const struct caller mallory = {NODE_A, "mallory"}, nobody = {"no id", "bob"},
+                           unheard = {"dddddddddddddddddddddddddddddddd", "erin"};
+static char cursor[200];
+static struct reply replies[MANY], alone[MANY];
+
+static void
+set_up (void)
+{
+  rig_start ("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT);"
+             "CREATE TABLE u (id INTEGER PRIMARY KEY, v TEXT);"
+             "INSERT INTO t VALUES (1, 'before Mantis')");
+}
+
+static void
+start (void)
+{
+  char *dumped;
+
+  ck_assert_int_eq (ask (&curl, "pull", "{}"), 200);
+  dumped = json_dumps (json_object_get (rig_answer, "cursor"), JSON_COMPACT);
+  snprintf (cursor, sizeof cursor, "%s", dumped);
+  free (dumped);
+}
+
+/* All but the clock, which goes on. */
+static void
+same_answer (const struct reply *a, const struct reply *b)
+{
+  json_t *left = json_loadb (a->body.bytes, a->body.length, 0, NULL);
+  json_t *right = json_loadb (b->body.bytes, b->body.length, 0, NULL);
+
+  ck_assert_int_eq (a->status, b->status);
+  ck_assert_int_eq (a->wait, b->wait);
+  ck_assert_str_eq (a->type, b->type);
+  json_object_del (left, "clock");
+  json_object_del (right, "clock");
+  ck_assert_msg (left && json_equal (left, right), "together: %s\nalone: %s", a->body.bytes,
+                 b->body.bytes);
+  json_decref (left);
+  json_decref (right);
+}
+
+static void
+forget (struct reply *reply)
+{
+  mantis_buf_free (&reply->body);
+  *reply = (struct reply){.body = MANTIS_BUF_INIT};
+}
+
+/* From the cursor on, with MORE members: what COUNT CALLERS are told together is what each is told alone.  How many
+ * are told to ask again. */
+static int
+compare (const struct caller *const *callers, size_t count, const char *more)
+{
+  struct mantis_principal principals[MANY];
+  struct mantis_request requests[MANY];
+  struct fellow fellows[MANY];
+  char body[1000];
+  int again = 0;
+
+  snprintf (body, sizeof body, "{\"cursor\":%s%s%s}", cursor, *more ? "," : "", more);
+  for (char *c = body; *c; c++)
+    *c = *c == '\'' ? '"' : *c;
+  for (size_t i = 0; i < count; i++) {
+    principals[i] = (struct mantis_principal){
+        .size = sizeof *principals, .subject = callers[i]->subject, .claims = "{}"};
+    requests[i] = (struct mantis_request){.size = sizeof *requests,
+                                          .message = "pull",
+                                          .node = callers[i]->node,
+                                          .body = body,
+                                          .length = strlen (body)};
+    fellows[i] = (struct fellow){&requests[i], &principals[i], &replies[i]};
+    forget (&replies[i]);
+    forget (&alone[i]);
+    ck_assert (message_same (&requests[0], &requests[i]));
+    message_handle (&rig_server, &rig_store, &requests[i], &principals[i], &alone[i]);
+  }
+  message_handle_all (&rig_server, &rig_store, fellows, count);
+  ck_assert (!rig_store.in_transaction);
+  for (size_t i = 0; i < count; i++)
+    if (replies[i].again) {
+      ck_assert_uint_gt (i, 0); /* somebody comes through each time */
+      ck_assert_int_eq (replies[i].status, 0);
+      again++;
+    } else
+      same_answer (&replies[i], &alone[i]);
+  return again;
+}
+
+#define ALL(more)                                                                                  \
+  ck_assert_int_eq (compare ((const struct caller *const[]){&node_a, &node_b, &node_c, &curl,      \
+                                                            &mallory, &nobody, &unheard, &node_b}, \
+                             8, more),                                                             \
+                    0)
+
+static bool
+says (size_t i, const char *text)
+{
+  return strstr (replies[i].body.bytes, text) != NULL;
+}
+
+/* ---- */
+
+START_TEST (own_changes_do_not_come_back)
+{
+  start ();
+  push (&node_a, 1, "{'table':'t','columns':['id','v'],'rows':[[2,'of a'],[3,'of a']]}");
+  push (&node_b, 1, "{'table':'u','columns':['id','v'],'rows':[[4,'of b']]}");
+  sql ("INSERT INTO t VALUES (5, 'of the server')");
+  push (&node_a, 2, "{'table':'t','columns':['id','v'],'rows':[[5,'a again']],'base':99}");
+  ALL ("'wait':25");
+  ck_assert (!says (0, "of a") && says (0, "of b"));
+  ck_assert (says (1, "of a") && !says (1, "of b"));
+  ck_assert (says (2, "of a") && says (2, "of b"));
+  ck_assert (says (3, "of a") && says (3, "of b"));
+  ck_assert_int_eq (replies[4].status, 403);
+  ck_assert_int_eq (replies[5].status, 400);
+  ck_assert (says (6, "of a"));
+}
+END_TEST
+
+/* Who has nothing but its own waits, while the others are answered. */
+START_TEST (who_has_no_news_waits)
+{
+  start ();
+  push (&node_a, 1, "{'table':'t','columns':['id','v'],'rows':[[2,'of a']]}");
+  ALL ("'wait':25");
+  ck_assert_int_gt (replies[0].wait, 0);
+  ck_assert_int_eq (replies[1].wait, 0);
+  start ();
+  ALL ("'wait':25");
+  ck_assert_int_gt (replies[1].wait, 0);
+  /* many of its own are a page all the same, or they were read each time */
+  for (int i = 2; i < 520; i++)
+    ck_assert_int_eq (
+        push (&node_a, i, "{'table':'t','columns':['id','v'],'rows':[[%d,'of a']]}", i + 100), 200);
+  ALL ("'wait':25");
+  ck_assert_int_eq (replies[0].wait, 0);
+}
+END_TEST
+
+/* Where there is a limit, what is left out takes no room. */
+START_TEST (limits_hold_for_each)
+{
+  start ();
+  for (int i = 1; i <= 30; i++) {
+    push (&node_a, i, "{'table':'t','columns':['id','v'],'rows':[[%d,'of a']]}", i + 10);
+    push (i % 3 ? &node_b : &node_c, i % 3 ? i - i / 3 : i / 3,
+          "{'table':'u','columns':['id','v'],'rows':[[%d,'of others']]}", i);
+    ALL ("'limit':7");
+  }
+  ALL ("'limit':1");
+  ALL ("'limit':60");
+  ALL ("'bytes':100");
+  ALL ("'skip':['t']");
+  ALL ("'takes':200");
+}
+END_TEST
+
+START_TEST (pages_and_keys_are_the_same)
+{
+  start ();
+  sql ("WITH n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30) INSERT INTO u SELECT "
+       "i, 'row' FROM n");
+  push (&node_a, 1, "{'table':'t','columns':['id','v'],'rows':[[2,'of a']]}");
+  ALL ("'load':{'table':'u','limit':10},'keys':[{'table':'t','keys':[[1],[2],[9]]}]");
+  ALL ("'load':{'table':'u','after':[10]},'limit':3");
+  ALL ("'load':{'table':'gone'}");
+  ck_assert_int_eq (replies[0].status, 409);
+  ALL ("'keys':[{'table':'t','keys':'x'}]");
+  ck_assert_int_eq (replies[0].status, 400);
+  ck_assert_int_eq (replies[4].status, 403);
+}
+END_TEST
+
+START_TEST (rows_that_are_too_large_are_told_to_each)
+{
+  start ();
+  push (&node_a, 1, "{'table':'t','columns':['id','v'],'rows':[[2,'%0200d']]}", 1);
+  sql ("INSERT INTO u VALUES (1, 'small'), (2, hex (zeroblob (300)))");
+  ALL ("'takes':200,'wait':25");
+  ck_assert (says (1, "too_large"));
+}
+END_TEST
+
+START_TEST (cursors_are_checked_for_all)
+{
+  char kept[sizeof cursor];
+
+  push (&node_a, 1, "{'table':'t','columns':['id','v'],'rows':[[2,'of a']]}");
+  start ();
+  memcpy (kept, cursor, sizeof kept);
+  memset (strstr (cursor, "mark\":\"") + 7, '0', 16);
+  ALL ("");
+  ck_assert_int_eq (replies[0].status, 409);
+  ck_assert_int_eq (replies[4].status, 403);
+  memcpy (cursor, kept, sizeof kept);
+  sql ("INSERT INTO t VALUES (8, ''), (9, '');"
+       "DELETE FROM __sync_log WHERE seq < (SELECT max(seq) FROM __sync_log);"
+       "INSERT INTO __sync_meta SELECT 'pruned', max(seq) FROM __sync_log");
+  rig_reopen ();
+  ALL ("");
+  ck_assert_int_eq (replies[0].status, 410);
+  strcpy (cursor, "null");
+  ALL ("'wait':25");
+  ck_assert_int_eq (replies[1].status, 200);
+}
+END_TEST
+
+/* Who is disabled hears it with the next change, however many wait beside it. */
+START_TEST (a_disabled_node_is_told_so)
+{
+  start ();
+  push (&node_a, 1, "{'table':'t','columns':['id','v'],'rows':[[2,'of a']]}");
+  push (&node_b, 1, "{'table':'t','columns':['id','v'],'rows':[[3,'of b']]}");
+  sql ("UPDATE __sync_nodes SET disabled = 1 WHERE node = '" NODE_B "'");
+  ALL ("'wait':25");
+  ck_assert_int_eq (replies[0].status, 200);
+  ck_assert_int_eq (replies[1].status, 403);
+}
+END_TEST
+
+/* A large page is not held once for each of many: the rest ask again. */
+START_TEST (copies_of_a_page_are_bounded)
+{
+  const struct caller *callers[MANY];
+  int again;
+
+  start ();
+  rig_server.limits.page_bytes = 8 << 20;
+  sql ("WITH n (i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) "
+       "INSERT INTO t SELECT i, hex (zeroblob (500)) FROM n");
+  for (size_t i = 0; i < MANY; i++)
+    callers[i] = i % 2 ? &curl : &unheard;
+  again = compare (callers, MANY, "'wait':25");
+  ck_assert_int_gt (again, MANY / 2);
+  ck_assert_int_lt (again, MANY - 4);
+  ck_assert_int_eq (compare (callers, 1, "'wait':25"), 0);
+}
+END_TEST
+
+/* Nodes, changes and limits by chance. */
+START_TEST (together_is_as_alone)
+{
+  const struct caller *nodes[] = {&node_a, &node_b, &node_c};
+  int numbers[3] = {0};
+  char more[100];
+
+  srandom ((unsigned)_i);
+  start ();
+  for (int i = 0; i < 40; i++) {
+    long who = random () % 4, id = random () % 20;
+    if (who == 3)
+      sql (random () % 2 ? "DELETE FROM t WHERE id % 5 = 1" : "UPDATE u SET v = v || '+'");
+    else
+      push (nodes[who], ++numbers[who],
+            random () % 3 ? "{'table':'%s','columns':['id','v'],'rows':[[%ld,'%ld']],'base':999}"
+                          : "{'table':'%s','deleted':[[%ld]],'base':999}",
+            random () % 2 ? "t" : "u", id, random () % 1000);
+    if (random () % 4)
+      continue;
+    snprintf (more, sizeof more, "'wait':25,'limit':%ld", 1 + random () % 50);
+    ALL (more);
+    if (random () % 3 == 0)
+      start ();
+  }
+}
+END_TEST
+
+static Suite *
+together_suite (void)
+{
+  Suite *suite = suite_create ("together");
+  TCase *tests = tcase_create ("pulls");
+
+  tcase_add_checked_fixture (tests, set_up, rig_stop);
+  tcase_set_timeout (tests, 60);
+  tcase_add_test (tests, own_changes_do_not_come_back);
+  tcase_add_test (tests, who_has_no_news_waits);
+  tcase_add_test (tests, limits_hold_for_each);
+  tcase_add_test (tests, pages_and_keys_are_the_same);
+  tcase_add_test (tests, rows_that_are_too_large_are_told_to_each);
+  tcase_add_test (tests, cursors_are_checked_for_all);
+  tcase_add_test (tests, a_disabled_node_is_told_so);
+  tcase_add_test (tests, copies_of_a_page_are_bounded);
+  tcase_add_loop_test (tests, together_is_as_alone, 1, 21);
+  suite_add_tcase (suite, tests);
+  return suite;
+}
+
+int
+main (void)
+{
+  SRunner *runner = srunner_create (together_suite ());
+  int failed;
+
+  log_set_level (MANTIS_WARNING);
+  srunner_run_all (runner, CK_NORMAL);
+  failed = srunner_ntests_failed (runner);
+  srunner_free (runner);
+  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
