@@ -235,12 +235,14 @@ capture_new_generation (struct store *store, const char *table, struct mantis_er
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
   enum mantis_status status;
   const mantis_row *states;
-  size_t count;
+  size_t count = 0;
 
   if (!arena)
     return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  status = store_meta_integer (store, "generation", 0, &store->generation, error);
   store->generation++;
-  status = store_all (store, &table_state, arena, &states, &count, error);
+  if (status == MANTIS_OK)
+    status = store_all (store, &table_state, arena, &states, &count, error);
   for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
     struct mantis_value row[STATE_COLUMNS];
     if (table && strcmp (value_as_text (&states[i][STATE_TBL]), table) != 0)

@@ -199,8 +199,6 @@ own_floor (struct store *store, struct mantis_error *error)
   status = store_meta_integer (store, "floor", 0, &store->floor, error);
   if (status == MANTIS_OK)
     status = store_meta_integer (store, "floor_time", 0, &store->floor_time, error);
-  if (status == MANTIS_OK)
-    status = store_meta_integer (store, "generation", 0, &store->generation, error);
   if (status != MANTIS_OK || store->floor)
     return status;
   store->floor = 1;
@@ -249,6 +247,8 @@ attach (struct store *store, struct mantis_error *error)
     status = own_floor (store, error);
   if (status == MANTIS_OK)
     status = store->ops->attach (store->session, store->patterns, &store->schema, error);
+  if (status == MANTIS_OK) /* not before: another server may have come first */
+    status = store_meta_integer (store, "generation", 0, &store->generation, error);
   if (status == MANTIS_OK)
     status = capture_note (store, error);
   store->attached++;

@@ -4,6 +4,7 @@
  */
 #include "base/base.h"
 #include "server_rig.h"
+#include "sync/capture.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -467,6 +468,42 @@ START_TEST (a_restored_server_is_noticed)
 }
 END_TEST
 
+/* Two servers on one database give no generation twice, and pass none over. */
+static enum mantis_status (*attach) (struct mantis_session *session, const char *const *patterns,
+                                     const struct mantis_schema **schema,
+                                     struct mantis_error *error);
+
+static enum mantis_status
+attach_second (struct mantis_session *session, const char *const *patterns,
+               const struct mantis_schema **schema, struct mantis_error *error)
+{
+  ck_assert (store_put_meta_integer (&rig_store, "generation", 41, error) == MANTIS_OK);
+  return attach (session, patterns, schema, error);
+}
+
+START_TEST (another_server_comes_first)
+{
+  struct mantis_storage ops;
+  struct mantis_error error;
+
+  start ();
+  ops = *rig_store.ops;
+  attach = ops.attach;
+  ops.attach = attach_second;
+  rig_store.ops = &ops;
+  ck_assert_int_eq (pull (&node_a, ""), 200);
+  sql ("CREATE TABLE later (id INTEGER PRIMARY KEY)");
+  ck_assert_int_eq (pull (&node_a, ""), 200);
+  ck_assert_int_eq (json_integer_value (json_object_get (rig_answer, "generation")), 42);
+  is ("42", "SELECT value FROM __sync_meta WHERE name = 'generation'");
+  sql ("UPDATE __sync_meta SET value = 50 WHERE name = 'generation'");
+  ck_assert (store_begin (&rig_store, MANTIS_WRITE, &error) == MANTIS_OK);
+  ck_assert (capture_new_generation (&rig_store, NULL, &error) == MANTIS_OK);
+  ck_assert (store_commit (&rig_store, &error) == MANTIS_OK);
+  is ("51", "SELECT value FROM __sync_meta WHERE name = 'generation'");
+}
+END_TEST
+
 START_TEST (waiting_is_told)
 {
   start ();
@@ -521,9 +558,9 @@ END_TEST
 /* It may have been dropped since hello: what is 400 would be repeated for ever. */
 START_TEST (a_table_that_is_not_there_is_outdated)
 {
-  static const char *const asked[] = {
-      "'keys':[{'table':'nope'}]", "'keys':[{'table':'__sync_meta','keys':[['node']]}]",
-      "'load':{'table':'nope'}", "'load':{'table':'__sync_nodes'}"};
+  static const char *const asked[] = {"'keys':[{'table':'nope'}]",
+                                      "'keys':[{'table':'__sync_meta','keys':[['node']]}]",
+                                      "'load':{'table':'nope'}", "'load':{'table':'__sync_nodes'}"};
 
   for (size_t i = 0; i < COUNT_OF (asked); i++) {
     ck_assert_msg (ask (&node_a, "pull", "{%s}", asked[i]) == 409, "%s: %d", asked[i],
@@ -689,6 +726,7 @@ pull_suite (void)
   tcase_add_test (tests, a_load_waits_for_a_complete_page);
   tcase_add_test (tests, cursors_are_checked);
   tcase_add_test (tests, a_restored_server_is_noticed);
+  tcase_add_test (tests, another_server_comes_first);
   tcase_add_test (tests, waiting_is_told);
   tcase_add_test (tests, wrong_pulls_are_refused);
   tcase_add_test (tests, a_table_that_is_not_there_is_outdated);
