@@ -509,25 +509,31 @@ note_missing (struct attaching *a)
 
 /* What changes the schema commits: a lock of the session keeps another attach() out, until what was found is
  * committed. */
-enum mantis_status
-lock_schema (struct mantis_session *session, bool lock, struct mantis_error *error)
+#define LOCK_NAME "concat('mantis/', left(DATABASE(), 50))"
+
+static enum mantis_status
+lock_schema (struct mantis_session *session, struct mantis_error *error)
 {
-  static const char lock_name[] = "concat('mantis/', left(DATABASE(), 50))";
   char sql[200];
-  int64_t got = 1;
+  int64_t got;
   enum mantis_status status;
 
-  if (lock)
-    snprintf (sql, sizeof sql, "SELECT GET_LOCK(%s, %lld)", lock_name,
-              lock_seconds (session->storage));
-  else
-    snprintf (sql, sizeof sql, "SELECT RELEASE_LOCK(%s)", lock_name);
-  status = ask_integer (session, sql, lock ? 0 : 1, &got, error);
+  snprintf (sql, sizeof sql, "SELECT GET_LOCK(" LOCK_NAME ", %lld)",
+            lock_seconds (session->storage));
+  status = ask_integer (session, sql, 0, &got, error);
   if (!status && !got)
     return mantis_fail (error, MANTIS_BUSY, "%s: another mantisd is attaching to it",
                         session->storage->name);
-  session->holds_schema = lock && !status;
+  session->holds_schema = !status;
   return status;
+}
+
+void
+leave_schema (struct mantis_session *session)
+{
+  session->holds_schema = false;
+  run (session, "DO RELEASE_LOCK(" LOCK_NAME ")", NULL);
+  wait_briefly (session, false, NULL);
 }
 
 /* The triggers as they were looked at, and whose they are, for all sessions on this database: what somebody
@@ -634,16 +640,15 @@ storage_attach (struct mantis_session *session, const char *const *patterns,
   a.schema = session->schema = made; /* it lives until close(), whatever comes */
   if ((status = runf (session, error, "UPDATE __sync_counter SET seq = %lld WHERE id = 1; COMMIT",
                       (long long)session->seq)) || /* what begin() numbered */
-      (status = lock_schema (session, true, error)))
+      (status = lock_schema (session, error)))
     return status;
   if (!(status = wait_briefly (session, true, error)) &&
       !(status = check_privileges (session, error)) && !(status = look_around (&a)) &&
       !(status = read_signature (session, &session->signature, &shape, error)))
     status = change_schema (&a, patterns);
   note_attach (session->storage, status, error);
-  if (!session->gone && wait_briefly (session, false, status ? NULL : error) && !status)
-    status = MANTIS_BUSY;
-  if (status || (status = lock_again (session, error)) || (status = write_down (&a, shape)))
+  if (status || (status = wait_briefly (session, false, error)) ||
+      (status = lock_again (session, error)) || (status = write_down (&a, shape)))
     return status;
   session->attached = true;
   session->rescued = false;

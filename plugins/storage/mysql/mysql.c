@@ -163,13 +163,15 @@ open_session (void *self, enum mantis_role role, struct mantis_session **out,
 
 /* ---- Transactions ---- */
 
+/* Where the engine has rolled back already, for a deadlock, what is the connection's own is still there. */
 static void
 rollback (struct mantis_session *session)
 {
+  session->gone = false;
   if (session->in_transaction && !session->lost)
     run (session, session->voice ? USUAL_VOICE "ROLLBACK" : "ROLLBACK", NULL);
   if (session->holds_schema && !session->lost)
-    lock_schema (session, false, NULL);
+    leave_schema (session);
   session->holds_schema = false;
   session->log_keys = 0;
   forget_transaction (session);
@@ -196,7 +198,8 @@ begin (struct mantis_session *session, enum mantis_mode mode, struct mantis_erro
   if (session->in_transaction)
     return mantis_fail (error, MANTIS_FAILED, "mysql: a transaction is open already");
   session->row_bytes = 0;
-  if ((status = find_connection (session, error)) || (status = check_schema (session, error)))
+  if ((status = find_connection (session, error)) || (status = catch_up (session, error)) ||
+      (status = check_schema (session, error)))
     return status;
   status = mode == MANTIS_WRITE ? begin_write (session, error) : begin_read (session, error);
   session->in_transaction = true;
@@ -227,7 +230,7 @@ commit (struct mantis_session *session, struct mantis_error *error)
     session->own_seq = session->seq;
   forget_transaction (session);
   if (session->holds_schema)
-    lock_schema (session, false, NULL);
+    leave_schema (session);
   return MANTIS_OK;
 }
 

@@ -142,7 +142,8 @@ struct mantis_session {
   struct mysql *storage;
   MYSQL *db;
   enum mantis_role role;
-  bool mariadb; /* not Oracle's */
+  bool mariadb;   /* not Oracle's */
+  bool clustered; /* a node of Galera */
   int64_t largest_statement;
   struct known_schema *schema; /* newest first */
   struct mantis_buf sql;       /* scratch of the public calls, one at a time */
@@ -185,6 +186,8 @@ struct mantis_session {
 
 /* ---- connect.c ---- */
 enum mantis_status connect_session (struct mantis_session *session, struct mantis_error *error);
+/* What a cluster has committed so far is here from now on: who was answered by another node meets no past. */
+enum mantis_status catch_up (struct mantis_session *session, struct mantis_error *error);
 /* How long another's lock is waited for. */
 long long lock_seconds (const struct mysql *storage);
 /* The connection is lost: the next one is "connected again". */
@@ -385,8 +388,8 @@ enum mantis_status storage_detach (struct mantis_session *session, struct mantis
 enum mantis_status drop_capture (struct mantis_session *session, bool own,
                                  struct mantis_error *error);
 const char *storage_incident (struct mantis_session *session, const struct mantis_table *table);
-enum mantis_status lock_schema (struct mantis_session *session, bool lock,
-                                struct mantis_error *error);
+/* After attach(), when its transaction has ended. */
+void leave_schema (struct mantis_session *session);
 /* Make the counter, the outbox and the log where they are missing, with room for KEYS key columns. */
 enum mantis_status make_log (struct mantis_session *session, size_t keys,
                              struct mantis_error *error);

@@ -15,7 +15,7 @@ enum {
   CHECK_MARIADB = 4025,
   CHECK_MYSQL = 3819,
   CONNECTION_KILLED = 1927,
-  NOT_PREPARED_YET = 1047, /* of a cluster: this server is not part of it now */
+  LEFT_CLUSTER = 1047, /* this server of a cluster is not part of it now */
   STATEMENT_TIMEOUT = 1969,
   DISK_FULL = 1021,
   SNAPSHOT_PASSED = 1020, /* MariaDB's innodb_snapshot_isolation */
@@ -42,16 +42,15 @@ is_lost (unsigned code)
   return code == CR_SERVER_GONE_ERROR || code == CR_SERVER_LOST || code == CR_CONN_HOST_ERROR ||
          code == CR_CONNECTION_ERROR || code == CR_MALFORMED_PACKET || code == CR_UNKNOWN_ERROR ||
          code == 2055 /* CR_SERVER_LOST_EXTENDED */ || code == CONNECTION_KILLED ||
-         code == ER_SERVER_SHUTDOWN || code == ER_NEW_ABORTING_CONNECTION;
+         code == ER_SERVER_SHUTDOWN || code == ER_NEW_ABORTING_CONNECTION || code == LEFT_CLUSTER;
 }
 
 static bool
 is_busy (unsigned code)
 {
   return code == ER_LOCK_WAIT_TIMEOUT || code == ER_LOCK_DEADLOCK || code == SNAPSHOT_PASSED ||
-         code == NOT_PREPARED_YET || code == STATEMENT_TIMEOUT || code == ER_QUERY_INTERRUPTED ||
-         code == ER_CON_COUNT_ERROR || code == ER_TOO_MANY_USER_CONNECTIONS ||
-         code == ER_LOCK_TABLE_FULL || code == READ_ONLY;
+         code == STATEMENT_TIMEOUT || code == ER_QUERY_INTERRUPTED || code == ER_CON_COUNT_ERROR ||
+         code == ER_TOO_MANY_USER_CONNECTIONS || code == ER_LOCK_TABLE_FULL || code == READ_ONLY;
 }
 
 /* The row is to blame, not the statement: classes 22 (data), 23 (constraints) and 45 (SIGNAL). */
