@@ -19,20 +19,21 @@ _mantis ()
 
   COMPREPLY=()
   case $before in
-  --config | --database | --token-file) compopt -o filenames 2> /dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+  --config | --database | --token-file | --password-file) compopt -o filenames 2> /dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
   --plugin-dir) compopt -o filenames 2> /dev/null; mapfile -t COMPREPLY < <(compgen -d -- "$word"); return ;;
   --mode) answers="server client" ;;
   --log-level) answers="error warning info debug" ;;
   --state) answers="open closed" ;;
   --dump-plugin) answers=$("$program" --list-plugins 2> /dev/null | awk '{ print $2 }') ;;
-  --subject | --lifetime | --table | --listen | --server | -D) return ;;
+  --subject | --lifetime | --table | --role | add | passwd | remove | --listen | --server | -D) return ;;
   conflicts) answers="list show" ;;
   nodes) answers="list disable enable" ;;
   disable | enable) answers=$(_mantis_nodes "${COMP_WORDS[@]}") ;;
+  user) answers="add passwd disable enable remove list" ;;
   *)
     answers=$(_mantis_options "$program")
     case $program in
-    *mantisctl) answers+=" --subject --lifetime --table --state token status sync scan conflicts nodes" ;;
+    *mantisctl) answers+=" --subject --lifetime --table --state --role token status sync scan conflicts nodes user" ;;
     esac
     ;;
   esac

@@ -4,6 +4,8 @@
  */
 #include "ctl/ctl.h"
 
+#include "daemon/accounts.h"
+
 #include <string.h>
 
 static enum mantis_status
@@ -67,6 +69,8 @@ alone_do (struct mantis *node, const char *message, const char *argument, const 
     return sync_once (node, buf, error);
   if ((status = stores_get (&node->stores, 0, &store, NULL, error)) != MANTIS_OK)
     return status;
+  if (strcmp (message, "users") == 0 && server)
+    return accounts_order (node->auth, store, argument, buf, error);
   if (strcmp (message, "conflicts") == 0)
     return order_conflicts (store, argument, buf, error);
   if (order_is_nodes (message))

@@ -24,6 +24,9 @@ const struct ctl_command ctl_commands[] = {
     {"nodes", "list", "the clients, and who is turned away (server)", 1, 1, ctl_nodes},
     {"nodes", "disable|enable NODE-OR-SUBJECT", "turn a client away, or no more (server)", 2, 2,
      ctl_nodes},
+    {"user", "add NAME [--role ROLE,...]", "somebody who may log in (server)", 2, 2, ctl_user},
+    {"user", "passwd|disable|enable|remove NAME", "change that", 2, 2, ctl_user},
+    {"user", "list", "who may", 1, 1, ctl_user},
     {NULL, NULL, NULL, 0, 0, NULL},
 };
 
@@ -37,6 +40,8 @@ enum {
   OPT_LIFETIME,
   OPT_TABLE,
   OPT_STATE,
+  OPT_ROLE,
+  OPT_PASSWORD_FILE,
   OPT_HELP,
   OPT_VERSION
 };
@@ -51,6 +56,8 @@ static const struct option long_options[] = {
     {"lifetime", required_argument, NULL, OPT_LIFETIME},
     {"table", required_argument, NULL, OPT_TABLE},
     {"state", required_argument, NULL, OPT_STATE},
+    {"role", required_argument, NULL, OPT_ROLE},
+    {"password-file", required_argument, NULL, OPT_PASSWORD_FILE},
     {"help", no_argument, NULL, OPT_HELP},
     {"version", no_argument, NULL, OPT_VERSION},
     {NULL, 0, NULL, 0},
@@ -69,6 +76,7 @@ print_help (void)
       "      --mode server|client   which node, where there is no configuration\n"
       "      --database FILE        the node's database, where it differs from the configuration\n"
       "      --plugin-dir DIR       look for plugins in DIR first\n"
+      "      --password-file FILE   a password's first line; -: standard input\n"
       "      --json                 answers for programs\n"
       "      --version              print the version, and stop\n"
       "      --help                 print this, and stop\n"
@@ -117,6 +125,10 @@ text_of (struct ctl *ctl, int c)
     return &ctl->table;
   case OPT_STATE:
     return &ctl->state;
+  case OPT_ROLE:
+    return &ctl->role;
+  case OPT_PASSWORD_FILE:
+    return &ctl->password_file;
   }
   return NULL;
 }

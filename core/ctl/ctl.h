@@ -14,7 +14,7 @@
 struct ctl {
   struct options options;
   bool json, help, version;
-  const char *subject, *lifetime, *table, *state;
+  const char *subject, *lifetime, *table, *state, *role, *password_file;
   char **words; /* what follows the command, ends with NULL */
   const char *command;
 };
@@ -34,6 +34,7 @@ int ctl_sync (struct ctl *ctl);
 int ctl_scan (struct ctl *ctl);
 int ctl_conflicts (struct ctl *ctl);
 int ctl_nodes (struct ctl *ctl);
+int ctl_user (struct ctl *ctl);
 
 /* Say on stderr what is wrong; the exit status for it. */
 int ctl_complain (const struct mantis_error *error);
@@ -59,6 +60,16 @@ enum mantis_status alone_do (struct mantis *node, const char *message, const cha
 /* The configuration of the command line, and its plugins. */
 enum mantis_status ctl_open (struct ctl *ctl, struct config **config, struct plugins **plugins,
                              struct mantis_error *error);
+
+/* ---- Passwords (password.c) ------------------------------------------------------------------ */
+
+/* That of USER: from --password-file, else from a person at a terminal (TWICE: it is a new one), else from
+ * standard input; its first line. */
+enum mantis_status password_take (const struct ctl *ctl, const char *user, bool twice,
+                                  struct mantis_buf *password, struct mantis_error *error);
+void secret_wipe (char *text, size_t length);
+void secret_free (struct mantis_buf *buf);
+#define CLEANUP_SECRET __attribute__ ((cleanup (secret_free)))
 
 /* ---- For people (print.c) -------------------------------------------------------------------- */
 

@@ -125,9 +125,15 @@ check_work (struct task *task, size_t worker)
   struct attending *attending =
       (struct attending *)((char *)task - offsetof (struct attending, task));
 
-  (void)worker;
-  attending->status = admit (attending->set, &attending->request, attending->arena,
-                             &attending->principal, &attending->error);
+  struct store *store = NULL;
+
+  attending->status = MANTIS_OK;
+  if (attending->set->keeping)
+    attending->status =
+        stores_get (attending->set->stores, worker, &store, NULL, &attending->error);
+  if (attending->status == MANTIS_OK)
+    attending->status = admit (attending->set, &attending->request, store, attending->arena,
+                               &attending->principal, &attending->error);
 }
 
 /* What was found out about ATTENDANT, whose list it has left. */

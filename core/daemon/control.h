@@ -7,7 +7,7 @@
  *   {"ok": false, "error": "..."}
  *
  * Messages: status, conflicts ("argument" as in GET /sync/conflicts), scan ("table", none for all),
- * sync. Who may open the socket may do all of it: its mode is 0660.
+ * sync, users ("argument": an order as JSON, see accounts.h). Who may open the socket may do all of it: its mode is 0660.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

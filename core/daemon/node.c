@@ -5,6 +5,7 @@
 #include "daemon/node.h"
 
 #include "base/base.h"
+#include "daemon/accounts.h"
 #include "daemon/options.h"
 #include "wire/json.h"
 
@@ -62,8 +63,13 @@ take_database (struct mantis *node, struct mantis_error *error)
   node->stores.self = node->storage->self;
   node->stores.role = config->role;
   node->stores.patterns = config->patterns;
-  /* One for each worker (a client has one), and one to look who else writes. */
-  return stores_init (&node->stores, (is_server (node) ? (size_t)config->workers : 1) + 1, error);
+  if (!is_server (node)) /* one to work with, and one to look who else writes */
+    return stores_init (&node->stores, 1 + 1, error);
+  status = accounts_tables (config, node->plugins, &node->kept, error);
+  node->stores.kept = node->kept;
+  if (status == MANTIS_OK) /* one for each worker, then for each login, and one to look */
+    status = stores_init (&node->stores, (size_t)config->workers + LOGINS + 1, error);
+  return status;
 }
 
 static enum mantis_status
@@ -311,6 +317,7 @@ mantis_close (struct mantis *node)
     loop_flush (node->loop);
   stores_free (&node->stores);
   reports_free (node->stores.reports);
+  free ((void *)(uintptr_t)node->kept);
   instance_free (node->storage);
   loop_free (node->loop);
   place_free (&node->place);

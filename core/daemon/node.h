@@ -13,6 +13,7 @@
 #include "daemon/place.h"
 #include "daemon/prune.h"
 #include "daemon/service.h"
+#include "daemon/tend.h"
 
 #include <mantis/mantis.h>
 
@@ -29,6 +30,7 @@ struct mantis {
   struct loop *loop;
   struct instance *storage;
   struct stores stores;
+  const struct mantis_table *const *kept; /* tables of plugins; NULL: none */
   struct place place;
   int lock_fd;
   struct notice *notice;
@@ -45,8 +47,9 @@ struct mantis {
   struct mantis_listener **listeners; /* NULL where it does not listen yet */
   struct server server;
   struct mantis_service *service;
-  struct pool *pool;
+  struct pool *pool, *logins; /* logins: NULL where nobody can log in */
   struct pruning *pruning;
+  struct tending *tending;
 
   /* Client (follow.c) */
   struct instance *dial;

@@ -5,6 +5,7 @@
 #include "daemon/node.h"
 
 #include "base/base.h"
+#include "daemon/accounts.h"
 #include "sync/capture.h"
 #include "wire/json.h"
 
@@ -166,6 +167,44 @@ give_to_worker (struct order *order, void (*work) (struct task *task, size_t wor
     refuse (order, MANTIS_BUSY, "the server is busy: try again later");
 }
 
+/* ---- The users of a server ------------------------------------------------------------------------ */
+
+/* On a worker for logins, as a password is as slow to set as to look at. */
+static void
+server_users (struct task *task, size_t worker)
+{
+  struct order *order = (struct order *)((char *)task - offsetof (struct order, task));
+  struct mantis *node = order->node;
+  struct store *store;
+  enum mantis_status status = stores_get (&node->stores, (size_t)node->config->workers + worker,
+                                          &store, NULL, &order->error);
+
+  if (status == MANTIS_OK)
+    status = accounts_order (node->auth, store, order->argument, &order->answer, &order->error);
+  order->status = status;
+}
+
+static void
+server_users_done (struct call *call)
+{
+  struct task *task = (struct task *)call;
+  struct order *order = (struct order *)((char *)task - offsetof (struct order, task));
+
+  if (order->status == MANTIS_OK)
+    service_recheck (order->node->service);
+  peer_answer (order);
+}
+
+static void
+begin_users (struct order *order)
+{
+  order->task = (struct task){.work = server_users, .done.run = server_users_done};
+  if (!order->node->logins)
+    refuse (order, MANTIS_INVALID, "this server keeps no users: add \"session\" to \"auth\"");
+  else if (!pool_submit (order->node->logins, &order->task))
+    refuse (order, MANTIS_BUSY, "the server is busy: try again later");
+}
+
 static void
 begin_at_server (struct order *order)
 {
@@ -177,6 +216,8 @@ begin_at_server (struct order *order)
     give_to_worker (order, server_nodes, server_nodes_done);
   else if (strcmp (order->message, "sync") == 0)
     refuse (order, MANTIS_INVALID, "this node is the server: its clients begin an exchange");
+  else if (strcmp (order->message, "users") == 0)
+    begin_users (order);
   else
     refuse (order, MANTIS_INVALID, "this mantisd knows no such message");
 }

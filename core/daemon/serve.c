@@ -5,6 +5,7 @@
 #include "daemon/node.h"
 
 #include "base/base.h"
+#include "daemon/accounts.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
@@ -15,9 +16,10 @@ enum {
   PAGE_BYTES = 8 * 1024 * 1024,
   MESSAGE_BYTES = 64 * 1024 * 1024,
   LONGEST_WAIT = 25000,
-  QUEUE = 1000,    /* requests that may wait for a worker: as many as rest takes connections */
-  DRAIN_MS = 5000, /* for requests in hand when we stop */
-  FLUSH_MS = 100,  /* for the last bytes of their answers */
+  QUEUE = 1000,      /* requests that may wait for a worker: as many as rest takes connections */
+  LOGIN_QUEUE = 200, /* ... to be let in: they are slow */
+  DRAIN_MS = 5000,   /* for requests in hand when we stop */
+  FLUSH_MS = 100,    /* for the last bytes of their answers */
   PROMPT_MS =
       3000 /* a monitor that asks whether the database is well hears in time that it hangs */
 };
@@ -150,6 +152,8 @@ serve_open (struct mantis *node, struct mantis_error *error)
     status = open_list (node, config->listen, config->listen_count, &node->listen, error);
   if (status == MANTIS_OK)
     status = open_takers (node, error);
+  if (status == MANTIS_OK)
+    node->server.accounts = accounts_of (node->auth);
   return status;
 }
 
@@ -190,16 +194,23 @@ serve_start (struct mantis *node, struct mantis_error *error)
                                       .takers = node->takers,
                                       .server = &node->server,
                                       .stores = &node->stores,
+                                      .first_slow = workers,
+                                      .keeping = accounts_keep_tables (node->auth),
                                       .lane = workers > 1 ? workers - 1 : 1,
                                       .prompt = PROMPT_MS};
   enum mantis_status status = pool_new (&node->pool, node->loop, "worker", workers, QUEUE, error);
 
+  if (status == MANTIS_OK && accounts_let_in (node->auth))
+    status = pool_new (&node->logins, node->loop, "login", LOGINS, LOGIN_QUEUE, error);
   settings.pool = node->pool;
+  settings.slow = node->logins;
   if (status == MANTIS_OK)
     status = service_new (&settings, loop_base (node->loop), &node->service, error);
   if (status == MANTIS_OK)
     status = pruning_new (&node->pruning, node->loop, node->pool, &node->stores,
                           node->config->retention, error);
+  if (status == MANTIS_OK)
+    status = tending_new (&node->tending, node->loop, node->pool, &node->stores, node->auth, error);
   if (status == MANTIS_OK)
     status = leave_token (node, error);
   return status == MANTIS_OK ? listen_all (node, error) : status;
@@ -302,10 +313,12 @@ serve_close (struct mantis *node)
     if (node->listeners[i])
       ((const struct mantis_transport *)node->listen[i]->ops)->close (node->listeners[i]);
   free (node->listeners);
+  pool_free (node->logins);
   pool_free (node->pool);
   if (node->loop)
     loop_flush (node->loop); /* the last visits end here */
   pruning_free (node->pruning);
+  tending_free (node->tending);
   service_free (node->service);
   access_free (&node->server.access);
   close_list (node->listen, config->listen_count);

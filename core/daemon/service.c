@@ -120,7 +120,7 @@ refuse (struct visit *visit, enum mantis_status status, const char *why)
 }
 
 static bool
-visit_admit (struct visit *visit)
+visit_admit (struct visit *visit, struct store *store)
 {
   struct mantis_error error = {0};
   enum mantis_status status = MANTIS_OK;
@@ -137,7 +137,8 @@ visit_admit (struct visit *visit)
   else if (!visit->arena && !(visit->arena = mantis_arena_new (1024 * 1024)))
     status = mantis_fail (&error, MANTIS_FAILED, "no memory");
   else
-    status = admit (&visit->service->set, visit->request, visit->arena, &visit->principal, &error);
+    status = admit (&visit->service->set, visit->request, store, visit->arena, &visit->principal,
+                    &error);
   if (status == MANTIS_OK)
     return true;
   visit->principal = (struct mantis_principal){0};
@@ -159,17 +160,26 @@ visit_without (struct visit *visit, const struct mantis_error *error)
                    visit->local ? error->text : "the server cannot use its database now");
 }
 
-static void
-visit_handle (struct visit *visit, size_t worker)
+/* The session numbered WORKER; NULL: visit->reply says that there is none. */
+static struct store *
+visit_store (struct visit *visit, size_t worker)
 {
   const struct service_settings *set = &visit->service->set;
   struct mantis_error error = {0};
   struct store *store;
 
-  if (stores_get (set->stores, worker, &store, NULL, &error) != MANTIS_OK) {
-    visit_without (visit, &error);
-    return;
-  }
+  if (stores_get (set->stores, worker, &store, NULL, &error) == MANTIS_OK)
+    return store;
+  visit_without (visit, &error);
+  return NULL;
+}
+
+static void
+visit_handle (struct visit *visit, struct store *store)
+{
+  const struct service_settings *set = &visit->service->set;
+  struct mantis_error error = {0};
+
   message_handle (set->server, store, visit->request,
                   visit->principal.subject ? &visit->principal : NULL, &visit->reply);
   if (visit->reply.committed && position_read (store, &visit->position, &error) != MANTIS_OK)
@@ -180,9 +190,15 @@ static void
 visit_work (struct task *task, size_t worker)
 {
   struct visit *visit = (struct visit *)task;
+  const struct service_settings *set = &visit->service->set;
+  struct store *store = NULL;
 
-  if (!visit->cancelled && visit_admit (visit))
-    visit_handle (visit, worker);
+  if (message_named (visit->request->message)->slow)
+    worker += set->first_slow;
+  if (visit->cancelled || (set->keeping && !(store = visit_store (visit, worker))) ||
+      !visit_admit (visit, store) || (!store && !(store = visit_store (visit, worker))))
+    return;
+  visit_handle (visit, store);
 }
 
 /* LEADER and its fellows. */
@@ -198,7 +214,8 @@ visits_work (struct task *task, size_t worker)
   size_t count = 0;
 
   for (struct visit *visit = leader; visit; visit = visit->fellow) {
-    if (visit->cancelled || !visit_admit (visit))
+    bool lost = set->keeping && !open;
+    if (visit->cancelled || (!lost && !visit_admit (visit, store)))
       continue;
     if (open)
       fellows[count++] = (struct fellow){visit->request, &visit->principal, &visit->reply};
@@ -215,13 +232,16 @@ visits_work (struct task *task, size_t worker)
 static bool
 visit_submit (struct visit *visit)
 {
+  const struct service_settings *set = &visit->service->set;
+  const struct message *message = message_named (visit->request->message);
+
   for (struct visit *each = visit; each; each = each->fellow) {
     each->seen = visit->service->news;
     each->doubted = each->round != visit->service->round;
     each->round = visit->service->round;
   }
-  visit->task.writes = message_named (visit->request->message)->writes;
-  return pool_submit (visit->service->set.pool, &visit->task);
+  visit->task.writes = message->writes;
+  return pool_submit (message->slow ? set->slow : set->pool, &visit->task);
 }
 
 static void
@@ -305,6 +325,7 @@ free_visit (struct visit *visit)
   map_remove (&service->tickets, visit->ticket);
   mantis_arena_free (visit->arena);
   mantis_buf_free (&visit->reply.body);
+  mantis_buf_free (&visit->reply.cookie);
   free (visit);
   if (--service->count == 0 && service->empty)
     service->empty (service->empty_context);
@@ -365,7 +386,11 @@ finish (struct visit *visit)
                                  .retry_after = reply->retry_after,
                                  .expires = visit->principal.expires,
                                  .elsewhere = reply->elsewhere,
-                                 .hang_up = visit->hang_up};
+                                 .hang_up = visit->hang_up,
+                                 .cookie_lifetime = reply->cookie_lifetime};
+
+  if (reply->has_cookie)
+    answer.cookie = reply->cookie.bytes ? reply->cookie.bytes : "";
 
   mantis_log (MANTIS_DEBUG, "%s from %s: %d, %zu bytes", visit->request->message,
               visit->request->node ? visit->request->node : "no node", reply->status,
@@ -461,6 +486,12 @@ start (struct visit *visit)
 
   if (!message) {
     reply_problem (&visit->reply, 404, "message", "there is no such message");
+    finish (visit);
+    return;
+  }
+  if (message->slow && !service->set.slow) {
+    reply_problem (&visit->reply, 404, NULL,
+                   "nobody can log in here: \"auth\" of the server has no \"session\"");
     finish (visit);
     return;
   }

@@ -22,8 +22,11 @@ struct service_settings {
   struct server *server;
   struct stores *stores; /* one session for each worker of the pool */
   struct pool *pool;
-  size_t lane;    /* workers that woken visits may keep busy at once */
-  int64_t prompt; /* milliseconds until a prompt message is answered without the database */
+  struct pool *slow; /* for slow messages; its sessions come after those of POOL.  NULL: none */
+  size_t first_slow; /* the first of them */
+  bool keeping;      /* who calls is in the database */
+  size_t lane;       /* workers that woken visits may keep busy at once */
+  int64_t prompt;    /* milliseconds until a prompt message is answered without the database */
 };
 
 enum mantis_status service_new (const struct service_settings *settings, struct event_base *base,
@@ -48,10 +51,11 @@ void service_drain (struct mantis_service *service, void (*empty) (void *context
 void service_recheck (struct mantis_service *service);
 
 /* admit.c: who calls?  MANTIS_DENIED: nobody we know; MANTIS_REFUSED: somebody who is turned away.  The text
- * is for the caller. */
+ * is for the caller.  STORE may be NULL where no authentication keeps tables. */
 enum mantis_status admit (const struct service_settings *settings,
-                          const struct mantis_request *request, struct mantis_arena *arena,
-                          struct mantis_principal *principal, struct mantis_error *error);
+                          const struct mantis_request *request, struct store *store,
+                          struct mantis_arena *arena, struct mantis_principal *principal,
+                          struct mantis_error *error);
 /* The same for PRINCIPAL, who was accepted before. */
 enum mantis_status admit_again (const struct service_settings *settings,
                                 const struct mantis_request *request,

@@ -55,7 +55,8 @@ stores_get (struct stores *stores, size_t number, struct store **store, bool *fr
     store_close (own);
   if (!own->session) {
     if ((status = still_there (stores, error)) == MANTIS_OK)
-      status = store_open (own, stores->ops, stores->self, stores->role, stores->patterns, error);
+      status = store_open_keeping (own, stores->ops, stores->self, stores->role, stores->patterns,
+                                   stores->kept, error);
     stores->list[number].round = round;
     own->reports = number == 0 ? stores->reports : NULL;
     if (fresh)

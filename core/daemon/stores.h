@@ -15,7 +15,8 @@ struct stores {
   enum mantis_role role;
   const char *const *patterns;
   struct reports *reports; /* of a client, which has one session that writes; or NULL */
-  atomic_llong round; /* grows when all sessions have to be opened again */
+  const struct mantis_table *const *kept; /* of plugins; NULL: none */
+  atomic_llong round;                     /* grows when all sessions have to be opened again */
   size_t count;
   struct {
     struct store store;

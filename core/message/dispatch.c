@@ -12,6 +12,8 @@ enum { SENDERS = 32 /* whose rows are read at once */ };
 
 const struct message messages[] = {
     {.name = "connect", .handle = handle_connect},
+    {.name = "login", .handle = handle_login, .open = true, .slow = true},
+    {.name = "logout", .handle = handle_logout, .writes = true},
     {.name = "hello", .handle = handle_hello, .writes = true},
     {.name = "push", .handle = handle_push, .writes = true},
     {.name = "pull", .handle = handle_pull, .handle_all = handle_pulls},

@@ -40,6 +40,17 @@ struct heard {
 void heard_note (struct heard *heard, const char *node, int64_t rev);
 bool heard_find (struct heard *heard, const char *node, int64_t *rev, int64_t *at);
 
+/* Who lets users in and out, as in struct mantis_auth; NULL: nobody does. */
+struct accounts {
+  void *context;
+  enum mantis_status (*login) (void *context, struct store *store, const struct mantis_login *login,
+                               struct mantis_arena *arena, struct mantis_welcome *welcome,
+                               struct mantis_error *error);
+  enum mantis_status (*logout) (void *context, struct store *store,
+                                const struct mantis_credentials *credentials,
+                                struct mantis_error *error);
+};
+
 struct server {
   policy_lookup policy;
   void *policy_context;
@@ -47,6 +58,7 @@ struct server {
   struct limits limits;
   int64_t started;   /* milliseconds since 1970 */
   int64_t retention; /* milliseconds; see sync/prune.h */
+  struct accounts accounts;
   struct counters counters;
   struct heard heard;
   struct access access;
@@ -61,6 +73,9 @@ struct reply {
   int64_t wait; /* > 0: nothing to tell yet; ask again at a commit or after so many milliseconds */
   bool committed; /* something that others may be waiting for */
   bool again;     /* those answered beside it took the room: ask at once, once more */
+  bool has_cookie;          /* the session's cookie is COOKIE from now on; empty: it goes */
+  struct mantis_buf cookie; /* to be freed as the body is */
+  int64_t cookie_lifetime;  /* seconds */
 };
 
 /* One of several that are answered together. */
@@ -82,6 +97,7 @@ struct message {
                       size_t count);
   bool open;   /* answers without credentials */
   bool writes; /* to the database, as a rule */
+  bool slow;   /* takes long and much memory: few at once, on workers of their own */
   bool bare;   /* answers at once, without a database: STORE may be NULL */
   bool
       prompt; /* is answered in time though the database hangs; nothing but its name is looked at */
@@ -155,6 +171,10 @@ const struct mantis_table *find_synced (void *store, const char *name, bool *ign
 
 void handle_connect (struct server *, struct store *, const struct mantis_request *,
                      const struct mantis_principal *, struct reply *);
+void handle_login (struct server *, struct store *, const struct mantis_request *,
+                   const struct mantis_principal *, struct reply *);
+void handle_logout (struct server *, struct store *, const struct mantis_request *,
+                    const struct mantis_principal *, struct reply *);
 void handle_hello (struct server *, struct store *, const struct mantis_request *,
                    const struct mantis_principal *, struct reply *);
 void handle_push (struct server *, struct store *, const struct mantis_request *,

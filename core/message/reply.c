@@ -24,6 +24,8 @@ title_of (int status)
     return "No longer there";
   case 413:
     return "Too large";
+  case 429:
+    return "Too many tries";
   case 503:
     return "Busy: try again later";
   }

@@ -49,7 +49,8 @@ static const struct callback storage_callbacks[] = {
     NEEDED (mantis_storage, look),      {NULL, 0, 0},
 };
 
-static const struct callback auth_callbacks[] = {NEEDED (mantis_auth, authenticate), {NULL, 0, 0}};
+static const struct callback auth_callbacks[] = {
+    GROUPED (mantis_auth, authenticate, 1), GROUPED (mantis_auth, recognize, 2), {NULL, 0, 0}};
 static const struct callback resolver_callbacks[] = {NEEDED (mantis_resolver, decide),
                                                      {NULL, 0, 0}};
 static const struct callback filter_callbacks[] = {

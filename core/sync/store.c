@@ -239,6 +239,8 @@ attach (struct store *store, struct mantis_error *error)
   for (const struct mantis_table *const *t = internal_tables (store->role);
        *t && status == MANTIS_OK; t++)
     status = store->ops->create (store->session, *t, error);
+  for (const struct mantis_table *const *t = store->kept; t && *t && status == MANTIS_OK; t++)
+    status = store->ops->create (store->session, *t, error);
   if (status == MANTIS_OK)
     status = own_identity (store, "node", store->node, NODE_LENGTH, error);
   if (status == MANTIS_OK && store->role == MANTIS_SERVER)
@@ -279,9 +281,18 @@ enum mantis_status
 store_open (struct store *store, const struct mantis_storage *ops, void *self,
             enum mantis_role role, const char *const *patterns, struct mantis_error *error)
 {
+  return store_open_keeping (store, ops, self, role, patterns, NULL, error);
+}
+
+enum mantis_status
+store_open_keeping (struct store *store, const struct mantis_storage *ops, void *self,
+                    enum mantis_role role, const char *const *patterns,
+                    const struct mantis_table *const *kept, struct mantis_error *error)
+{
   enum mantis_status status;
 
-  *store = (struct store){.ops = ops, .self = self, .role = role, .patterns = patterns};
+  *store =
+      (struct store){.ops = ops, .self = self, .role = role, .patterns = patterns, .kept = kept};
   status = ops->open (self, role, &store->session, error);
   if (status == MANTIS_OK)
     status = attach_in_transaction (store, error);

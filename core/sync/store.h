@@ -17,7 +17,8 @@ struct store {
   const struct mantis_storage *ops;
   void *self;
   enum mantis_role role;
-  const char *const *patterns; /* tables to sync, NULL: all */
+  const char *const *patterns;            /* tables to sync, NULL: all */
+  const struct mantis_table *const *kept; /* of plugins, ends with NULL; NULL: none */
   struct mantis_session *session;
   const struct mantis_schema *schema; /* as of the last attach */
   int64_t attached; /* counts attaches: what is derived from the schema goes with it */
@@ -36,6 +37,12 @@ struct store {
 enum mantis_status store_open (struct store *store, const struct mantis_storage *ops, void *self,
                                enum mantis_role role, const char *const *patterns,
                                struct mantis_error *error);
+/* The same, with the tables KEPT (ends with NULL) made besides Mantis's own. */
+enum mantis_status store_open_keeping (struct store *store, const struct mantis_storage *ops,
+                                       void *self, enum mantis_role role,
+                                       const char *const *patterns,
+                                       const struct mantis_table *const *kept,
+                                       struct mantis_error *error);
 void store_close (struct store *store);
 
 enum mantis_status store_begin (struct store *store, enum mantis_mode mode,
@@ -66,7 +73,8 @@ enum mantis_status store_all (struct store *store, const struct mantis_table *ta
 struct walk {
   struct store *store;
   const struct mantis_table *table;
-  struct mantis_arena *arenas[2]; /* of the last chunk, and of the one before: its last row is the bound */
+  struct mantis_arena
+      *arenas[2]; /* of the last chunk, and of the one before: its last row is the bound */
   const mantis_row *rows;
   size_t count, next;
   bool end;
@@ -74,7 +82,7 @@ struct walk {
 static inline struct walk
 walk_of (struct store *store, const struct mantis_table *table)
 {
-  return (struct walk){ .store = store, .table = table };
+  return (struct walk){.store = store, .table = table};
 }
 /* *ROW, valid until the next call, is NULL after the last one. */
 enum mantis_status walk_next (struct walk *walk, mantis_row *row, struct mantis_error *error);

@@ -1,14 +1,16 @@
 /* mantis/auth.h - credentials in, principal out.
  *
  * Called on a worker thread for each request that carries credentials.  Several authentications may be
- * configured: they are asked in the order of the configuration until one accepts.
+ * configured: they are asked in the order of the configuration until one knows the credentials.
+ *
+ * An authentication may also keep users and let them in: see tables and what stands after it.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #ifndef MANTIS_AUTH_H
 #define MANTIS_AUTH_H
 
-#include <mantis/plugin.h>
+#include <mantis/keep.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -31,13 +33,39 @@ struct mantis_principal {
   int64_t expires;     /* milliseconds since 1970 UTC; 0: never */
 };
 
+/* ---- Users ------------------------------------------------------------------------------------- */
+
+struct mantis_login { /* somebody who says who he is */
+  size_t size;
+  const char *user;
+  const char *password; /* not yet known to be right, or short, or text */
+  const char *peer;     /* address of the caller, as text */
+};
+
+struct mantis_welcome { /* the answer */
+  size_t size;
+  const char *subject; /* who it is; in the arena, as is TOKEN */
+  const char *token;   /* what authenticate() or recognize() will know him by */
+  int64_t expires;     /* milliseconds since 1970 UTC */
+  int64_t idle;        /* milliseconds without a request after which it ends before; 0: it does not */
+  int64_t retry_after; /* with MANTIS_BUSY: seconds until the next try counts */
+};
+
+struct mantis_user_order { /* what an administrator wants */
+  size_t size;
+  const char *what;         /* "add", "passwd", "disable", "enable", "remove", "list" */
+  const char *user;         /* NULL with "list" */
+  const char *password;     /* with "add" and "passwd" */
+  const char *const *roles; /* with "add": ends with NULL */
+};
+
 struct mantis_auth {
   size_t size;
 
   /* MANTIS_OK: PRINCIPAL is filled, its texts in ARENA.  MANTIS_DENIED: not accepted; the reason in ERROR
    * is logged and goes to the caller, so it tells what is wrong (expired, wrong audience) and nothing that
    * helps to guess.  MANTIS_ABSENT: these are not credentials of mine, ask the next.  Any other: cannot
-   * tell now; the caller gets 503. */
+   * tell now; the caller gets 503.  One that has recognize() may leave this out. */
   enum mantis_status (*authenticate) (void *self, const struct mantis_credentials *credentials,
                                       struct mantis_arena *arena, struct mantis_principal *principal,
                                       struct mantis_error *error);
@@ -49,6 +77,39 @@ struct mantis_auth {
 
   /* Read keys again (SIGHUP).  On failure the old ones stay.  NULL: nothing to read. */
   enum mantis_status (*reload) (void *self, struct mantis_error *error);
+
+  /* Tables that Mantis keeps for this plugin, ends with NULL; all uses of it share them.  NULL: none.  All that
+   * follows may be NULL, and is given KEEP to read and write them: see mantis/keep.h. */
+  const struct mantis_table *const *tables;
+
+  /* Asked in the place of authenticate(). */
+  enum mantis_status (*recognize) (void *self, struct mantis_keep *keep,
+                                   const struct mantis_credentials *credentials,
+                                   struct mantis_arena *arena, struct mantis_principal *principal,
+                                   struct mantis_error *error);
+
+  /* Let somebody in: MANTIS_OK, and WELCOME is filled.  MANTIS_DENIED: he is not who he says; the text goes
+   * to him and is the same whatever was wrong.  MANTIS_BUSY with retry_after: too many of his kind failed.
+   * May take long and much memory: few calls are made at once. */
+  enum mantis_status (*login) (void *self, struct mantis_keep *keep,
+                               const struct mantis_login *login, struct mantis_arena *arena,
+                               struct mantis_welcome *welcome, struct mantis_error *error);
+
+  /* CREDENTIALS are good no more.  MANTIS_ABSENT: they are not of mine, or of no session. */
+  enum mantis_status (*logout) (void *self, struct mantis_keep *keep,
+                                const struct mantis_credentials *credentials,
+                                struct mantis_error *error);
+
+  /* Do as an administrator says; ANSWER gets a JSON value: {} or, of "list", an array of objects with user, roles,
+   * disabled, and times in milliseconds since 1970.  MANTIS_ABSENT: there is no such user. */
+  enum mantis_status (*users) (void *self, struct mantis_keep *keep,
+                               const struct mantis_user_order *order, struct mantis_buf *answer,
+                               struct mantis_error *error);
+
+  /* Called now and then: remove what has expired, write down what waited.  *AFTER is set to the milliseconds
+   * until the next call. */
+  enum mantis_status (*tend) (void *self, struct mantis_keep *keep, int64_t *after,
+                              struct mantis_error *error);
 };
 
 #define MANTIS_AUTH_PLUGIN(name, ops, ...)                                                         \

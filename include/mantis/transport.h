@@ -49,6 +49,8 @@ struct mantis_answer {
   int64_t expires;     /* server side: when the sender's credentials end, milliseconds since 1970; 0: never */
   bool elsewhere;      /* server side: only this server cannot do it; a new connection may find another one */
   bool hang_up;        /* server side: the sender is turned away, and its connection ends with this answer */
+  const char *cookie;  /* server side: what the session's cookie is from now on, "": it goes; NULL: as it was */
+  int64_t cookie_lifetime; /* seconds */
 };
 
 /* Called exactly once for each request, on the loop's thread.  ANSWER and what it points to are borrowed

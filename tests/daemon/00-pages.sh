@@ -9,7 +9,7 @@ cat > compare.py << 'END_OF_PYTHON'
 import re, sys
 top, bad = sys.argv[1], []
 PAGES = {"plugin": ["plugin", "change", "host"], "resolver": ["resolver"], "filter": ["filter"], "hook": ["hook"],
-         "auth": ["auth"], "storage": ["storage"], "transport": ["transport"]}
+         "auth": ["auth", "keep"], "storage": ["storage"], "transport": ["transport"]}
 
 # What a header declares.  Left out: "size", which each struct begins with; what only the macros of plugin.h fill in.
 def declared(header):
@@ -26,7 +26,7 @@ def declared(header):
             callback = re.search(r"\(\*(\w+)\) \(", field)
             names |= {callback[1]} if callback else set(re.findall(r"(\w+)(?:\[\d+\])?\s*(?:,|$)", field.strip()))
     names |= set(re.findall(r"^(?:MANTIS_PUBLIC|typedef)[^;]*?\(?\*?\b(mantis_\w+)\)? \(", text, re.M))
-    names |= set(re.findall(r"^struct (\w+);", text, re.M)) if header == "host" else set()
+    names |= set(re.findall(r"^struct (\w+);", text, re.M)) if header in ("host", "keep") else set()
     names |= set(re.findall(r"^typedef [^;(]*\b(\w+);", text, re.M))
     return names - {"size", "const"}
 

@@ -230,7 +230,8 @@ START_TEST (one_spelling_only)
   for (size_t cut = 0; cut < length; cut++) { /* every shorter one */
     char *part = strndup (token, cut);
 
-    ck_assert_int_eq (rig_ask (self, part, NULL, NULL), MANTIS_DENIED);
+    ck_assert_int_eq (rig_ask (self, part, NULL, NULL),
+                      strchr (part, '.') ? MANTIS_DENIED : MANTIS_ABSENT);
     free (part);
   }
   for (size_t i = 0; i < length; i++) { /* every letter changed */

@@ -133,6 +133,8 @@ authenticate (void *data, const struct mantis_credentials *credentials, struct m
 
   if (!credentials->bearer)
     return mantis_fail (error, MANTIS_ABSENT, "no bearer token");
+  if (!strchr (credentials->bearer, '.')) /* it may be another authentication's */
+    return mantis_fail (error, MANTIS_ABSENT, "the token does not have three parts");
   pthread_rwlock_rdlock (&self->lock);
   status = jwt_verify (&self->keys, credentials->bearer, &payload, &length, error);
   pthread_rwlock_unlock (&self->lock);

@@ -22,6 +22,8 @@ const struct mantis_route rest_routes[] = {
     {"GET", "/sync/conflicts", "conflicts", false},
     {"POST", "/sync/conflicts/{id}", "conflicts", false},
     {"GET", "/sync/ws", "connect", false},
+    {"POST", "/auth/login", "login", true},
+    {"POST", "/auth/logout", "logout", false},
     {"GET", "/healthz", "healthz", true},
     {"GET", "/readyz", "readyz", true},
     {"GET", "/metrics", "metrics", false},
