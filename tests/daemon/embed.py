@@ -7,7 +7,9 @@ Writes nothing where all is well.
 
 SPDX-License-Identifier: LGPL-2.1-or-later
 """
+import ctypes
 import gc
+import json
 import os
 import sqlite3
 import subprocess
@@ -60,6 +62,18 @@ class Application:
     def forget(self):
         with self.happened:
             self.reports.clear()
+
+
+class FromFile(notes.Mantis):
+    """The same, from the file of a configuration."""
+
+    def __init__(self, config, report):
+        with open("from-file.json", "w", encoding="utf-8") as file:
+            json.dump(config, file)
+        self.node, self.reporter = ctypes.c_void_p(), notes.REPORTER(lambda _, r: report(r.contents))
+        opening = notes.Opening(size=ctypes.sizeof(notes.Opening), file=b"from-file.json", report=self.reporter)
+        self.call("mantis_open_with", ctypes.byref(opening), ctypes.byref(self.node))
+        self.call("mantis_start", self.node)
 
 
 def refused(why, function, *arguments):
@@ -148,7 +162,7 @@ def exchange(url, token, server, stop, start):
                 inside.append(str(error))
 
     one.node.__exit__()
-    one.node = notes.Mantis(one.config, ask_inside)
+    one.node = FromFile(one.config, ask_inside)
     one.base.execute("INSERT INTO notes VALUES ('d', 'inside')")
     one.wait(kind=SENT)
     one.node.ask("sync")

@@ -1,0 +1,41 @@
+# Completion of mantisd and mantisctl in bash.  What there is, the programs say themselves.
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+
+_mantis_options ()
+{
+  "$1" --help 2> /dev/null | sed -n 's/^  *\(--[a-z-]*\) .*/\1/p; s/^.*-D FLAG.*/-D/p'
+}
+
+# Ids and subjects, of the server that the command line so far names.
+_mantis_nodes ()
+{
+  "${@:1:$#-3}" nodes list 2> /dev/null < /dev/null | awk 'NR > 1 { print $1; print $2 }' | grep -vx -- -
+}
+
+_mantis ()
+{
+  local program=$1 word=$2 before=$3 answers=
+
+  COMPREPLY=()
+  case $before in
+  --config | --database | --token-file) compopt -o filenames 2> /dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+  --plugin-dir) compopt -o filenames 2> /dev/null; mapfile -t COMPREPLY < <(compgen -d -- "$word"); return ;;
+  --mode) answers="server client" ;;
+  --log-level) answers="error warning info debug" ;;
+  --state) answers="open closed" ;;
+  --dump-plugin) answers=$("$program" --list-plugins 2> /dev/null | awk '{ print $2 }') ;;
+  --subject | --lifetime | --table | --listen | --server | -D) return ;;
+  conflicts) answers="list show" ;;
+  nodes) answers="list disable enable" ;;
+  disable | enable) answers=$(_mantis_nodes "${COMP_WORDS[@]}") ;;
+  *)
+    answers=$(_mantis_options "$program")
+    case $program in
+    *mantisctl) answers+=" --subject --lifetime --table --state token status sync scan conflicts nodes" ;;
+    esac
+    ;;
+  esac
+  mapfile -t COMPREPLY < <(compgen -W "$answers" -- "$word")
+}
+complete -F _mantis mantisd mantisctl

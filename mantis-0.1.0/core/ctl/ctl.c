@@ -1,0 +1,206 @@
+/* ctl.c - mantisctl: its command line.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "ctl/ctl.h"
+
+#include "base/base.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct ctl_command ctl_commands[] = {
+    {"token", "--subject NAME [--lifetime 30d]", "make a token for a client (server)", 0, 0,
+     ctl_token},
+    {"status", "", "how far the node is, and what is wrong", 0, 0, ctl_status},
+    {"sync", "", "exchange everything now, and wait for it (client)", 0, 0, ctl_sync},
+    {"scan", "[TABLE]", "find writes that were not noticed", 0, 1, ctl_scan},
+    {"conflicts", "list [--table NAME] [--state open|closed]", "what lost against what, and why", 1,
+     1, ctl_conflicts},
+    {"conflicts", "show ID", "one of them in full", 2, 2, ctl_conflicts},
+    {"nodes", "list", "the clients, and who is turned away (server)", 1, 1, ctl_nodes},
+    {"nodes", "disable|enable NODE-OR-SUBJECT", "turn a client away, or no more (server)", 2, 2,
+     ctl_nodes},
+    {NULL, NULL, NULL, 0, 0, NULL},
+};
+
+enum {
+  OPT_MODE = 256,
+  OPT_CONFIG,
+  OPT_DATABASE,
+  OPT_PLUGIN_DIR,
+  OPT_JSON,
+  OPT_SUBJECT,
+  OPT_LIFETIME,
+  OPT_TABLE,
+  OPT_STATE,
+  OPT_HELP,
+  OPT_VERSION
+};
+
+static const struct option long_options[] = {
+    {"mode", required_argument, NULL, OPT_MODE},
+    {"config", required_argument, NULL, OPT_CONFIG},
+    {"database", required_argument, NULL, OPT_DATABASE},
+    {"plugin-dir", required_argument, NULL, OPT_PLUGIN_DIR},
+    {"json", no_argument, NULL, OPT_JSON},
+    {"subject", required_argument, NULL, OPT_SUBJECT},
+    {"lifetime", required_argument, NULL, OPT_LIFETIME},
+    {"table", required_argument, NULL, OPT_TABLE},
+    {"state", required_argument, NULL, OPT_STATE},
+    {"help", no_argument, NULL, OPT_HELP},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {NULL, 0, NULL, 0},
+};
+
+static void
+print_help (void)
+{
+  puts ("Usage: mantisctl [--config FILE | --mode server|client] [OPTION]... COMMAND\n"
+        "Look after a node of Mantis, by way of its mantisd where that runs.\n");
+  for (const struct ctl_command *c = ctl_commands; c->name; c++)
+    printf ("  %-9s %-42s %s\n", c->name, c->usage, c->help);
+  puts (
+      "\n"
+      "      --config FILE          that of the node's mantisd\n"
+      "      --mode server|client   which node, where there is no configuration\n"
+      "      --database FILE        the node's database, where it differs from the configuration\n"
+      "      --plugin-dir DIR       look for plugins in DIR first\n"
+      "      --json                 answers for programs\n"
+      "      --version              print the version, and stop\n"
+      "      --help                 print this, and stop\n"
+      "\n"
+      "Status 0: done. 1: it failed. 2: wrong usage or configuration. 3: the node cannot be "
+      "reached.\n"
+      "See mantisctl(1).");
+}
+
+int
+ctl_complain (const struct mantis_error *error)
+{
+  fprintf (stderr, "mantisctl: %s\n", error->text);
+  return error->status == MANTIS_INVALID ? EXIT_USAGE : EXIT_FAILED;
+}
+
+static enum mantis_status
+take_mode (struct options *options, struct mantis_error *error)
+{
+  if (strcmp (optarg, "server") == 0)
+    options->role = MANTIS_SERVER;
+  else if (strcmp (optarg, "client") == 0)
+    options->role = MANTIS_CLIENT;
+  else
+    return mantis_fail (error, MANTIS_INVALID, "--mode is \"server\" or \"client\", not \"%s\"",
+                        optarg);
+  return MANTIS_OK;
+}
+
+/* Where the argument of option C goes; NULL: nowhere. */
+static const char **
+text_of (struct ctl *ctl, int c)
+{
+  switch (c) {
+  case OPT_CONFIG:
+    return &ctl->options.config;
+  case OPT_DATABASE:
+    return &ctl->options.database;
+  case OPT_PLUGIN_DIR:
+    return &ctl->options.plugin_dir;
+  case OPT_SUBJECT:
+    return &ctl->subject;
+  case OPT_LIFETIME:
+    return &ctl->lifetime;
+  case OPT_TABLE:
+    return &ctl->table;
+  case OPT_STATE:
+    return &ctl->state;
+  }
+  return NULL;
+}
+
+static enum mantis_status
+take (struct ctl *ctl, int c, char **argv, struct mantis_error *error)
+{
+  const char **text = text_of (ctl, c);
+
+  if (c == ':')
+    return mantis_fail (error, MANTIS_INVALID, "%s needs a value; see mantisctl --help",
+                        argv[optind - 1]);
+  if (c == '?')
+    return mantis_fail (error, MANTIS_INVALID, "%s is not understood; see mantisctl --help",
+                        argv[optind - 1]);
+  if (c == OPT_MODE)
+    return take_mode (&ctl->options, error);
+  if (text)
+    *text = optarg;
+  ctl->json |= c == OPT_JSON;
+  ctl->help |= c == OPT_HELP;
+  ctl->version |= c == OPT_VERSION;
+  return MANTIS_OK;
+}
+
+static enum mantis_status
+parse (int argc, char **argv, struct ctl *ctl, struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+  int c;
+
+  opterr = 0;
+  optind = 0;
+  while (status == MANTIS_OK && (c = getopt_long (argc, argv, ":", long_options, NULL)) != -1)
+    status = take (ctl, c, argv, error);
+  if (status != MANTIS_OK || ctl->help || ctl->version)
+    return status;
+  if (optind == argc)
+    return mantis_fail (error, MANTIS_INVALID, "which command? see mantisctl --help");
+  ctl->command = argv[optind];
+  ctl->words = argv + optind + 1;
+  return MANTIS_OK;
+}
+
+static int
+run (struct ctl *ctl, int count)
+{
+  struct mantis_error error;
+  const struct ctl_command *named = NULL;
+  size_t words = (size_t)count;
+
+  for (const struct ctl_command *c = ctl_commands; c->name; c++) {
+    if (strcmp (c->name, ctl->command) != 0)
+      continue;
+    named = c;
+    if (words >= c->least && words <= c->most)
+      return c->run (ctl);
+  }
+  if (named)
+    mantis_fail (&error, MANTIS_INVALID, "usage: mantisctl %s %s", named->name, named->usage);
+  else
+    mantis_fail (&error, MANTIS_INVALID, "there is no command \"%s\"; see mantisctl --help",
+                 ctl->command);
+  return ctl_complain (&error);
+}
+
+int
+mantis_ctl_main (int argc, char **argv)
+{
+  struct ctl ctl = {.json = false};
+  struct mantis_error error;
+  int result = EXIT_CLEAN;
+
+  signal (SIGPIPE, SIG_IGN);
+  log_set_level (MANTIS_WARNING);
+  if (parse (argc, argv, &ctl, &error) != MANTIS_OK)
+    return ctl_complain (&error);
+  if (ctl.help)
+    print_help ();
+  else if (ctl.version)
+    printf ("mantisctl %s\n", mantis_version ());
+  else
+    result = run (&ctl, argc - optind - 1);
+  if (fflush (stdout) != 0 && result == EXIT_CLEAN)
+    result = EXIT_FAILED;
+  return result;
+}

@@ -1,0 +1,101 @@
+/* node.h - one node: its configuration, its plugins, its database, its threads.
+ *
+ * The object behind mantis/mantis.h.  Server and client share this file's part; serve.c and
+ * follow.c hold what is different.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#ifndef MANTIS_DAEMON_NODE_H
+#define MANTIS_DAEMON_NODE_H
+
+#include "daemon/control.h"
+#include "daemon/dialer.h"
+#include "daemon/place.h"
+#include "daemon/prune.h"
+#include "daemon/service.h"
+
+#include <mantis/mantis.h>
+
+#include <signal.h>
+
+struct event;
+struct host;
+
+struct mantis {
+  struct host *host; /* the application that embeds this node; NULL: it is mantisd */
+  struct config *config; /* as at the start: instances and sessions point into it */
+  struct config *live;   /* as read last */
+  struct plugins *plugins;
+  struct loop *loop;
+  struct instance *storage;
+  struct stores stores;
+  struct place place;
+  int lock_fd;
+  struct notice *notice;
+  struct control *control;
+  bool once;
+  bool failed; /* mantis_run() ends with ERROR */
+  struct mantis_error error;
+
+  /* Server (serve.c) */
+  struct instance **auth, **resolvers; /* resolvers: by number of the use, NULL for other uses */
+  struct instance **listen;
+  struct instance *
+      *takers; /* transports that take connections over from a listener; ends with NULL */
+  struct mantis_listener **listeners; /* NULL where it does not listen yet */
+  struct server server;
+  struct mantis_service *service;
+  struct pool *pool;
+  struct pruning *pruning;
+
+  /* Client (follow.c) */
+  struct instance *dial;
+  struct dialer *dialer;
+  struct waiter waiter; /* for ONCE */
+};
+
+/* All but its database.  Takes CONFIG and PLUGINS, also on failure. */
+enum mantis_status node_new (struct config *config, struct plugins *plugins, struct mantis **node,
+                             struct mantis_error *error);
+/* From here on it captures.  After MANTIS_BUSY and MANTIS_LOST it may be tried again. */
+enum mantis_status node_open (struct mantis *node, struct mantis_error *error);
+/* Read again what may change while we run; the rest of FRESH is named in the log.  Takes FRESH. */
+void node_reload (struct mantis *node, struct config *fresh);
+
+/* host.c: the application that embeds a node.  HOST may be NULL; then these do nothing. */
+enum mantis_status host_new (mantis_reporter report, void *context, struct host **host,
+                             struct mantis_error *error);
+void host_free (struct host *host);
+/* For the rows of its node; NULL: nobody listens. */
+struct reports *host_reports (struct host *host);
+/* The application's thread is in a function of ours: what it logs is reported, and SIGPIPE is not its own. */
+struct visit {
+  struct log_target *target;
+  sigset_t mask;
+  bool inside;
+};
+struct visit host_enter (struct host *host);
+void host_leave (struct visit visit);
+void host_follows (struct mantis *node); /* its client has been made */
+void host_works (struct mantis *node);   /* its loop runs from here on */
+void host_turns_away (struct mantis *node); /* who still waits for an answer */
+void host_stopped (struct mantis *node, enum mantis_status status, const struct mantis_error *error);
+void host_join (struct mantis *node); /* the thread of mantis_start() */
+
+/* serve.c */
+enum mantis_status serve_open (struct mantis *node, struct mantis_error *error);
+enum mantis_status serve_start (struct mantis *node, struct mantis_error *error);
+void serve_stop (struct mantis *node);
+void serve_close (struct mantis *node);
+void serve_news (struct mantis *node, const struct position *position, bool renewed);
+void serve_reload (struct mantis *node);
+
+/* follow.c */
+struct dialer_settings follow_settings (const struct mantis *node);
+enum mantis_status follow_open (struct mantis *node, struct mantis_error *error);
+enum mantis_status follow_start (struct mantis *node, struct mantis_error *error);
+void follow_stop (struct mantis *node);
+void follow_close (struct mantis *node);
+void follow_reload (struct mantis *node);
+
+#endif

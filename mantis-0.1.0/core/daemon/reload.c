@@ -1,0 +1,77 @@
+/* reload.c - SIGHUP: what may change while we run, and what may not.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "daemon/node.h"
+
+#include "base/base.h"
+
+#include <string.h>
+
+/* Taken over at once; all else is as it was at the start. */
+static const char *const live_keys[] = {"log_level", "nodes"};
+static const char *const live_sync_keys[] = {"enabled",    "interval_seconds", "token_file",
+                                             "batch_rows", "batch_bytes",      "whole_rows",
+                                             "whole_bytes", "warn_entries"};
+
+/* What of CONFIG cannot be taken over. */
+static json_t *
+fixed_part (const struct config *config)
+{
+  json_t *copy = config->root ? json_deep_copy (config->root) : json_object ();
+  json_t *sync = json_object_get (copy, "sync");
+
+  for (size_t i = 0; i < COUNT_OF (live_keys); i++)
+    json_object_del (copy, live_keys[i]);
+  for (size_t i = 0; i < COUNT_OF (live_sync_keys); i++)
+    json_object_del (sync, live_sync_keys[i]);
+  if (sync && json_object_size (sync) == 0)
+    json_object_del (copy, "sync");
+  return copy;
+}
+
+static void
+add_name (struct mantis_buf *names, const char *name)
+{
+  mantis_buf_printf (names, "%s\"%s\"", names->length ? ", " : "", name);
+}
+
+static void
+tell_difference (const struct config *was, const struct config *fresh)
+{
+  CLEANUP_BUF struct mantis_buf names = MANTIS_BUF_INIT;
+  json_t *a = fixed_part (was), *b = fixed_part (fresh), *value;
+  const char *name;
+
+  json_object_foreach (a, name, value)
+  {
+    if (!json_equal (value, json_object_get (b, name)))
+      add_name (&names, name);
+  }
+  json_object_foreach (b, name, value)
+  {
+    if (!json_object_get (a, name))
+      add_name (&names, name);
+  }
+  if (names.length && !names.failed)
+    mantis_log (MANTIS_WARNING, "%s: what changed in %s needs a restart", fresh->file, names.bytes);
+  json_decref (a);
+  json_decref (b);
+}
+
+void
+node_reload (struct mantis *node, struct config *fresh)
+{
+  struct config *before = node->live;
+
+  tell_difference (node->config, fresh);
+  node->live = fresh;
+  log_set_level (fresh->log_level);
+  if (node->config->role == MANTIS_SERVER)
+    serve_reload (node);
+  else
+    follow_reload (node);
+  if (before != node->config)
+    config_free (before);
+  mantis_log (MANTIS_INFO, "%s: read again", fresh->file);
+}

@@ -1,0 +1,554 @@
+/* service.c - what a server does with a request that a transport has handed over.
+ *
+ * All but visit_work() runs on the loop's thread.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "daemon/service.h"
+
+#include "base/base.h"
+#include "base/map.h"
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum stage { STAGE_WORK, STAGE_PARKED, STAGE_WOKEN };
+
+struct visit {
+  struct task task;
+  struct mantis_service *service;
+  const struct mantis_request *request;
+  struct mantis_request own; /* of a prompt one, as a worker may look at it after the answer */
+  mantis_answered answered;
+  void *context;
+  uint64_t ticket;
+  struct visit *next, **self; /* in the list of its stage, unless that is STAGE_WORK */
+  enum stage stage;
+  bool local, woken; /* woken: it occupies the lane */
+  bool told;         /* it was answered, while a worker still waits for the database */
+  bool doubted;      /* credentials that were good before are looked at once more */
+  bool hang_up;      /* the connection shall not stay, either */
+  uint64_t round;    /* of checks, that the present run knows of */
+  atomic_bool cancelled;
+  struct mantis_arena *arena; /* for the principal; NULL: not admitted yet */
+  struct mantis_principal principal;
+  struct reply reply;
+  struct position position; /* after a commit of ours */
+  uint64_t seen;            /* news that the present run knows of */
+  int64_t generation;       /* when it arrived */
+  int64_t deadline;         /* of a parked one, in mantis_monotonic(); 0: it has not been parked */
+  struct event timer;
+};
+
+struct mantis_service {
+  struct service_settings set;
+  struct event_base *base;
+  struct map tickets; /* -> visit */
+  uint64_t last_ticket;
+  size_t count; /* of visits */
+  struct visit *parked, *woken, **woken_end;
+  size_t in_lane;
+  uint64_t news;  /* counts them */
+  uint64_t round; /* counts checks of who may come in */
+  struct attending *attending;
+  struct position position;
+  bool draining;
+  void (*empty) (void *context);
+  void *empty_context;
+};
+
+static void visit_done (struct call *call);
+
+/* ---- Lists ------------------------------------------------------------------------------------
+ */
+
+static void
+enter (struct visit *visit, enum stage stage, struct visit **list)
+{
+  visit->stage = stage;
+  visit->self = list;
+  visit->next = *list;
+  if (visit->next)
+    visit->next->self = &visit->next;
+  *list = visit;
+}
+
+static void
+leave (struct visit *visit)
+{
+  struct mantis_service *service = visit->service;
+
+  if (visit->stage == STAGE_WORK)
+    return;
+  if (service->woken_end == &visit->next)
+    service->woken_end = visit->self;
+  *visit->self = visit->next;
+  if (visit->next)
+    visit->next->self = visit->self;
+  visit->stage = STAGE_WORK;
+}
+
+/* ---- On a worker ------------------------------------------------------------------------------
+ */
+
+/* False: visit->reply tells the caller why not. */
+static void
+refuse (struct visit *visit, enum mantis_status status, const char *why)
+{
+  if (status == MANTIS_DENIED)
+    reply_problem (&visit->reply, 401, NULL, why);
+  else if (status == MANTIS_REFUSED)
+    reply_problem (&visit->reply, 403, "disabled", why);
+  else
+    reply_problem (&visit->reply, 503, NULL, "credentials cannot be checked now: try again later");
+  visit->hang_up = status == MANTIS_REFUSED || (status == MANTIS_DENIED && visit->doubted);
+  mantis_log (status == MANTIS_DENIED ? MANTIS_INFO : MANTIS_WARNING, "%s from %s turned away: %s",
+              visit->request->message,
+              visit->request->credentials.peer ? visit->request->credentials.peer : "unknown", why);
+}
+
+static bool
+visit_admit (struct visit *visit)
+{
+  struct mantis_error error = {0};
+  enum mantis_status status = MANTIS_OK;
+
+  if (visit->local || message_named (visit->request->message)->open)
+    return true;
+  if (visit->doubted || (visit->principal.expires && visit->principal.expires <= mantis_now ())) {
+    mantis_arena_free (visit->arena); /* it waited long, or keys have changed: ask once more */
+    visit->arena = NULL;
+    visit->principal = (struct mantis_principal){0};
+  }
+  if (visit->principal.subject)
+    status = admit_again (&visit->service->set, visit->request, &visit->principal, &error);
+  else if (!visit->arena && !(visit->arena = mantis_arena_new (1024 * 1024)))
+    status = mantis_fail (&error, MANTIS_FAILED, "no memory");
+  else
+    status = admit (&visit->service->set, visit->request, visit->arena, &visit->principal, &error);
+  if (status == MANTIS_OK)
+    return true;
+  visit->principal = (struct mantis_principal){0};
+  refuse (visit, status, error.text);
+  return false;
+}
+
+static void
+visit_handle (struct visit *visit, size_t worker)
+{
+  const struct service_settings *set = &visit->service->set;
+  struct mantis_error error = {0};
+  struct store *store;
+
+  if (stores_get (set->stores, worker, &store, NULL, &error) != MANTIS_OK) {
+    const struct message *message = message_named (visit->request->message);
+    mantis_log (MANTIS_DEBUG, "%s: %s", visit->request->message, error.text);
+    if (visit->local && message->without) {
+      message->without (set->server, set->stores->ops, set->stores->self, &error, &visit->reply);
+      return;
+    }
+    reply_problem (&visit->reply, 503, "unavailable",
+                   visit->local ? error.text : "the server cannot use its database now");
+    return;
+  }
+  message_handle (set->server, store, visit->request,
+                  visit->principal.subject ? &visit->principal : NULL, &visit->reply);
+  if (visit->reply.committed && position_read (store, &visit->position, &error) != MANTIS_OK)
+    visit->position = (struct position){0}; /* others will notice the commit a little later */
+}
+
+static void
+visit_work (struct task *task, size_t worker)
+{
+  struct visit *visit = (struct visit *)task;
+
+  if (!visit->cancelled && visit_admit (visit))
+    visit_handle (visit, worker);
+}
+
+/* ---- On the loop ------------------------------------------------------------------------------
+ */
+
+static bool
+visit_submit (struct visit *visit)
+{
+  visit->seen = visit->service->news;
+  visit->doubted = visit->round != visit->service->round;
+  visit->round = visit->service->round;
+  visit->task.writes = message_named (visit->request->message)->writes;
+  return pool_submit (visit->service->set.pool, &visit->task);
+}
+
+/* Woken visits go to the workers a few at a time, so that pushes get their turn in between. */
+static void
+feed_lane (struct mantis_service *service)
+{
+  while (service->woken && service->in_lane < service->set.lane) {
+    struct visit *visit = service->woken;
+    leave (visit);
+    visit->woken = true;
+    if (!visit_submit (visit)) { /* when a visit ends there is room again */
+      visit->woken = false;
+      enter (visit, STAGE_WOKEN, &service->woken);
+      if (!visit->next)
+        service->woken_end = &visit->next;
+      return;
+    }
+    service->in_lane++;
+  }
+}
+
+static void
+wake (struct visit *visit)
+{
+  struct mantis_service *service = visit->service;
+
+  event_del (&visit->timer);
+  leave (visit);
+  enter (visit, STAGE_WOKEN, service->woken_end);
+  service->woken_end = &visit->next;
+}
+
+static void
+free_visit (struct visit *visit)
+{
+  struct mantis_service *service = visit->service;
+
+  event_del (&visit->timer);
+  map_remove (&service->tickets, visit->ticket);
+  mantis_arena_free (visit->arena);
+  mantis_buf_free (&visit->reply.body);
+  free (visit);
+  if (--service->count == 0 && service->empty)
+    service->empty (service->empty_context);
+}
+
+static void
+turn_away (struct mantis_service *service, const char *message, const char *code, const char *why,
+           mantis_answered answered, void *context)
+{
+  struct reply reply = {.body = MANTIS_BUF_INIT};
+  struct mantis_answer answer = {.size = sizeof answer};
+
+  reply_problem (&reply, 503, code, why);
+  answer.status = reply.status;
+  answer.type = reply.type;
+  answer.body = reply.body.bytes ? reply.body.bytes : "";
+  answer.length = reply.body.length;
+  answer.retry_after = reply.retry_after;
+  answer.elsewhere = reply.elsewhere;
+  count_answer (service->set.server, message, answer.status);
+  answered (context, &answer);
+  mantis_buf_free (&reply.body);
+}
+
+/* What a client gets that came while we could do nothing for it, or went away. */
+static void
+say_busy (struct mantis_service *service, const char *message, mantis_answered answered,
+          void *context)
+{
+  turn_away (service, message, "busy", "the server is busy: try again later", answered, context);
+}
+
+static void
+on_deadline (evutil_socket_t fd, short what, void *context)
+{
+  struct visit *visit = context;
+
+  (void)fd, (void)what;
+  if (visit->stage == STAGE_WORK) { /* a prompt one */
+    visit->told = true;
+    turn_away (visit->service, visit->request->message, "unavailable",
+               "the server waits for its database", visit->answered, visit->context);
+    return;
+  }
+  wake (visit);
+  feed_lane (visit->service);
+}
+
+static void
+finish (struct visit *visit)
+{
+  const struct reply *reply = &visit->reply;
+  struct mantis_answer answer = {.size = sizeof answer,
+                                 .status = reply->status,
+                                 .type = reply->type,
+                                 .body = reply->body.bytes ? reply->body.bytes : "",
+                                 .length = reply->body.length,
+                                 .retry_after = reply->retry_after,
+                                 .expires = visit->principal.expires,
+                                 .elsewhere = reply->elsewhere,
+                                 .hang_up = visit->hang_up};
+
+  mantis_log (MANTIS_DEBUG, "%s from %s: %d, %zu bytes", visit->request->message,
+              visit->request->node ? visit->request->node : "no node", reply->status,
+              reply->body.length);
+  if (visit->told)
+    ;
+  else if (visit->cancelled || !reply->status)
+    say_busy (visit->service, visit->request->message, visit->answered, visit->context);
+  else {
+    count_answer (visit->service->set.server, visit->request->message, reply->status);
+    visit->answered (visit->context, &answer);
+  }
+  free_visit (visit);
+}
+
+static void
+park (struct visit *visit)
+{
+  struct mantis_service *service = visit->service;
+
+  if (!visit->deadline) {
+    visit->deadline = mantis_monotonic () + visit->reply.wait * 1000;
+    mantis_log (MANTIS_DEBUG, "%s from %s waits for news", visit->request->message,
+                visit->request->node ? visit->request->node : "no node");
+  }
+  mantis_buf_free (&visit->reply.body);
+  visit->reply = (struct reply){.body = MANTIS_BUF_INIT};
+  enter (visit, STAGE_PARKED, &service->parked);
+  if (visit->seen != service->news) /* it looked too early */
+    wake (visit);
+  else
+    loop_timer (&visit->timer, (visit->deadline - mantis_monotonic ()) / 1000 + 1);
+}
+
+/* The order to turn somebody away has come while a worker was busy with the visit: what a push has stored
+ * stands, and is acknowledged when the sender asks again after it has been let in again. */
+static void
+bar (struct visit *visit)
+{
+  struct mantis_error error;
+
+  if (visit->local || !visit->principal.subject ||
+      admit_again (&visit->service->set, visit->request, &visit->principal, &error) == MANTIS_OK)
+    return;
+  mantis_buf_free (&visit->reply.body);
+  visit->reply = (struct reply){.body = MANTIS_BUF_INIT};
+  refuse (visit, MANTIS_REFUSED, error.text);
+}
+
+static void
+visit_done (struct call *call)
+{
+  struct visit *visit = (struct visit *)call;
+  struct mantis_service *service = visit->service;
+  bool over = visit->deadline && mantis_monotonic () >= visit->deadline;
+  bool other =
+      visit->generation != service->position.generation; /* clients hear of it in any answer */
+
+  if (visit->woken)
+    service->in_lane--;
+  visit->woken = false;
+  if (visit->reply.committed)
+    service_news (service, &visit->position, false);
+  bar (visit);
+  if (visit->reply.wait > 0 && !visit->cancelled && !over && !other && !service->draining)
+    park (visit);
+  else
+    finish (visit);
+  feed_lane (service);
+}
+
+static void
+start (struct visit *visit)
+{
+  struct mantis_service *service = visit->service;
+  const struct message *message = message_named (visit->request->message);
+
+  if (!message) {
+    reply_problem (&visit->reply, 404, "message", "there is no such message");
+    finish (visit);
+    return;
+  }
+  if (message->bare) {
+    message_handle (service->set.server, NULL, visit->request, NULL, &visit->reply);
+    finish (visit);
+    return;
+  }
+  if (message->prompt) {
+    visit->own =
+        (struct mantis_request){.size = sizeof visit->own, .message = message->name, .body = ""};
+    visit->request = &visit->own;
+    loop_timer (&visit->timer, service->set.prompt);
+  }
+  if (!visit_submit (visit))
+    finish (visit);
+}
+
+static uint64_t
+submit (struct mantis_service *service, const struct mantis_request *request, bool local,
+        mantis_answered answered, void *context)
+{
+  struct visit *visit = service->draining ? NULL : calloc (1, sizeof *visit);
+  uint64_t ticket = ++service->last_ticket;
+  int64_t *found = visit ? map_at (&service->tickets, ticket, true) : NULL;
+
+  if (!found) {
+    free (visit);
+    say_busy (service, request->message, answered, context);
+    return ticket;
+  }
+  *found = (int64_t)(intptr_t)visit;
+  visit->task = (struct task){.work = visit_work, .done.run = visit_done};
+  visit->service = service;
+  visit->request = request;
+  visit->answered = answered;
+  visit->context = context;
+  visit->ticket = ticket;
+  visit->local = local;
+  visit->round = service->round;
+  visit->generation = service->position.generation;
+  if (local) /* who may open the control socket may do everything */
+    visit->principal = (struct mantis_principal){
+        .size = sizeof visit->principal, .subject = "mantisctl", .claims = "{}"};
+  service->count++;
+  evtimer_assign (&visit->timer, service->base, on_deadline, visit);
+  start (visit);
+  return ticket;
+}
+
+uint64_t
+mantis_service_submit (struct mantis_service *service, const struct mantis_request *request,
+                       mantis_answered answered, void *context)
+{
+  return submit (service, request, false, answered, context);
+}
+
+uint64_t
+service_submit_local (struct mantis_service *service, const struct mantis_request *request,
+                      mantis_answered answered, void *context)
+{
+  return submit (service, request, true, answered, context);
+}
+
+void
+mantis_service_cancel (struct mantis_service *service, uint64_t ticket)
+{
+  int64_t *found = map_at (&service->tickets, ticket, false);
+  struct visit *visit = found ? (struct visit *)(intptr_t)*found : NULL;
+
+  if (!visit)
+    return;
+  visit->cancelled = true;
+  if (visit->stage == STAGE_WORK)
+    return; /* the worker brings it back */
+  event_del (&visit->timer);
+  leave (visit);
+  finish (visit);
+}
+
+const struct mantis_transport *
+mantis_service_taker (struct mantis_service *service, const char *protocol, void **self)
+{
+  for (struct instance **taker = service->set.takers; taker && *taker; taker++)
+    if (strcmp ((*taker)->plugin->name, protocol) == 0) {
+      *self = (*taker)->self;
+      return (*taker)->ops;
+    }
+  return NULL;
+}
+
+/* ---- News -------------------------------------------------------------------------------------
+ */
+
+static void
+wake_all (struct mantis_service *service)
+{
+  service->news++;
+  while (service->parked)
+    wake (service->parked);
+  feed_lane (service);
+}
+
+void
+service_news (struct mantis_service *service, const struct position *position, bool renewed)
+{
+  struct position *known = &service->position;
+
+  if (position->access != known->access && position->access) {
+    known->access = position->access;
+    service_recheck (service);
+  }
+  if (renewed)
+    *known = *position;
+  else if (!position_is_news (known, position))
+    return;
+  if (position->head > known->head)
+    known->head = position->head;
+  if (position->generation > known->generation)
+    known->generation = position->generation;
+  wake_all (service);
+}
+
+/* Whose server lost its database may have another one to ask. */
+void
+service_lost (struct mantis_service *service)
+{
+  wake_all (service);
+}
+
+void
+service_recheck (struct mantis_service *service)
+{
+  service->round++;
+  attending_recheck (service->attending);
+  wake_all (service);
+}
+
+uint64_t
+mantis_service_attend (struct mantis_service *service, const struct mantis_attendance *attendance)
+{
+  return attending_add (service->attending, attendance);
+}
+
+void
+mantis_service_depart (struct mantis_service *service, uint64_t ticket)
+{
+  attending_remove (service->attending, ticket);
+}
+
+/* ---- Life -------------------------------------------------------------------------------------
+ */
+
+enum mantis_status
+service_new (const struct service_settings *settings, struct event_base *base,
+             struct mantis_service **service, struct mantis_error *error)
+{
+  struct mantis_service *made = calloc (1, sizeof *made);
+
+  if (!made)
+    return mantis_fail (error, MANTIS_FAILED, "no memory left for the server");
+  made->set = *settings;
+  made->base = base;
+  made->woken_end = &made->woken;
+  if (!(made->attending = attending_new (&made->set, base))) {
+    free (made);
+    return mantis_fail (error, MANTIS_FAILED, "no memory left for the server");
+  }
+  *service = made;
+  return MANTIS_OK;
+}
+
+void
+service_free (struct mantis_service *service)
+{
+  if (!service)
+    return;
+  map_free (&service->tickets);
+  attending_free (service->attending);
+  free (service);
+}
+
+void
+service_drain (struct mantis_service *service, void (*empty) (void *context), void *context)
+{
+  service->draining = true;
+  service->empty = empty;
+  service->empty_context = context;
+  wake_all (service);
+  if (service->count == 0)
+    empty (context);
+}

@@ -1,0 +1,39 @@
+/* stores.h - a session with the database for each worker, opened when it is first needed.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#ifndef MANTIS_DAEMON_STORES_H
+#define MANTIS_DAEMON_STORES_H
+
+#include "sync/store.h"
+
+#include <stdatomic.h>
+
+struct stores {
+  const struct mantis_storage *ops;
+  void *self;
+  enum mantis_role role;
+  const char *const *patterns;
+  struct reports *reports; /* of a client, which has one session that writes; or NULL */
+  atomic_llong round; /* grows when all sessions have to be opened again */
+  size_t count;
+  struct {
+    struct store store;
+    long long round;
+  } * list;
+};
+
+/* COUNT sessions, none of them open yet. */
+enum mantis_status stores_init (struct stores *stores, size_t count, struct mantis_error *error);
+void stores_free (struct stores *stores); /* when no thread uses them any more */
+
+/* The session numbered NUMBER, on the thread that it belongs to.  *FRESH, unless it is NULL, tells
+ * whether it was opened by this call.  Where the database is a file that once was there, it is not
+ * made again. */
+enum mantis_status stores_get (struct stores *stores, size_t number, struct store **store,
+                               bool *fresh, struct mantis_error *error);
+
+/* From any thread: the database was replaced or the connection lost. */
+void stores_renew (struct stores *stores);
+
+#endif

@@ -1,0 +1,165 @@
+/* message.h - what a server does with each message.
+ *
+ * Synchronous, on one store and one thread: the daemon calls it on its workers, the simulation and the
+ * tests directly.  Knows nothing of transports.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#ifndef MANTIS_MESSAGE_H
+#define MANTIS_MESSAGE_H
+
+#include "message/access.h"
+#include "sync/feed.h"
+#include "sync/push.h"
+
+#include <jansson.h>
+#include <mantis/transport.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* Sizes and times that a server keeps to, and tells its clients. */
+struct limits {
+  size_t page_rows; /* of a pull, at most */
+  size_t page_bytes;
+  size_t body_bytes; /* of a message when unpacked: the arena of one message */
+  int64_t wait;      /* longest long poll, milliseconds */
+};
+
+struct counters { /* for metrics; since the start */
+  atomic_llong requests, refused, pushes, pulls, conflicts, outcomes[OUTCOME_COUNT], rows_out;
+};
+
+/* The cursor and the time of each node's last pull; all zeros: none yet.  On any thread. */
+struct heard {
+  pthread_mutex_t lock;
+  struct heard_node {
+    uint64_t node; /* hash of its id, 0: an empty place */
+    int64_t rev, at;
+  } places[2048];
+};
+void heard_note (struct heard *heard, const char *node, int64_t rev);
+bool heard_find (struct heard *heard, const char *node, int64_t *rev, int64_t *at);
+
+struct server {
+  policy_lookup policy;
+  void *policy_context;
+  bool create_tables; /* make a table that a client offers */
+  struct limits limits;
+  int64_t started;   /* milliseconds since 1970 */
+  int64_t retention; /* milliseconds; see sync/prune.h */
+  struct counters counters;
+  struct heard heard;
+  struct access access;
+};
+
+struct reply {
+  int status;       /* as in struct mantis_answer */
+  const char *type; /* media type */
+  struct mantis_buf body;
+  int64_t retry_after; /* seconds */
+  bool elsewhere;      /* as in struct mantis_answer */
+  int64_t wait; /* > 0: nothing to tell yet; ask again at a commit or after so many milliseconds */
+  bool committed; /* something that others may be waiting for */
+};
+
+typedef void (*message_handler) (struct server *server, struct store *store,
+                                 const struct mantis_request *request,
+                                 const struct mantis_principal *principal, struct reply *reply);
+
+struct message {
+  const char *name;
+  message_handler handle;
+  bool open;   /* answers without credentials */
+  bool writes; /* to the database, as a rule */
+  bool bare;   /* answers at once, without a database: STORE may be NULL */
+  bool
+      prompt; /* is answered in time though the database hangs; nothing but its name is looked at */
+  /* The answer to somebody on this machine while there is no session with the database; NULL: an error. */
+  void (*without) (struct server *server, const struct mantis_storage *ops, void *self,
+                   const struct mantis_error *why, struct reply *reply);
+};
+
+/* Ends with a NULL name. */
+extern const struct message messages[];
+const struct message *message_named (const char *name);
+
+/* Fill REPLY, whatever happens.  PRINCIPAL is NULL for open messages only.  The caller frees reply->body. */
+void message_handle (struct server *server, struct store *store,
+                     const struct mantis_request *request, const struct mantis_principal *principal,
+                     struct reply *reply);
+
+/* ---- For the handlers ------------------------------------------------------------------------ */
+
+/* RFC 9457 problem+json.  CODE, a word for programs, may be NULL. */
+void reply_problem (struct reply *reply, int status, const char *code, const char *detail);
+/* The problem that fits ERROR. */
+void reply_error (struct reply *reply, const struct mantis_error *error);
+/* What is in reply->body is the answer. */
+void reply_done (struct reply *reply);
+
+/* The sender: its node, or for one without (curl) a name made from the subject.  MANTIS_DENIED where the
+ * node belongs to another principal, MANTIS_INVALID where it is no node id. */
+struct sender {
+  char node[NODE_LENGTH + 1];
+  bool anonymous;
+  bool known;         /* there is a row of __sync_nodes */
+  int64_t number;     /* of its last batch */
+  int64_t generation; /* that it was told of */
+  char nonce[64];
+  const char *answer; /* to that batch, in the arena */
+};
+enum mantis_status sender_find (struct store *store, const struct mantis_request *request,
+                                const struct mantis_principal *principal,
+                                struct mantis_arena *arena, struct sender *sender,
+                                struct mantis_error *error);
+/* Write the sender's row: its last batch, ANSWER and cursor (0: that of its last pull), in a write
+ * transaction. */
+enum mantis_status sender_save (struct server *server, struct store *store,
+                                const struct sender *sender,
+                                const struct mantis_principal *principal, int64_t rev,
+                                struct mantis_error *error);
+
+/* nodes.c: ROW of __sync_nodes as an object; behind HEAD, and before FLOOR it is too old to go on. */
+void node_add (struct server *server, mantis_row row, int64_t head, int64_t floor,
+               struct mantis_buf *buf);
+/* All nodes that have called and all names that are turned away, or those that are called ONLY. */
+enum mantis_status nodes_list (struct server *server, struct store *store, const char *only,
+                               struct mantis_buf *buf, struct mantis_error *error);
+/* Turn NAME away, or no more; as far as SERVER alone is concerned it is known when this returns. */
+enum mantis_status nodes_order (struct server *server, struct store *store, const char *name,
+                                bool disabled, struct mantis_error *error);
+
+/* Tables that blocks may speak of. */
+const struct mantis_table *find_synced (void *store, const char *name, bool *ignore);
+
+void handle_connect (struct server *, struct store *, const struct mantis_request *,
+                     const struct mantis_principal *, struct reply *);
+void handle_hello (struct server *, struct store *, const struct mantis_request *,
+                   const struct mantis_principal *, struct reply *);
+void handle_push (struct server *, struct store *, const struct mantis_request *,
+                  const struct mantis_principal *, struct reply *);
+void handle_pull (struct server *, struct store *, const struct mantis_request *,
+                  const struct mantis_principal *, struct reply *);
+void handle_schema (struct server *, struct store *, const struct mantis_request *,
+                    const struct mantis_principal *, struct reply *);
+void handle_status (struct server *, struct store *, const struct mantis_request *,
+                    const struct mantis_principal *, struct reply *);
+void status_without (struct server *, const struct mantis_storage *, void *self,
+                     const struct mantis_error *why, struct reply *);
+void handle_conflicts (struct server *, struct store *, const struct mantis_request *,
+                       const struct mantis_principal *, struct reply *);
+void handle_metrics (struct server *, struct store *, const struct mantis_request *,
+                     const struct mantis_principal *, struct reply *);
+/* For metrics: MESSAGE was answered STATUS, just now.  One that waits is not answered yet. */
+void count_answer (struct server *server, const char *message, int status);
+void handle_healthz (struct server *, struct store *, const struct mantis_request *,
+                     const struct mantis_principal *, struct reply *);
+void handle_readyz (struct server *, struct store *, const struct mantis_request *,
+                    const struct mantis_principal *, struct reply *);
+
+/* conflicts.c: a page of __sync_conflicts, for both roles.  ARGUMENT as in a request: NULL, an id, or
+ * "after=ID&limit=N&table=NAME&state=open". */
+enum mantis_status conflicts_list (struct store *store, const char *argument,
+                                   struct mantis_buf *buf, struct mantis_error *error);
+
+#endif

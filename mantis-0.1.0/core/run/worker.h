@@ -1,0 +1,33 @@
+/* worker.h - threads for what may take a while, and a bounded queue before them.
+ *
+ * A worker has a number, so that each can have a session of its own with the database.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#ifndef MANTIS_WORKER_H
+#define MANTIS_WORKER_H
+
+#include "run/loop.h"
+
+struct pool;
+
+/* Lives inside what it is about.  work() runs on a worker, then done.run() on the loop; in between
+ * nobody else touches what belongs to the task. */
+struct task {
+  struct call done;
+  struct task *next;
+  void (*work) (struct task *task, size_t worker);
+  bool writes; /* for worker 0: one session does all the writing, and its cache stays good */
+};
+
+/* WORKERS threads named NAME (15 bytes at most); ROOM tasks may wait. */
+enum mantis_status pool_new (struct pool **pool, struct loop *loop, const char *name,
+                             size_t workers, size_t room, struct mantis_error *error);
+/* Finishes what is queued, then waits for the threads; what is done lies in the loop's inbox.  NULL
+ * is fine. */
+void pool_free (struct pool *pool);
+
+/* On the loop's thread.  False: the queue is full, try again later. */
+bool pool_submit (struct pool *pool, struct task *task);
+
+#endif

@@ -1,0 +1,38 @@
+/* conflict.h - what lost is kept: rows of __sync_conflicts.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#ifndef MANTIS_CONFLICT_H
+#define MANTIS_CONFLICT_H
+
+#include "sync/store.h"
+
+#include <jansson.h>
+
+struct conflict {
+  const struct mantis_table *table;
+  mantis_row key;
+  const char *outcome; /* superseded, merged, deferred, rejected: the change lost; beaten: it won */
+  const char *reason;
+  const char *node; /* whose version lost, NULL: the database's own side */
+  mantis_row loser; /* NULL: a deletion */
+  int64_t loser_time;
+  mantis_row winner; /* NULL: a deletion, or no such row */
+  int64_t winner_time;
+  const char *winner_origin;
+  int64_t base, rev;
+  const char *decided_by; /* name of the resolver, or "database" */
+};
+
+/* Write it down, in a write transaction; it gets the next id. */
+enum mantis_status conflict_keep (struct store *store, const struct conflict *conflict,
+                                  struct mantis_error *error);
+
+/* {"id": 1, "title": "milk"}: the columns that ROW carries. */
+void row_encode (struct mantis_buf *buf, const struct mantis_table *table, mantis_row row);
+/* And back; columns that TABLE lacks are left out. */
+enum mantis_status row_decode (const json_t *json, const struct mantis_table *table,
+                               struct mantis_arena *arena, mantis_row *row,
+                               struct mantis_error *error);
+
+#endif

@@ -1,0 +1,83 @@
+/* push.h - what becomes of a pushed changeset on the server: detect, resolve, apply, record.
+ *
+ * All four steps happen in one write transaction, in this order, on one struct push.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#ifndef MANTIS_PUSH_H
+#define MANTIS_PUSH_H
+
+#include "plugin/plugin.h"
+#include "sync/apply.h"
+
+enum outcome {
+  OUTCOME_APPLIED, /* it stands as sent */
+  OUTCOME_SAME,    /* the row was so already */
+  OUTCOME_MERGED,  /* a row made of both stands, or the database altered what it stored */
+  OUTCOME_SUPERSEDED,
+  OUTCOME_DEFERRED,
+  OUTCOME_REJECTED, /* by the database, a resolver or a filter */
+  OUTCOME_RETRY,    /* not decided: send it again later */
+  OUTCOME_COUNT
+};
+
+const char *outcome_name (enum outcome outcome);
+/* OUTCOME_COUNT: there is none of that name. */
+enum outcome outcome_from (const char *name);
+
+struct pushed {
+  struct mantis_change change;   /* as it came, its time bounded by ours */
+  struct mantis_version version; /* the row's current one */
+  mantis_row current;            /* the row as it is, where it was looked at; NULL: there is none */
+  bool conflict;
+  /* no conflict, but the row may have been written unseen since it got its version */
+  bool unwatched;
+  /* taken as it came; then the database made something else of it: the answer is `merged' */
+  bool altered;
+  enum outcome outcome;
+  const char *reason;
+  const char *decided_by;      /* the resolver, in a conflict */
+  struct mantis_change stored; /* what is to be applied, for OUTCOME_APPLIED and OUTCOME_MERGED */
+};
+
+/* Who decides about conflicts in a table; never NULL. */
+typedef struct instance *(*policy_lookup) (void *context, const char *table);
+
+struct push {
+  struct store *store;
+  struct mantis_arena *arena;
+  const char *node;   /* origin of the changes */
+  bool anonymous;     /* the caller named no node: nothing counts as its own earlier change */
+  int64_t now;        /* when the request was first received */
+  int64_t generation; /* of ours up to which the sender has compared its tables */
+  bool partial;       /* more of the sender's backlog follows: what does not fit now may fit then */
+  enum apply_mode mode;
+  size_t row_limit; /* of a row that a conflict is about, bytes; 0: none */
+  policy_lookup policy;
+  void *policy_context;
+  int64_t pruned, pruned_time; /* of the store; see sync/prune.h */
+  struct pushed *items;
+  size_t count;
+};
+
+/* detect.c: was each change made on the row's current version?  Equal states are no conflict. */
+enum mantis_status push_detect (struct push *push, struct mantis_error *error);
+/* resolve.c: ask the policy about the conflicts. */
+enum mantis_status push_resolve (struct push *push, struct mantis_error *error);
+/* record.c: apply what stands, find what the database altered, keep what lost.  MANTIS_REFUSED: see APPLY_ALL. */
+enum mantis_status push_apply (struct push *push, struct mantis_error *error);
+enum mantis_status push_record (struct push *push, struct mantis_error *error);
+/* record.c: the answer, a JSON object, without its closing brace. */
+void push_answer (const struct push *push, struct mantis_buf *buf);
+
+/* The version number that the current state of a row has. */
+static inline int64_t
+version_rev (const struct store *store, const struct mantis_version *version)
+{
+  return version->rev ? version->rev : store->floor;
+}
+
+/* Are the columns that WANTED carries the same in HELD? */
+bool rows_agree (const struct mantis_table *table, mantis_row wanted, mantis_row held);
+
+#endif

@@ -1,0 +1,119 @@
+/* resolve.c - who is asked, and what was decided.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "base/base.h"
+#include "sync/push.h"
+
+#include <mantis/resolver.h>
+#include <string.h>
+
+/* The row as it stands here, as a change. */
+static struct mantis_change
+local_change (const struct push *push, const struct pushed *item)
+{
+  return (struct mantis_change){
+      .table = item->change.table,
+      .row = item->current ? item->current : item->change.row,
+      .deleted = !item->current,
+      .updated_at = item->version.updated_at,
+      .rev = version_rev (push->store, &item->version),
+      .origin = item->version.origin ? item->version.origin : push->store->node,
+  };
+}
+
+/* MERGED over the local row; where there is none, over what was pushed. */
+static enum mantis_status
+take_merged (struct pushed *item, struct mantis_value *merged, struct mantis_error *error)
+{
+  const struct mantis_table *table = item->change.table;
+
+  for (size_t i = 0; i < table->column_count; i++) {
+    const struct mantis_value *fallback = item->current ? &item->current[i] : &item->change.row[i];
+    if (merged[i].type > MANTIS_BLOB)
+      return mantis_fail (error, MANTIS_FAILED, "a merged value of unknown type in column \"%s\"",
+                          table->columns[i].name);
+    if (merged[i].type == MANTIS_NONE || table->columns[i].key_position ||
+        table->columns[i].generated)
+      merged[i] = *fallback;
+  }
+  if (item->current && rows_agree (table, merged, item->current)) {
+    item->outcome = OUTCOME_SUPERSEDED; /* the merge is what stands already */
+    return MANTIS_OK;
+  }
+  item->outcome = OUTCOME_MERGED;
+  item->stored.row = merged;
+  item->stored.deleted = false;
+  item->stored.origin = NULL; /* nobody's verbatim: its author gets it too */
+  return MANTIS_OK;
+}
+
+static enum mantis_status
+decide (struct push *push, struct pushed *item, struct instance *policy, struct mantis_error *error)
+{
+  const struct mantis_resolver *ops = policy->ops;
+  struct mantis_change local = local_change (push, item);
+  struct mantis_conflict conflict = {.size = sizeof conflict,
+                                     .table = item->change.table,
+                                     .local = &local,
+                                     .remote = &item->change};
+  struct mantis_value *merged =
+      arena_array (push->arena, item->change.table->column_count, sizeof *merged);
+  struct mantis_error reason = {.status = MANTIS_OK};
+  enum mantis_decision decision;
+
+  if (!merged)
+    return mantis_fail (error, MANTIS_FULL, "the batch is larger than its limit");
+  instance_lock (policy);
+  decision = ops->decide (policy->self, &conflict, merged, push->arena, &reason);
+  instance_unlock (policy);
+  item->decided_by = mantis_arena_strdup (push->arena, policy->name);
+  item->reason = *reason.text ? mantis_arena_strdup (push->arena, reason.text) : NULL;
+  switch (decision) {
+  case MANTIS_KEEP_LOCAL:
+    item->outcome = OUTCOME_SUPERSEDED;
+    return MANTIS_OK;
+  case MANTIS_TAKE_REMOTE:
+    item->outcome = OUTCOME_APPLIED;
+    return MANTIS_OK;
+  case MANTIS_MERGE:
+    return take_merged (item, merged, error);
+  case MANTIS_DEFER:
+    item->outcome = OUTCOME_DEFERRED;
+    return MANTIS_OK;
+  case MANTIS_REFUSE:
+    item->outcome = OUTCOME_REJECTED;
+    if (!item->reason)
+      item->reason = "refused by the policy";
+    return MANTIS_OK;
+  }
+  mantis_log (MANTIS_ERROR, "resolver \"%s\" gave no decision for a row of table \"%s\" (%d%s%s)",
+              policy->name, item->change.table->name, (int)decision, *reason.text ? ": " : "",
+              reason.text);
+  item->outcome = OUTCOME_RETRY;
+  item->reason = "the resolver gave no decision";
+  return MANTIS_OK;
+}
+
+enum mantis_status
+push_resolve (struct push *push, struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+
+  for (size_t i = 0; i < push->count && status == MANTIS_OK; i++) {
+    struct pushed *item = &push->items[i];
+    if (!item->conflict)
+      continue;
+    /* A row that its author never had cannot be deleted by it: that deletion was of another row. */
+    if (item->change.deleted && !item->change.seen &&
+        (item->change.created || item->change.base < push->store->floor)) {
+      item->outcome = OUTCOME_SUPERSEDED;
+      item->reason = "the deletion was made without having seen this row";
+      item->decided_by = "mantis";
+      continue;
+    }
+    status =
+        decide (push, item, push->policy (push->policy_context, item->change.table->name), error);
+  }
+  return status;
+}

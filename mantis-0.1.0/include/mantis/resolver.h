@@ -1,0 +1,59 @@
+/* mantis/resolver.h - which row stands when two were made from the same one.
+ *
+ * Asked on the server alone, and only in a conflict: the change was not made on the row's current
+ * version, and the two states differ.  Its decision is final, so that all nodes converge whatever it is.
+ *
+ * Called on a worker thread, inside the transaction that applies.  The answer comes from the arguments
+ * alone (no clock, no chance, no database), so that a recorded conflict gives the same answer tomorrow.
+ * May be asked twice.  A resolver that waits for anything declares MANTIS_WAITS: it is asked outside
+ * any transaction, and its answer counts only if the row is still as it was shown.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#ifndef MANTIS_RESOLVER_H
+#define MANTIS_RESOLVER_H
+
+#include <mantis/plugin.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MANTIS_RESOLVER_ABI 1u
+
+enum mantis_decision {
+  MANTIS_KEEP_LOCAL = 1, /* the server's row stands; the change is superseded, and kept as a conflict */
+  MANTIS_TAKE_REMOTE,    /* the change stands; the server's row is kept as a conflict */
+  MANTIS_MERGE,          /* the row in MERGED stands */
+  MANTIS_DEFER,          /* a person decides later; the server's row stands until then */
+  MANTIS_REFUSE          /* the change is rejected, with the text in REASON */
+};
+
+struct mantis_conflict {
+  size_t size;
+  const struct mantis_table *table;
+  mantis_row base; /* what both were made from, or NULL when it is not known */
+  const struct mantis_change *local;  /* what the database holds; may be a deletion */
+  const struct mantis_change *remote; /* what has arrived; may be a deletion */
+};
+
+struct mantis_resolver {
+  size_t size; /* new callbacks go at the end */
+
+  /* Borrowed until return: conflict.  Yours to fill: for MANTIS_MERGE, merged[] with column_count values
+   * (all are MANTIS_NONE at the call; a column left so keeps the local value; text may point into the
+   * conflict's rows, into ARENA, or to constants; key columns cannot change); error->text, why, for the
+   * people who read __sync_conflicts (for MANTIS_REFUSE its author is told, too).  Any other return value counts as an error of the plugin: the change is answered
+   * `retry', logged, and nothing is stored. */
+  enum mantis_decision (*decide) (void *self, const struct mantis_conflict *conflict,
+                                  struct mantis_value *merged, struct mantis_arena *arena,
+                                  struct mantis_error *error);
+};
+
+#define MANTIS_RESOLVER_PLUGIN(name, ops, ...)                                                     \
+  MANTIS_PLUGIN (name, MANTIS_KIND_RESOLVER, MANTIS_RESOLVER_ABI, ops, __VA_ARGS__)
+
+#ifdef __cplusplus
+}
+#endif
+#endif

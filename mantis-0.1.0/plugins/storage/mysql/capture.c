@@ -1,0 +1,366 @@
+/* capture.c - the triggers.
+ *
+ * AFTER triggers append the key of what changed to __sync_outbox and do nothing more.  InnoDB's cascades fire
+ * no triggers: where a foreign key acts, a BEFORE trigger of the parent reads the keys of the rows that will
+ * be reached, through all levels, and appends those (D23).
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "mysql.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* InnoDB follows no cascade further than this; more paths than that are nobody's schema. */
+enum { MOST_LEVELS = 15, MOST_PATHS = 400 };
+
+/* When the program's statement began: seconds, with their fraction, in no time zone. */
+#define NOW "@@timestamp * 1000"
+#define SPEAKS "@__sync_quiet IS NULL"
+
+struct making {
+  struct mantis_session *session;
+  const struct known_schema *schema;
+  const struct mantis_table *table;
+  const struct facts *facts;
+  struct mantis_arena *arena;
+  struct mantis_error *error;
+};
+
+/* ---- The row itself ---- */
+
+static void
+add_columns (struct mantis_buf *sql, const struct mantis_table *table)
+{
+  mantis_buf_text (sql, "INSERT INTO __sync_outbox (id, tbl, op, time, session");
+  for (size_t i = 0; i < table->key_count; i++)
+    mantis_buf_printf (sql, ", k%zu", i);
+  mantis_buf_text (sql, ") ");
+}
+
+/* No AUTO_INCREMENT: INSERT ... SELECT of a cascade would lock the counter until its statement ends, all other writers
+ * would wait for that one, and whom the engine rolls back for it is told error 1467, not of a deadlock. */
+static void
+add_head (struct mantis_buf *sql, const struct mantis_table *table, char operation)
+{
+  mantis_buf_printf (sql, "UUID_SHORT(), %lld, '%c', " NOW ", @__sync_session",
+                     (long long)table->id, operation);
+}
+
+/* No names where all columns that can be seen get a value: looking them up is an eighth of what an entry costs. */
+static void
+add_entry (struct mantis_buf *sql, const struct making *m, char operation, const char *prefix)
+{
+  const struct mantis_table *table = m->table;
+
+  if (table->key_count == 1 && may_hide (m->session))
+    mantis_buf_text (sql, "INSERT INTO __sync_outbox VALUES (");
+  else {
+    add_columns (sql, table);
+    mantis_buf_text (sql, "VALUES (");
+  }
+  add_head (sql, table, operation);
+  for (size_t i = 0; i < table->key_count; i++) {
+    struct column_facts facts = column_facts (table, table->key[i]);
+    mantis_buf_text (sql, ", ");
+    add_key_text (sql, prefix, table->columns[table->key[i]].name, &facts);
+  }
+  mantis_buf_text (sql, "); ");
+}
+
+/* "OLD.a <=> NEW.a": the same bytes, whatever the collation says. */
+static void
+add_same (struct mantis_buf *sql, const struct mantis_table *table, size_t at)
+{
+  struct column_facts facts = column_facts (table, at);
+  const char *binary = facts.kind == KIND_TEXT ? "BINARY " : "";
+
+  mantis_buf_printf (sql, "%sOLD.", binary);
+  add_name (sql, table->columns[at].name);
+  mantis_buf_printf (sql, " <=> %sNEW.", binary);
+  add_name (sql, table->columns[at].name);
+}
+
+static void
+add_same_key (struct mantis_buf *sql, const struct mantis_table *table)
+{
+  for (size_t i = 0; i < table->key_count; i++) {
+    mantis_buf_text (sql, i ? " AND " : "");
+    add_same (sql, table, table->key[i]);
+  }
+}
+
+static void
+add_simple_body (struct mantis_buf *sql, const struct making *m, char operation, const char *prefix)
+{
+  mantis_buf_text (sql, "IF " SPEAKS " THEN ");
+  add_entry (sql, m, operation, prefix);
+  mantis_buf_text (sql, "END IF; ");
+}
+
+/* It names no column but those of the key: one that is dropped, or came later, is nothing to it.  One question
+ * where the key stays: each costs a program's statement a tenth of what the trigger does. */
+static void
+add_update_body (struct mantis_buf *sql, const struct making *m)
+{
+  mantis_buf_text (sql, "IF " SPEAKS " AND ");
+  add_same_key (sql, m->table);
+  mantis_buf_text (sql, " THEN ");
+  add_entry (sql, m, MANTIS_UPDATE, "NEW.");
+  mantis_buf_text (sql, "ELSEIF " SPEAKS " THEN ");
+  add_entry (sql, m, MANTIS_DELETE, "OLD.");
+  add_entry (sql, m, MANTIS_UPDATE, "NEW.");
+  mantis_buf_text (sql, "END IF; ");
+}
+
+/* ---- What foreign keys do ---- */
+
+/* One step of a cascade: rows of CHILD that refer to the level above by KEY. */
+struct level {
+  size_t child; /* in the schema */
+  const struct mantis_foreign_key *key;
+  bool deleted; /* else its columns of KEY change */
+};
+
+struct path {
+  const struct making *m;
+  struct mantis_buf *sql;
+  struct level levels[MOST_LEVELS];
+  size_t depth, paths;
+  bool update; /* of the row where it begins; else its deletion */
+  bool whole;  /* false: there are more paths than are followed */
+};
+
+static const struct mantis_table *
+table_at (const struct path *p, size_t level)
+{
+  return p->m->schema->attached[p->levels[level].child].table;
+}
+
+/* What the column AT of the row at LEVEL becomes, where that is known: "NEW.x" of the row where it begins;
+ * false: it stays as it is, or becomes NULL. */
+static bool
+becomes (const struct path *p, size_t level, const char *column, const char **source)
+{
+  const struct level *at = &p->levels[level];
+
+  if (!p->update || at->deleted || strcmp (at->key->on_update, "CASCADE") != 0)
+    return false;
+  for (size_t i = 0; i < at->key->count; i++)
+    if (same_name (at->key->columns[i], column)) {
+      *source = at->key->parents[i];
+      return level == 0 || becomes (p, level - 1, at->key->parents[i], source);
+    }
+  return false;
+}
+
+static void
+add_from (const struct path *p)
+{
+  struct mantis_buf *sql = p->sql;
+
+  mantis_buf_text (sql, " FROM ");
+  for (size_t i = 0; i < p->depth; i++) {
+    mantis_buf_text (sql, i ? " JOIN " : "");
+    add_name (sql, table_at (p, i)->name);
+    mantis_buf_printf (sql, " AS t%zu", i);
+    for (size_t c = 0; i && c < p->levels[i].key->count; c++) {
+      mantis_buf_printf (sql, "%s t%zu.", c ? " AND" : " ON", i);
+      add_name (sql, p->levels[i].key->columns[c]);
+      mantis_buf_printf (sql, " = t%zu.", i - 1);
+      add_name (sql, p->levels[i].key->parents[c]);
+    }
+  }
+  for (size_t c = 0; c < p->levels[0].key->count; c++) {
+    mantis_buf_text (sql, c ? " AND t0." : " WHERE t0.");
+    add_name (sql, p->levels[0].key->columns[c]);
+    mantis_buf_text (sql, " = OLD.");
+    add_name (sql, p->levels[0].key->parents[c]);
+  }
+}
+
+/* The rows at the end of the path, as they are now: without the lock, what another program commits between this
+ * look and the cascade would be missed at READ COMMITTED.  NEW_KEY: under the keys that they will have. */
+static void
+add_reached (const struct path *p, char operation, bool new_key)
+{
+  const struct mantis_table *table = table_at (p, p->depth - 1);
+  char prefix[24];
+
+  snprintf (prefix, sizeof prefix, "t%zu.", p->depth - 1);
+  add_columns (p->sql, table);
+  mantis_buf_text (p->sql, "SELECT ");
+  add_head (p->sql, table, operation);
+  for (size_t i = 0; i < table->key_count; i++) {
+    struct column_facts facts = column_facts (table, table->key[i]);
+    const char *name = table->columns[table->key[i]].name, *source;
+    mantis_buf_text (p->sql, ", ");
+    if (new_key && becomes (p, p->depth - 1, name, &source))
+      add_key_text (p->sql, "NEW.", source, &facts);
+    else
+      add_key_text (p->sql, prefix, name, &facts);
+  }
+  add_from (p);
+  mantis_buf_text (p->sql, " LOCK IN SHARE MODE; ");
+}
+
+static void
+add_path (const struct path *p)
+{
+  const struct mantis_table *table = table_at (p, p->depth - 1);
+  bool moves = false;
+  const char *source;
+
+  if (table->refusal || !table->id)
+    return;
+  for (size_t i = 0; i < table->key_count && !p->levels[p->depth - 1].deleted; i++)
+    moves |= becomes (p, p->depth - 1, table->columns[table->key[i]].name, &source);
+  if (p->levels[p->depth - 1].deleted || moves)
+    add_reached (p, MANTIS_DELETE, false);
+  if (!p->levels[p->depth - 1].deleted)
+    add_reached (p, MANTIS_UPDATE, moves);
+}
+
+/* Does a change of LEVEL's columns (or its deletion) reach rows that refer to it by KEY? */
+static bool
+reaches (const struct level *above, bool deletion, const struct mantis_foreign_key *key)
+{
+  const char *action = deletion ? key->on_delete : key->on_update;
+
+  if (strcmp (action, "CASCADE") != 0 && strcmp (action, "SET NULL") != 0 &&
+      strcmp (action, "SET DEFAULT") != 0)
+    return false;
+  if (deletion || !above)
+    return true;
+  for (size_t i = 0; i < key->count; i++)
+    for (size_t c = 0; c < above->key->count; c++)
+      if (same_name (key->parents[i], above->key->columns[c]))
+        return true;
+  return false;
+}
+
+static void
+follow (struct path *p, const struct mantis_table *parent)
+{
+  const struct level *above = p->depth ? &p->levels[p->depth - 1] : NULL;
+  bool deletion = above ? above->deleted : !p->update;
+
+  for (size_t c = 0; c < p->m->schema->shown.count; c++) {
+    const struct mantis_table *child = p->m->schema->attached[c].table;
+    for (size_t k = 0; k < child->foreign_key_count; k++) {
+      const struct mantis_foreign_key *key = &child->foreign_keys[k];
+      if (strcmp (key->parent, parent->name) != 0 || !reaches (above, deletion, key) ||
+          p->depth == MOST_LEVELS)
+        continue;
+      if (++p->paths > MOST_PATHS) {
+        p->whole = false;
+        return;
+      }
+      p->levels[p->depth++] =
+          (struct level){c, key, deletion && strcmp (key->on_delete, "CASCADE") == 0};
+      add_path (p);
+      follow (p, child);
+      p->depth--;
+    }
+  }
+}
+
+/* "NOT (OLD.a <=> NEW.a ...)" of all columns that some child refers to. */
+static void
+add_referred_differs (struct mantis_buf *sql, const struct making *m)
+{
+  const char *between = "";
+
+  mantis_buf_text (sql, "NOT (");
+  for (size_t i = 0; i < m->table->column_count; i++) {
+    bool referred = false;
+    for (size_t c = 0; c < m->schema->shown.count; c++) {
+      const struct mantis_table *child = m->schema->attached[c].table;
+      for (size_t k = 0; k < child->foreign_key_count; k++)
+        for (size_t n = 0; n < child->foreign_keys[k].count; n++)
+          referred |= strcmp (child->foreign_keys[k].parent, m->table->name) == 0 &&
+                      same_name (child->foreign_keys[k].parents[n], m->table->columns[i].name);
+    }
+    if (referred) {
+      mantis_buf_text (sql, between);
+      add_same (sql, m->table, i);
+      between = " AND ";
+    }
+  }
+  mantis_buf_text (sql, ")");
+}
+
+static void
+add_cascades (struct mantis_buf *sql, const struct making *m, bool update)
+{
+  struct path p = {.m = m, .sql = sql, .update = update, .whole = true};
+
+  follow (&p, m->table);
+  if (!p.whole)
+    mantis_log (MANTIS_WARNING,
+                "table \"%s\": more than %d ways of foreign keys lead from it: what its cascades"
+                " change beyond those is found by scan only",
+                m->table->name, MOST_PATHS);
+}
+
+static void
+add_cascade_body (struct mantis_buf *sql, const struct making *m, bool update)
+{
+  AUTO_BUF struct mantis_buf inner = MANTIS_BUF_INIT;
+
+  add_cascades (&inner, m, update);
+  sql->failed |= inner.failed;
+  if (inner.length == 0)
+    return;
+  mantis_buf_text (sql, "IF " SPEAKS);
+  if (update) {
+    mantis_buf_text (sql, " AND ");
+    add_referred_differs (sql, m);
+  }
+  mantis_buf_text (sql, " THEN ");
+  mantis_buf_add (sql, inner.bytes, inner.length);
+  mantis_buf_text (sql, "END IF; ");
+}
+
+/* ---- All of them ---- */
+
+static void
+add_trigger (const struct making *m, const char *suffix, const char *event,
+             const struct mantis_buf *inner, struct trigger *triggers, size_t *count)
+{
+  struct trigger *trigger = &triggers[(*count)++];
+
+  trigger->name = mantis_arena_printf (m->arena, "__sync_%lld_%s", (long long)m->table->id, suffix);
+  trigger->table = m->table->name;
+  trigger->event = event;
+  trigger->body = mantis_arena_printf (m->arena, "BEGIN %sEND", inner->bytes ? inner->bytes : "");
+}
+
+enum mantis_status
+capture_triggers (struct mantis_session *session, const struct known_schema *schema, size_t at,
+                  struct mantis_arena *arena, struct trigger *triggers, size_t *count,
+                  struct mantis_error *error)
+{
+  AUTO_BUF struct mantis_buf sql = MANTIS_BUF_INIT;
+  const struct making m = {
+      session, schema, schema->attached[at].table, &known_at (schema, at)->facts, arena, error};
+
+  *count = 0;
+  add_simple_body (&sql, &m, MANTIS_INSERT, "NEW.");
+  add_trigger (&m, "ins", "AFTER INSERT", &sql, triggers, count);
+  mantis_buf_clear (&sql);
+  add_update_body (&sql, &m);
+  add_trigger (&m, "upd", "AFTER UPDATE", &sql, triggers, count);
+  mantis_buf_clear (&sql);
+  add_simple_body (&sql, &m, MANTIS_DELETE, "OLD.");
+  add_trigger (&m, "del", "AFTER DELETE", &sql, triggers, count);
+  mantis_buf_clear (&sql);
+  add_cascade_body (&sql, &m, false);
+  if (sql.length)
+    add_trigger (&m, "bdl", "BEFORE DELETE", &sql, triggers, count);
+  mantis_buf_clear (&sql);
+  add_cascade_body (&sql, &m, true);
+  if (sql.length)
+    add_trigger (&m, "bup", "BEFORE UPDATE", &sql, triggers, count);
+  return sql.failed || mantis_arena_exhausted (arena) ? no_memory (error) : MANTIS_OK;
+}

@@ -1,0 +1,171 @@
+/* call.c - one message: handed to the core, and its answer sent.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "websocket.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Answers --------------------------------------------------------------------------------- */
+
+static void
+add_body (struct mantis_buf *text, const struct mantis_answer *answer)
+{
+  const char *type = answer->type ? answer->type : "application/json";
+
+  mantis_buf_text (text, ",\"body\":");
+  if (strcmp (type, "application/json") == 0 || strcmp (type, "application/problem+json") == 0)
+    mantis_buf_add (text, answer->body, answer->length);
+  else
+    mantis_buf_json (text, answer->body, answer->length);
+}
+
+static void
+send_answer (struct mantis_guest *guest, const struct envelope *envelope,
+             const struct mantis_answer *answer)
+{
+  struct mantis_buf text = MANTIS_BUF_INIT;
+
+  mantis_buf_printf (&text, "{\"type\":\"%s\"", answer->status >= 400 ? "error" : envelope->type);
+  if (*envelope->id)
+    mantis_buf_printf (&text, ",\"id\":%s", envelope->id);
+  mantis_buf_printf (&text, ",\"status\":%d", answer->status);
+  if (answer->retry_after > 0)
+    mantis_buf_printf (&text, ",\"retry_after\":%" PRId64, answer->retry_after);
+  add_body (&text, answer);
+  mantis_buf_char (&text, '}');
+  if (text.failed)
+    guest_leave (guest, WSLAY_CODE_INTERNAL_SERVER_ERROR, "no memory for an answer");
+  else
+    frames_send_text (&guest->frames, text.bytes, text.length);
+  mantis_buf_free (&text);
+}
+
+/* This transport's own word. */
+void
+call_refuse (struct mantis_guest *guest, const struct envelope *envelope, int status,
+             const char *detail)
+{
+  struct mantis_buf body = MANTIS_BUF_INIT;
+  struct mantis_answer answer = {.size = sizeof answer,
+                                 .status = status,
+                                 .type = "application/problem+json",
+                                 .retry_after = status == 503};
+
+  mantis_buf_printf (&body, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":",
+                     status == 503 ? "Service unavailable" : "Bad request", status);
+  mantis_buf_json (&body, detail, strlen (detail));
+  mantis_buf_char (&body, '}');
+  answer.body = body.failed ? "{}" : body.bytes;
+  answer.length = strlen (answer.body);
+  send_answer (guest, envelope, &answer);
+  mantis_buf_free (&body);
+}
+
+/* ---- Calls ----------------------------------------------------------------------------------- */
+
+static void
+end_call (struct call *call)
+{
+  struct mantis_guest *guest = call->guest;
+
+  *call->self = call->next;
+  if (call->next)
+    call->next->self = call->self;
+  guest->count--;
+  guest->websocket->budget.used -= call->room;
+  free (call->text);
+  free (call);
+  guest_settle (guest);
+}
+
+static void
+on_answered (void *context, const struct mantis_answer *answer)
+{
+  struct call *call = context;
+
+  call->ticket = 0;
+  call->answered = true;
+  if (call->guest->connection)
+    send_answer (call->guest, &call->envelope, answer);
+  if (!call->submitting)
+    end_call (call);
+}
+
+static void
+submit (struct call *call)
+{
+  struct mantis_guest *guest = call->guest;
+  const struct envelope *envelope = &call->envelope;
+  uint64_t ticket;
+
+  call->request = (struct mantis_request){
+      .size = sizeof call->request,
+      .message = envelope->type,
+      .argument = *envelope->argument ? envelope->argument : NULL,
+      .node = *envelope->node ? envelope->node : guest->node,
+      .credentials = guest->credentials,
+      .body = envelope->body,
+      .length = envelope->length,
+  };
+  call->submitting = true;
+  ticket = mantis_service_submit (guest->service, &call->request, on_answered, call);
+  call->submitting = false;
+  if (call->answered)
+    end_call (call);
+  else
+    call->ticket = ticket;
+}
+
+/* The text becomes the call's: no copy of what may be large. */
+static void
+start (struct mantis_guest *guest, const struct envelope *envelope)
+{
+  struct call *call = calloc (1, sizeof *call);
+
+  if (!call) {
+    call_refuse (guest, envelope, 503, "no memory");
+    return;
+  }
+  call->guest = guest;
+  call->envelope = *envelope;
+  call->text = message_take (&guest->frames.message, &call->room);
+  call->next = guest->calls;
+  call->self = &guest->calls;
+  if (call->next)
+    call->next->self = &call->next;
+  guest->calls = call;
+  guest->count++;
+  submit (call);
+}
+
+void
+call_begin (struct mantis_guest *guest)
+{
+  struct envelope envelope;
+  const struct message *message = &guest->frames.message;
+  const char *why = envelope_read (message->text ? message->text : "", message->length, &envelope);
+
+  if (why)
+    call_refuse (guest, &envelope, 400, why);
+  else if (guest->count >= (size_t)guest->websocket->max_requests)
+    call_refuse (guest, &envelope, 503, "too many messages at once on this connection");
+  else
+    start (guest, &envelope);
+}
+
+void
+call_cancel_all (struct mantis_guest *guest)
+{
+  struct call *next;
+
+  for (struct call *call = guest->calls; call; call = next) {
+    uint64_t ticket = call->ticket;
+    next = call->next;
+    call->ticket = 0;
+    if (ticket)
+      mantis_service_cancel (guest->service, ticket);
+  }
+}

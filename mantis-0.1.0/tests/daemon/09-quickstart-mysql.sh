@@ -1,0 +1,17 @@
+#!/bin/bash
+# 09: ./quickstart --mysql shows the main job with a MariaDB of its own, from any folder, ends by itself and leaves nothing running.
+# SPDX-License-Identifier: LGPL-2.1-or-later
+if [ -z "${MANTIS_OWN_NETWORK-}" ] && unshare -n true 2> /dev/null; then
+  MANTIS_OWN_NETWORK=1 exec unshare -n bash -c 'ip link set lo up; exec bash "$@"' bash "$0" "$@"
+fi
+. "${0%/*}/functions.sh"
+requires sqlite3 curl
+mariadb_installed || skip "mariadb-server is not installed"
+[ "$build" = "$top" ] || skip "it builds in the tree"
+timeout 180 "$top/quickstart" --mysql > quickstart.log 2>&1 < /dev/null || fail "quickstart --mysql ended with $?"
+grep -q 'Hinge is loose again!' quickstart.log || fail "it does not show the edit that lost"
+folder=$(sed -n 's/^ *cd \(.*mantis-quickstart.*\)/\1/p' quickstart.log)
+maria=$(sed -n 's/.*--socket=\([^ ]*\)\/socket .*/\1/p' quickstart.log)
+[ -d "$folder" ] && [ -d "$maria" ] || fail "it does not say where its files are"
+[ ! -e "$maria/pid" ] || fail "its MariaDB still runs"
+rm -rf "$folder" "$maria"

@@ -1,0 +1,560 @@
+# functions.sh - what the tests with real daemons are written in.  Sourced by bash:
+#
+#   #!/bin/bash
+#   # 02: a write made offline is not lost when the server is killed while applying it.
+#   . "${0%/*}/functions.sh"
+#   sql office "CREATE TABLE note (id INTEGER PRIMARY KEY, body TEXT)"
+#   start_mantisd office --mode server -D pause.apply=FILE
+#   start_mantisd tablet --mode client
+#   sql tablet "INSERT INTO note VALUES (7, 'from the field')"
+#   wait_for_message office 'apply: paused'
+#   kill_mantisd office
+#   start_mantisd office --mode server
+#   wait_for_sync tablet office
+#   same_table tablet office note
+#
+# A test runs in a folder of its own, which is removed when it passes.  NAME stands for NAME.db, NAME.json
+# (written when the test has not written one), NAME.token and NAME.log there.  Waiting is for an event,
+# within $patience seconds.  Status 0: passed; 77: skipped; else failed, and the logs are printed.
+#
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2034
+set -eu -o pipefail
+top=$(readlink -f "${BASH_SOURCE[0]%/*}/../..")
+build=${MANTIS_TEST_BUILD:-$top} # where ./mantisd is, if it was built elsewhere
+shared=$top/../shared
+patience=${MANTIS_TEST_PATIENCE:-30}
+work=$(mktemp -d "${TMPDIR:-/tmp}/mantis-test.XXXXXX")
+cd "$work"
+declare -A pids=()
+declare -a cleanups=()
+server= # the name of the server started last, and its port
+port=
+proxy= # the port of the bad road, if there is one
+tls=       # "tls" of servers that are configured from now on, as JSON; empty: they speak no TLS
+authority= # ca_file of clients that are configured from now on
+
+. "$top/tests/lib/mariadb.sh"
+. "$top/tests/lib/certificates.sh"
+
+# ---- Ends ------------------------------------------------------------------------------------------
+
+# cleanup_fn COMMAND...: run when the test ends, the last one first.
+cleanup_fn ()
+{
+  cleanups=("$*" "${cleanups[@]}")
+}
+
+# No log of any test holds a token, a key or a password (O27).
+leaks ()
+{
+  local secret
+
+  for secret in *.token *.key *.password; do
+    [ -s "$secret" ] && [ "$(wc -c < "$secret")" -ge 16 ] || continue
+    grep -lF -- "$(head -c 64 "$secret" | tr -d '\n\0')" ./*.log 2> /dev/null && return 0
+  done
+  return 1
+}
+
+at_exit ()
+{
+  local status=$? name log
+
+  trap - EXIT
+  trap '' INT TERM # timeout(1) sends its signal twice
+  set +e
+  for name in "${cleanups[@]}"; do
+    eval "$name"
+  done
+  for name in "${!pids[@]}"; do
+    kill -9 "${pids[$name]}" 2> /dev/null
+    wait "${pids[$name]}" 2> /dev/null
+  done
+  if leaks; then
+    echo "a secret stands in these logs"
+    status=1
+  fi
+  if [ $status != 0 ] && [ $status != 77 ]; then
+    echo "FAILED with status $status; repeat: bash $top/tests/daemon/${0##*/}"
+    for log in *.log; do
+      [ ! -s "$log" ] || { echo "--- $log"; tail -n 60 "$log"; }
+    done
+  fi
+  cd /
+  if [ -n "${KEEP-}" ]; then echo "kept: $work"; else rm -rf "$work"; fi
+  exit $status
+}
+trap at_exit EXIT
+trap 'trap "" INT TERM; exit 130' INT TERM
+
+# fail TEXT: with the line of the test that it happened in.
+fail ()
+{
+  local i=0
+
+  while [ "${BASH_SOURCE[$i]}" = "${BASH_SOURCE[0]}" ] && [ $i -lt $((${#BASH_SOURCE[@]} - 1)) ]; do
+    i=$((i + 1))
+  done
+  echo "${BASH_SOURCE[$i]##*/}:${BASH_LINENO[$((i - 1))]}: $*"
+  exit 1
+}
+
+skip ()
+{
+  echo "SKIP: $*"
+  exit 77
+}
+
+# requires COMMAND...: skip where one is missing.
+requires ()
+{
+  local command
+
+  for command; do
+    command -v "$command" > /dev/null || skip "$command is not installed"
+  done
+}
+
+# requires_shared PATH: of the conformance runners and data that are kept beside the tree.
+requires_shared ()
+{
+  [ -e "$shared/$1" ] || skip "../shared/$1 is not there"
+}
+
+# in_tree COMMAND...: that makes something in the tree which other tests, running at the same time, use as well.
+in_tree ()
+{
+  (cd "$build" && flock config.status "$@")
+}
+
+# installed_copy FOLDER: a copy of what make install puts there, for FOLDER alone, and pkg-config's variables to build
+# against it.  ./runtests has installed it before the tests run: while libtool links plugins anew for that, those in the
+# tree cannot be used.
+installed_copy ()
+{
+  local copy=$build/.build/installed pc
+
+  # shellcheck disable=SC2016  # for the shell that has the lock
+  in_tree sh -c '[ -e "$1/done" ] && [ -z "$(find .libs core/.libs plugins -newer "$1/done" -type f -name "*.so*")" ] && exit
+    rm -rf "$1"; make install DESTDIR="$1" && touch "$1/done"' - "$copy" > install.log 2>&1 || fail "make install"
+  cp -a "$copy" "$1"
+  pc=$(find "$1" -name mantis.pc)
+  export PKG_CONFIG_PATH=${pc%/*} PKG_CONFIG_SYSROOT_DIR=$1 PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1
+}
+
+# ---- Waiting ---------------------------------------------------------------------------------------
+
+# wait_for WHAT COMMAND...: until COMMAND succeeds.
+wait_for ()
+{
+  local what=$1 end=$((SECONDS + patience))
+
+  shift
+  until "$@" > /dev/null 2>&1; do
+    [ $SECONDS -lt $end ] || fail "waited $patience s in vain for $what"
+    sleep 0.02
+  done
+}
+
+# wait_for_message NAME TEXT [COUNT]: TEXT stands in COUNT lines (1) of the log, since the last start.
+wait_for_message ()
+{
+  wait_for "\"$2\" in $1.log" has_message "$@"
+}
+
+has_message ()
+{
+  [ "$(tail -n +"$(cat "$1.from" 2> /dev/null || echo 1)" "$1.log" | grep -cF -- "$2")" -ge "${3:-1}" ]
+}
+
+# ---- Daemons ---------------------------------------------------------------------------------------
+free_port ()
+{
+  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# Write NAME.json unless the test has.
+configure_server ()
+{
+  local more=${tls:+, \"tls\": $tls}
+
+  [ -n "$port" ] || port=$(free_port)
+  [ -e "$1.json" ] || cat > "$1.json" << END
+{"mode": "server", "storage": {"plugin": "sqlite", "path": "$1.db"},
+ "listen": [{"transport": "rest", "address": "127.0.0.1:$port"$more}],
+ "auth": [{"plugin": "jwt", "algorithm": "HS256", "key_file": "jwt.key"}]}
+END
+  server=$1
+}
+
+configure_client ()
+{
+  local scheme=http${tls:+s} more=${authority:+, \"ca_file\": \"$authority\"}
+
+  [ -n "$server" ] || fail "start a server first"
+  [ -e "$1.json" ] || cat > "$1.json" << END
+{"mode": "client", "storage": {"plugin": "sqlite", "path": "$1.db"},
+ "sync": {"server_url": "$scheme://127.0.0.1:${proxy:-$port}", "token_file": "$1.token", "interval_seconds": 60$more}}
+END
+  [ -e "$1.token" ] || token "$1" > "$1.token"
+}
+
+# token SUBJECT [OPTION...]: of the server started last.
+token ()
+{
+  local subject=$1
+
+  shift
+  "$build/mantisctl" --config "$server.json" token --subject "$subject" "$@"
+}
+
+# launch NAME ARGUMENT...: start the daemon with its log and process id kept, and do not wait.
+launch ()
+{
+  local name=$1
+
+  shift
+  touch "$name.log"
+  echo $(($(wc -l < "$name.log") + 1)) > "$name.from"
+  "$build/mantisd" "$@" >> "$name.log" 2>&1 < /dev/null &
+  pids[$name]=$!
+}
+
+# start_mantisd NAME --mode server|client [OPTION...]: returns when a server answers, and when a client
+# watches its database.
+start_mantisd ()
+{
+  local name=$1 mode=
+
+  shift
+  case " $* " in
+  *" --mode server "*) mode=server ;;
+  *" --mode client "*) mode=client ;;
+  *) fail "start_mantisd $name needs --mode" ;;
+  esac
+  configure_$mode "$name"
+  launch "$name" --config "$name.json" "$@"
+  wait_for "$name to be ready" started "$name" "$mode"
+  alive "$name" || fail "$name did not start"
+}
+
+started ()
+{
+  alive "$1" || return 0
+  case $2 in
+  server) curl -fsSk -m 5 "http${tls:+s}://127.0.0.1:$port/readyz" ;;
+  client) has_message "$1" ready ;;
+  esac
+}
+
+alive ()
+{
+  [ -n "${pids[$1]-}" ] && ! gone "$1"
+}
+
+pid_of ()
+{
+  [ -n "${pids[$1]-}" ] || fail "$1 is not running"
+  echo "${pids[$1]}"
+}
+
+# gone NAME: has it ended?  (Until it is waited for, it is a zombie that kill -0 would call alive.)
+gone ()
+{
+  case $(sed -n 's/^State:[[:space:]]*//p' "/proc/${pids[$1]}/status" 2> /dev/null) in
+  "" | Z*) ;;
+  *) return 1 ;;
+  esac
+}
+
+# stop_mantisd NAME [SIGNAL]: returns when it has ended; its status is in $ended.
+stop_mantisd ()
+{
+  kill "-${2:-TERM}" "$(pid_of "$1")"
+  wait_for "$1 to end" gone "$1"
+  ended=0
+  wait "${pids[$1]}" 2> /dev/null || ended=$?
+  unset "pids[$1]"
+}
+
+kill_mantisd ()
+{
+  stop_mantisd "$1" KILL
+}
+
+# ctl NAME ARGUMENT...: mantisctl for the database of NAME.
+ctl ()
+{
+  local name=$1
+
+  shift
+  "$build/mantisctl" --config "$name.json" "$@"
+}
+
+# says NAME EXPRESSION: is the Python expression true of the status, S?
+# E.g. says tablet 'S["waiting"] == 0 and T["note"]["state"] == "live"'
+says ()
+{
+  ctl "$1" --json status > "$1.status" && python3 -c '
+import json, sys
+S = json.load(open(sys.argv[1]))
+S = S.get("answer", S)
+T = {t["table"]: t for t in S["tables"]}
+sys.exit(not eval(sys.argv[2]))' "$1.status" "$2"
+}
+
+# wait_until NAME EXPRESSION: of its status.
+wait_until ()
+{
+  wait_for "$2 in the status of $1" says "$1" "$2"
+}
+
+# quiet NAME...: all that these clients have is with the server, and the other way round.
+quiet ()
+{
+  local name
+
+  for name; do
+    wait_until "$name" 'S["caught_up"] and S["waiting"] == 0 and S["held"] == 0'
+  done
+}
+
+# start_proxy: a bad road to the server (proxy.py), which clients configured from now on take.
+start_proxy ()
+{
+  proxy=$(free_port)
+  touch rules requests
+  python3 "$top/tests/daemon/proxy.py" "$proxy" "$port" 2> proxy.err &
+  pids[proxy]=$!
+  wait_for "the proxy to listen" bash -c "exec 3<> /dev/tcp/127.0.0.1/$proxy"
+}
+
+# road RULE...: what it does from now on; see proxy.py.
+road ()
+{
+  printf '%s\n' "$@" > rules.next
+  mv rules.next rules
+}
+
+# Until all rules have been followed as often as they say.
+wait_for_road ()
+{
+  wait_for "the rules to be followed: $(cat rules)" test ! -s rules
+}
+
+# call METHOD PATH [CURL-ARGUMENT...]: to the server, with a token of its own; prints the body.
+call ()
+{
+  local method=$1 path=$2
+
+  shift 2
+  [ -e curl.token ] || token curl > curl.token
+  curl -sS -m "$patience" -X "$method" -H "Authorization: Bearer $(cat curl.token)" ${authority:+--cacert "$authority"} \
+    "$@" "http${tls:+s}://127.0.0.1:$port$path"
+}
+
+# ---- Databases -------------------------------------------------------------------------------------
+
+# sql NAME STATEMENTS: as the application writes, in another program and without Mantis.
+sql ()
+{
+  sqlite3 -bail -cmd '.timeout 20000' "$1.db" "$2"
+}
+
+# keep_writing NAME PAUSE: rows of the table note with running numbers, in transactions of different sizes, their number
+# in NAME's row of the table tally, until the file "enough" is there.  What fails stands in the file "failures".
+keep_writing ()
+{
+  local i=0
+
+  until [ -e enough ]; do
+    i=$((i + 1))
+    sql "$1" "BEGIN IMMEDIATE;
+      WITH RECURSIVE k(k) AS (VALUES (1) UNION ALL SELECT k + 1 FROM k WHERE k < 1 + $i * 7 % 50)
+        INSERT INTO note SELECT '$1-$i-' || k, hex(randomblob(20)) FROM k;
+      UPDATE tally SET n = n + 1 + $i * 7 % 50 WHERE who = '$1';
+      UPDATE note SET body = body || '!' WHERE id = '$1-' || ($i - 1) || '-1';
+      COMMIT" || echo "$1: write $i failed" >> failures
+    sleep "$2"
+  done
+}
+
+# The application's tables.
+tables ()
+{
+  sql "$1" "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_\\_sync\\_%' ESCAPE '\\'
+    AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY 1"
+}
+
+# rows NAME TABLE: each row as a line of exact values with their types, whatever order they are stored in.
+rows ()
+{
+  local list
+
+  list=$(sql "$1" "SELECT group_concat('CASE typeof(' || c || ') WHEN ''text'' THEN ''t'' || hex(' || c || ') WHEN ''blob'' THEN ''b'' || hex('
+    || c || ') ELSE quote(' || c || ') END', ', ') FROM (SELECT '\"' || replace(name, '\"', '\"\"') || '\"' AS c
+    FROM pragma_table_info('${2//\'/\'\'}') ORDER BY name)") || return 1
+  [ -n "$list" ] || { echo "$1 has no table $2"; return; }
+  sql "$1" "SELECT $list FROM \"${2//\"/\"\"}\"" | LC_ALL=C sort
+}
+
+# All tables of a database.
+contents ()
+{
+  local table
+
+  tables "$1" | while IFS= read -r table; do
+    echo "= $table"
+    rows "$1" "$table" || return 1
+  done
+}
+
+# same_table A B TABLE...: row for row and bit for bit, now.
+same_table ()
+{
+  local a=$1 b=$2 table
+
+  shift 2
+  for table; do
+    rows "$a" "$table" > a.rows
+    rows "$b" "$table" > b.rows
+    diff a.rows b.rows > difference || {
+      head -n 20 difference
+      fail "$table is not the same in $a (<) and $b (>)"
+    }
+  done
+}
+
+# same_rows A B TABLE: are they?
+same_rows ()
+{
+  rows "$1" "$3" > a.rows && rows "$2" "$3" > b.rows && cmp -s a.rows b.rows
+}
+
+same_contents ()
+{
+  contents "$1" > a.rows && contents "$2" > b.rows && cmp -s a.rows b.rows
+}
+
+# wait_for_sync A B: until both hold the same rows in all tables.
+wait_for_sync ()
+{
+  local end=$((SECONDS + patience))
+
+  until same_contents "$1" "$2"; do
+    [ $SECONDS -lt $end ] || {
+      diff a.rows b.rows | head -n 20 || true
+      fail "$1 (<) and $2 (>) do not become the same within $patience s"
+    }
+    sleep 0.05
+  done
+}
+
+# settled SERVER CLIENT...: all hold the same, nothing waits, nothing dangles, no file is damaged, and one more
+# cycle brings the server nothing.
+settled ()
+{
+  local server=$1 name head
+
+  shift
+  for name; do
+    wait_for_sync "$name" "$server"
+  done
+  quiet "$@"
+  head=$(sql "$server" "SELECT max(seq) FROM __sync_log")
+  for name; do
+    ctl "$name" sync > /dev/null || fail "$name: mantisctl sync"
+    quiet "$name"
+    same_contents "$name" "$server" || fail "$name and $server were the same, and are not"
+  done
+  [ "$(sql "$server" "SELECT max(seq) FROM __sync_log")" = "$head" ] || fail "rows travel though nobody wrote"
+  for name in "$server" "$@"; do
+    [ "$(sql "$name" "PRAGMA integrity_check")" = ok ] || fail "$name.db is damaged"
+    [ -z "$(sql "$name" "PRAGMA foreign_key_check")" ] || fail "$name: rows without a parent"
+  done
+}
+
+# kept NAME: how many conflicts are kept.
+kept ()
+{
+  sql "$1" "SELECT count(*) FROM __sync_conflicts"
+}
+
+# wait_for_row NAME QUERY: until it gives a row.
+wait_for_row ()
+{
+  wait_for "a row in $1: $2" gives_row "$1" "$2"
+}
+
+gives_row ()
+{
+  [ -n "$(sql "$1" "$2")" ]
+}
+
+# ---- MariaDB as a server's database ------------------------------------------------------------------
+
+# start_mariadb NAME [OPTION...]: a private MariaDB with an empty database NAME, where the user "mantis" has
+# the privileges that docs/operate.md names; and NAME.json for a server on it.
+start_mariadb ()
+{
+  local name=$1
+
+  mariadb_installed || skip "mariadb-server is not installed"
+  maria_folder=$(mktemp -d "${TMPDIR:-/tmp}/mantis-mariadb.XXXXXX")
+  cleanup_fn "mariadb_kill $maria_folder; cp $maria_folder/mariadbd.log mariadbd.log; rm -rf $maria_folder"
+  mariadb_start "$maria_folder" "${@:2}" || fail "MariaDB does not start"
+  head -c 24 /dev/urandom | base64 > "$name.password"
+  chmod 600 "$name.password"
+  mariadb_do "$maria_folder" -e "CREATE DATABASE $name CHARACTER SET utf8mb4;
+    CREATE USER mantis@localhost IDENTIFIED BY '$(cat "$name.password")';
+    GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, TRIGGER, REFERENCES
+      ON $name.* TO mantis@localhost; GRANT PROCESS ON *.* TO mantis@localhost"
+  maria_database=$name
+  configure_maria "$name"
+}
+
+# configure_maria NAME: a server NAME.json on that database.
+configure_maria ()
+{
+  port=$(free_port)
+  cat > "$1.json" << END
+{"mode": "server", "storage": {"plugin": "mysql", "socket": "$maria_folder/socket", "database": "$maria_database",
+   "user": "mantis", "password_file": "$maria_database.password"},
+ "control_socket": "$work/$1.control", "listen": [{"transport": "rest", "address": "127.0.0.1:$port"}],
+ "auth": [{"plugin": "jwt", "algorithm": "HS256", "key_file": "jwt.key"}]}
+END
+}
+
+# maria STATEMENTS: as a back office writes, with MariaDB's own client.
+maria ()
+{
+  mariadb_do "$maria_folder" "$maria_database" -e "$1"
+}
+
+gives_maria ()
+{
+  [ -n "$(maria "$1")" ]
+}
+
+# Do the clients NAME... hold what MariaDB holds?
+same_as_maria ()
+{
+  python3 "$top/tests/daemon/maria.py" "$maria_folder/socket" "$maria_database" "${@/%/.db}"
+}
+
+# wait_for_maria CLIENT...: until all hold the same rows in all tables as the server.
+wait_for_maria ()
+{
+  local end=$((SECONDS + patience)) name
+
+  until same_as_maria "$@"; do
+    [ $SECONDS -lt $end ] || {
+      for name; do
+        diff maria.rows "$name.db.rows" | head -n 20 || true
+      done
+      fail "MariaDB (<) and $* (>) do not become the same within $patience s"
+    }
+    sleep 0.05
+  done
+}

@@ -1,0 +1,270 @@
+/* server_rig.c - a server without sockets.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "server_rig.h"
+#include "wire/json.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+extern const struct mantis_plugin plugin_timestamp;
+
+const struct caller node_a = {NODE_A, "alice"}, node_b = {NODE_B, "bob"},
+                    node_c = {NODE_C, "carol"}, curl = {NULL, "dave"};
+
+struct server rig_server;
+struct store rig_store;
+struct reply rig_reply;
+json_t *rig_answer;
+int64_t rig_past;
+enum mantis_decision (*rig_decide) (void *, const struct mantis_conflict *, struct mantis_value *,
+                                    struct mantis_arena *, struct mantis_error *);
+
+static const struct engine *const engine = &engine_sqlite;
+static void *self;
+
+/* ---- Policies ---- */
+
+static enum mantis_decision
+decide (void *unused, const struct mantis_conflict *conflict, struct mantis_value *merged,
+        struct mantis_arena *arena, struct mantis_error *error)
+{
+  (void)unused;
+  return rig_decide (NULL, conflict, merged, arena, error);
+}
+
+static struct instance *
+policy (void *context, const char *table)
+{
+  static const struct mantis_resolver ops = {.size = sizeof ops, .decide = decide};
+  static max_align_t options[8]; /* timestamp's own: all defaults are zero */
+  static struct instance own = {.ops = &ops, .name = "rig", .parallel = true},
+                         timestamp = {.name = "timestamp", .parallel = true, .self = options};
+
+  (void)context, (void)table;
+  timestamp.ops = plugin_timestamp.ops;
+  return rig_decide ? &own : &timestamp;
+}
+
+/* ---- Life ---- */
+
+bool
+rig_open (const char *text)
+{
+  static bool started;
+  struct mantis_error error;
+
+  if (!started)
+    json_start ();
+  started = true;
+  self = engine->make ();
+  if (text && !engine->write (text))
+    return false;
+  if (engine->plugin->start (self, &error) ||
+      store_open (&rig_store, engine->plugin->ops, self, MANTIS_SERVER, NULL, &error)) {
+    fprintf (stderr, "# %s\n", error.text);
+    return false;
+  }
+  rig_server = (struct server){
+      .policy = policy,
+      .limits = {.page_rows = 5000, .page_bytes = 1 << 21, .body_bytes = 1 << 25, .wait = 25000}};
+  rig_past = mantis_now () - 3600000;
+  return true;
+}
+
+void
+rig_start (const char *text)
+{
+  ck_assert (rig_open (text));
+}
+
+void
+rig_reopen (void)
+{
+  struct mantis_error error;
+
+  store_close (&rig_store);
+  ck_assert_msg (store_open (&rig_store, engine->plugin->ops, self, MANTIS_SERVER, NULL, &error) ==
+                     MANTIS_OK,
+                 "%s", error.text);
+}
+
+static void
+forget_answer (void)
+{
+  json_decref (rig_answer);
+  rig_answer = NULL;
+  mantis_buf_free (&rig_reply.body);
+}
+
+void
+rig_stop (void)
+{
+  forget_answer ();
+  store_close (&rig_store);
+  engine->plugin->stop (self);
+  engine->discard (self);
+  rig_decide = NULL;
+}
+
+/* ---- Requests ---- */
+
+/* Fuzzers, which are no tests of check, come here, too. */
+static void
+must (bool holds, const char *what)
+{
+  if (holds)
+    return;
+  fprintf (stderr, "# %s: %d %s\n", what, rig_reply.status,
+           rig_reply.body.bytes ? rig_reply.body.bytes : "");
+  abort ();
+}
+
+int
+ask_raw (const struct caller *caller, const char *message, const char *body, size_t length)
+{
+  struct mantis_principal principal = {
+      .size = sizeof principal, .subject = caller->subject, .claims = "{}"};
+  struct mantis_request request = {.size = sizeof request,
+                                   .message = message,
+                                   .argument = body,
+                                   .node = caller->node,
+                                   .body = body,
+                                   .length = length};
+  bool refused;
+
+  if (strcmp (message, "conflicts") != 0)
+    request.argument = NULL;
+  forget_answer ();
+  message_handle (&rig_server, &rig_store, &request, &principal, &rig_reply);
+  must (!rig_store.in_transaction, "a transaction is still open");
+  if (strcmp (message, "metrics") == 0 && rig_reply.status == 200)
+    return rig_reply.status;
+  rig_answer = json_loadb (rig_reply.body.bytes, rig_reply.body.length,
+                           JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+  must (json_is_object (rig_answer), "the answer is no JSON object");
+  refused = rig_reply.status >= 400;
+  must (refused || rig_reply.status == 200, "a strange status");
+  must (!refused || json_integer_value (json_object_get (rig_answer, "status")) == rig_reply.status,
+        "the problem has another status");
+  must (refused == (strcmp (rig_reply.type, "application/problem+json") == 0),
+        "the wrong media type");
+  return rig_reply.status;
+}
+
+static void
+double_quotes (char *text)
+{
+  for (; *text; text++)
+    if (*text == '\'')
+      *text = '"';
+}
+
+int
+ask (const struct caller *caller, const char *message, const char *format, ...)
+{
+  char *body;
+  va_list args;
+  int length, status;
+
+  va_start (args, format);
+  length = vasprintf (&body, format, args);
+  va_end (args);
+  ck_assert_int_ge (length, 0);
+  double_quotes (body);
+  status = ask_raw (caller, message, body, (size_t)length);
+  free (body);
+  return status;
+}
+
+int
+push (const struct caller *caller, int number, const char *format, ...)
+{
+  char *blocks;
+  va_list args;
+  int status;
+
+  va_start (args, format);
+  ck_assert_int_ge (vasprintf (&blocks, format, args), 0);
+  va_end (args);
+  if (number)
+    status =
+        ask (caller, "push", "{'number':%d,'nonce':'n%d','changes':[%s]}", number, number, blocks);
+  else
+    status = ask (caller, "push", "{'changes':[%s]}", blocks);
+  free (blocks);
+  return status;
+}
+
+/* ---- Answers ---- */
+
+const json_t *
+exception_of (const char *table, const char *key)
+{
+  json_t *list = json_object_get (rig_answer, "exceptions"), *item, *wanted;
+  const json_t *found = NULL;
+  size_t i;
+
+  ck_assert_msg (json_is_array (list), "%s", rig_reply.body.bytes);
+  ck_assert_ptr_nonnull (wanted = json_loads (key, 0, NULL));
+  json_array_foreach (
+      list, i, item) if (strcmp (json_string_value (json_object_get (item, "table")), table) == 0 &&
+                         json_equal (json_object_get (item, "key"), wanted)) found = item;
+  json_decref (wanted);
+  return found;
+}
+
+const char *
+outcome_of (const char *table, const char *key)
+{
+  const json_t *item = exception_of (table, key);
+
+  return item ? json_string_value (json_object_get (item, "outcome")) : "applied";
+}
+
+int
+outcomes (const char *outcome)
+{
+  return (int)json_integer_value (
+      json_object_get (json_object_get (rig_answer, "outcomes"), outcome));
+}
+
+/* ---- The database ---- */
+
+void
+sql (const char *text)
+{
+  ck_assert_msg (engine->write (text), "%s", text);
+}
+
+void
+is (const char *expected, const char *query)
+{
+  char *answer = engine->ask (query);
+
+  if (expected)
+    ck_assert_msg (answer && strcmp (answer, expected) == 0, "%s: %s, not %s", query,
+                   answer ? answer : "nothing", expected);
+  else
+    ck_assert_msg (!answer, "%s: %s", query, answer);
+  free (answer);
+}
+
+int64_t
+number_of (const char *query)
+{
+  char *answer = engine->ask (query);
+  int64_t number = answer ? strtoll (answer, NULL, 10) : 0;
+
+  free (answer);
+  return number;
+}
+
+int64_t
+head (void)
+{
+  return number_of ("SELECT max(seq) FROM __sync_log");
+}
