@@ -3,9 +3,7 @@
 # are there; the commands that it prints to go on by hand do; with --keep it leaves server and devices running; a second
 # time, from another folder, it builds nothing.
 # SPDX-License-Identifier: LGPL-2.1-or-later
-if [ -z "${MANTIS_OWN_NETWORK-}" ] && unshare -n true 2> /dev/null; then
-  MANTIS_OWN_NETWORK=1 exec unshare -n bash -c 'ip link set lo up; exec bash "$@"' bash "$0" "$@"
-fi
+own_network=-n
 . "${0%/*}/functions.sh"
 requires make autoreconf
 [ "$build" = "$top" ] || skip "another build is under test"

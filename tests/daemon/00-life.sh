@@ -84,17 +84,7 @@ timeout "$patience" "$build/mantisd" --config tablet.json --once > once.log 2>&1
 grep -q 'cannot connect to' once.log || fail "$(cat once.log)"
 
 # ---- The example of the first design, byte for byte ------------------------------------------------
-cat > example.json << END
-{
-  "mode": "client",
-  "sync": {
-    "enabled": true,
-    "server_url": "https://api.mantis.io",
-    "interval_seconds": 60,
-    "conflict_policy": "timestamp"
-  }
-}
-END
+first_example
 export STATE_DIRECTORY=$work/state
 launch example --config example.json
 wait_for_message example 'ready'

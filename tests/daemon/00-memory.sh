@@ -3,11 +3,7 @@
 # many rows, take hardly more of either daemon, and all stay below a limit.  O10.
 # SPDX-License-Identifier: LGPL-2.1-or-later
 . "${0%/*}/functions.sh"
-
-limit=32768 more=4096 # kB; of any daemon, and of one with ten times the rows
-case $(nm -D "$build/.libs/mantisd" "$build/mantisd" 2> /dev/null) in
-*__asan_* | *__tsan_*) skip "built with a sanitizer, which takes memory of its own" ;;
-esac
+without_sanitizer
 
 # fill NAME TABLE FROM TO: rows of about 100 bytes; those of one number are the same everywhere.
 fill ()
@@ -16,14 +12,8 @@ fill ()
     INSERT INTO $2 SELECT value, printf('%090d', value), value % 7 FROM generate_series($3, $4)"
 }
 
-peak ()
-{
-  sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$(pid_of "$1")/status"
-}
-
 # At their first contact both hold the notes, but for 3,000 rows that are on one side only, or are another one there:
 # what waits takes memory (docs/a-change-travels.md, queue), what there is does not.
-declare -A peaks
 for rows in 15000 150000; do
   mkdir $rows
   cd $rows
@@ -37,15 +27,9 @@ for rows in 15000 150000; do
   patience=60 quiet tablet
   [ "$(sql office "SELECT count(*) FROM note")" = $rows ] || fail "$(sql office "SELECT count(*) FROM note") notes at the office"
   [ "$(sql tablet "SELECT count(*) FROM item")" = $rows ] || fail "$(sql tablet "SELECT count(*) FROM item") items on the tablet"
-  for name in office tablet; do
-    peaks[$name$rows]=$(peak $name)
-    echo "$rows rows, $name: ${peaks[$name$rows]} kB"
-    [ "${peaks[$name$rows]}" -le $limit ] || fail "$name took ${peaks[$name$rows]} kB for $rows rows"
-  done
+  note_peaks $rows office tablet
   stop_mantisd tablet
   stop_mantisd office
   cd ..
 done
-for name in office tablet; do
-  [ $((${peaks[${name}150000]} - ${peaks[${name}15000]})) -le $more ] || fail "$name takes more for more rows"
-done
+compare_peaks 15000 150000 office tablet

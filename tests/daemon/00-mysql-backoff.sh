@@ -9,7 +9,7 @@ maria "CREATE TABLE t (id INT PRIMARY KEY); INSERT INTO t VALUES (1)"
 road=$(free_port)
 sed -i "s|\"socket\": \"[^\"]*\"|\"host\": \"127.0.0.1\", \"port\": $road, \"retry_pause\": \"800ms\"|" shop.json
 echo shut > road
-python3 "$top/tests/daemon/dbroad.py" "$road" "$maria_folder/socket" 2> dbroad.log &
+python3 -B "$top/tests/daemon/dbroad.py" "$road" "$maria_folder/socket" 2> dbroad.log &
 pids[dbroad]=$!
 
 # tried COUNT: has mantisd come so often since the file arrivals was cut?

@@ -4,19 +4,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 . "${0%/*}/functions.sh"
 requires python3 sqlite3
-
-limit=32768 more=4096 # kB; of any daemon, and of one with ten times the rows
-case $(nm -D "$build/.libs/mantisd" "$build/mantisd" 2> /dev/null) in
-*__asan_* | *__tsan_*) skip "built with a sanitizer, which takes memory of its own" ;;
-esac
-
-peak ()
-{
-  sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$(pid_of "$1")/status"
-}
+without_sanitizer
 
 start_mariadb shop
-declare -A peaks
 for rows in 15000 150000; do
   mariadb_do "$maria_folder" -e "DROP DATABASE shop; CREATE DATABASE shop CHARACTER SET utf8mb4"
   maria "CREATE TABLE item (id INT PRIMARY KEY, body VARCHAR(100) NOT NULL, n INT); CREATE TABLE note LIKE item;
@@ -31,14 +21,8 @@ for rows in 15000 150000; do
   patience=90 quiet tablet
   [ "$(maria "SELECT count(*) FROM note")" = $rows ] || fail "$(maria "SELECT count(*) FROM note") notes on the server"
   [ "$(sql tablet "SELECT count(*) FROM item")" = $rows ] || fail "$(sql tablet "SELECT count(*) FROM item") items on the tablet"
-  for name in shop tablet; do
-    peaks[$name$rows]=$(peak $name)
-    echo "$rows rows, $name: ${peaks[$name$rows]} kB"
-    [ "${peaks[$name$rows]}" -le $limit ] || fail "$name took ${peaks[$name$rows]} kB for $rows rows"
-  done
+  note_peaks $rows shop tablet
   stop_mantisd tablet
   stop_mantisd shop
 done
-for name in shop tablet; do
-  [ $((${peaks[${name}150000]} - ${peaks[${name}15000]})) -le $more ] || fail "$name takes more for more rows"
-done
+compare_peaks 15000 150000 shop tablet

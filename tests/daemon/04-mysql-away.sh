@@ -10,7 +10,7 @@ maria "CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(40) NOT NULL); INSERT INTO 
 # A road for each of them: shop and depot.
 open_road ()
 {
-  python3 "$top/tests/daemon/dbroad.py" "$(cat "$1.road")" "$maria_folder/socket" 2>> dbroad.log &
+  python3 -B "$top/tests/daemon/dbroad.py" "$(cat "$1.road")" "$maria_folder/socket" 2>> dbroad.log &
   pids[$1.road]=$!
   wait_for "the road of $1" bash -c "exec 3<> /dev/tcp/127.0.0.1/$(cat "$1.road")"
 }
@@ -53,9 +53,7 @@ kill $asked $other 2> /dev/null || true
 open_road depot
 
 # ---- A device that waits, whoever of the two answers it ------------------------------------------------------
-port=$(free_port)
-python3 "$top/tests/daemon/balancer.py" "$port" keep "$shop" "$depot" 2> balancer.err &
-pids[balancer]=$!
+start_balancer keep "$shop" "$depot"
 server=shop
 start_mantisd tablet --mode client
 wait_for_maria tablet

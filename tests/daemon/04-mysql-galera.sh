@@ -50,12 +50,8 @@ for node in a b; do
   ports="${ports-} $port"
   eval "port_$node=$port"
 done
-balancer=$(free_port)
 # shellcheck disable=SC2086
-python3 "$top/tests/daemon/balancer.py" "$balancer" $ports 2> balancer.log &
-pids[balancer]=$!
-wait_for "the balancer" bash -c "exec 3<> /dev/tcp/127.0.0.1/$balancer"
-port=$balancer
+start_balancer $ports
 for tablet in one two; do
   start_mantisd $tablet --mode client
   wait_for_maria $tablet

@@ -8,14 +8,7 @@ start_mariadb shop
 maria "CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(40) NOT NULL); INSERT INTO t SELECT seq, 'old' FROM seq_1_to_50;
   CREATE TABLE total (id INT PRIMARY KEY, n INT NOT NULL); INSERT INTO total VALUES (1, 0);
   CREATE TRIGGER counts AFTER INSERT ON t FOR EACH ROW UPDATE total SET n = n + 1 WHERE id = 1"
-start_mantisd shop --mode server
-first=$port
-configure_maria depot
-start_mantisd depot --mode server
-second=$port
-port=$(free_port)
-python3 "$top/tests/daemon/balancer.py" "$port" "$first" "$second" 2> balancer.err &
-pids[balancer]=$!
+start_pair shop depot
 start_mantisd tablet --mode client
 start_mantisd phone --mode client
 wait_for_maria tablet phone

@@ -1,9 +1,7 @@
 #!/bin/bash
 # 09: ./quickstart --mysql shows the main job with a MariaDB of its own, from any folder, ends by itself and leaves nothing running.
 # SPDX-License-Identifier: LGPL-2.1-or-later
-if [ -z "${MANTIS_OWN_NETWORK-}" ] && unshare -n true 2> /dev/null; then
-  MANTIS_OWN_NETWORK=1 exec unshare -n bash -c 'ip link set lo up; exec bash "$@"' bash "$0" "$@"
-fi
+own_network=-n
 . "${0%/*}/functions.sh"
 requires sqlite3 curl
 mariadb_installed || skip "mariadb-server is not installed"

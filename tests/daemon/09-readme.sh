@@ -4,9 +4,7 @@
 # prints that; ```json NAME is the file NAME.
 #
 # It takes port 8080, in a network of its own where that can be had.
-if [ -z "${MANTIS_OWN_NETWORK-}" ] && unshare -n true 2> /dev/null; then
-  MANTIS_OWN_NETWORK=1 exec unshare -n bash -c 'ip link set lo up; exec bash "$@"' bash "$0" "$@"
-fi
+own_network=-n
 . "${0%/*}/functions.sh"
 requires python3 curl sqlite3
 if (exec 3<> /dev/tcp/127.0.0.1/8080) 2> /dev/null; then

@@ -14,7 +14,7 @@ sed -i "s|\"socket\": \"[^\"]*\"|\"host\": \"127.0.0.1\", \"port\": $road|" shop
 server=shop
 launch shop --config shop.json
 wait_for_message shop "waiting for it"
-python3 "$top/tests/daemon/dbproxy.py" "$road" "$maria_folder/socket" before half after 2> dbproxy.log &
+python3 -B "$top/tests/daemon/dbproxy.py" "$road" "$maria_folder/socket" before half after 2> dbproxy.log &
 pids[dbproxy]=$!
 wait_for_message shop ready
 start_mantisd tablet --mode client

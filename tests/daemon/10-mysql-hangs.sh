@@ -12,7 +12,7 @@ maria "CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(40) NOT NULL); CREATE TABLE
 road=$(free_port)
 sed -i "s|\"socket\": \"[^\"]*\"|\"host\": \"127.0.0.1\", \"port\": $road, TIMEOUTS|" shop.json
 cp shop.json shop.template
-python3 "$top/tests/daemon/dbroad.py" "$road" "$maria_folder/socket" 2> dbroad.log &
+python3 -B "$top/tests/daemon/dbroad.py" "$road" "$maria_folder/socket" 2> dbroad.log &
 pids[dbroad]=$!
 echo mute > road
 wait_for "the road" bash -c "exec 3<> /dev/tcp/127.0.0.1/$road"

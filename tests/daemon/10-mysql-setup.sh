@@ -9,7 +9,7 @@ road=$(free_port)
 sed -i "s|\"socket\": \"[^\"]*\"|\"host\": \"127.0.0.1\", \"port\": $road|" shop.json
 server=shop
 echo 1000000 > place
-python3 "$top/tests/daemon/dbstop.py" "$road" "$maria_folder/socket" 2> dbstop.log &
+python3 -B "$top/tests/daemon/dbstop.py" "$road" "$maria_folder/socket" 2> dbstop.log &
 pids[dbstop]=$!
 wait_for "the road" bash -c "exec 3<> /dev/tcp/127.0.0.1/$road"
 

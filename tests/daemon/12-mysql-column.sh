@@ -15,9 +15,7 @@ port=$(free_port)
 sed -i "s/:$first/:$port/; s/shop.control/looks.control/" looks.json
 start_mantisd looks --mode server
 second=$port
-port=$(free_port)
-python3 "$top/tests/daemon/balancer.py" "$port" "$first" "$second" 2> balancer.err &
-pids[balancer]=$!
+start_balancer "$first" "$second"
 configure_client tablet
 sed -i 's/"interval_seconds": 60/"interval_seconds": 1/' tablet.json # it asks the one and the other
 start_mantisd tablet --mode client

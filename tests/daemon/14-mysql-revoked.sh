@@ -4,10 +4,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 . "${0%/*}/functions.sh"
 requires python3 openssl sqlite3 curl
-authority ca
-certificate office ca IP:127.0.0.1
-tls='{"certificate_file": "office.crt", "key_file": "office.key"}'
-authority=ca.crt
+speak_tls
 start_mariadb shop
 maria "CREATE TABLE note (id VARCHAR(40) PRIMARY KEY, body TEXT); INSERT INTO note VALUES ('a', 'office')"
 encrypt ()

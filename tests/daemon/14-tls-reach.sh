@@ -8,10 +8,7 @@ authority ca
 authority other
 certificate office ca DNS:office.example,IP:127.0.0.1
 certificate spare ca IP:127.0.0.1
-cp office.crt server.crt
-cp office.key server.pem
-tls='{"certificate_file": "server.crt", "key_file": "server.pem"}'
-authority=ca.crt
+show_certificate office
 sql office "CREATE TABLE note (id TEXT PRIMARY KEY, body TEXT); INSERT INTO note VALUES ('a', 'from the office')"
 start_mantisd office --mode server
 

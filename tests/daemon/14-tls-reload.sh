@@ -7,10 +7,7 @@ requires openssl python3
 authority ca
 certificate first ca IP:127.0.0.1
 certificate second ca IP:127.0.0.1
-cp first.crt server.crt
-cp first.key server.pem
-tls='{"certificate_file": "server.crt", "key_file": "server.pem"}'
-authority=ca.crt
+show_certificate first
 sql office "CREATE TABLE note (id TEXT PRIMARY KEY, body TEXT)"
 start_mantisd office --mode server
 start_mantisd tablet --mode client

@@ -2,14 +2,10 @@
 # 14: the first example of a configuration, byte for byte, syncs with a TLS server of that name: the name is sent (SNI) with
 # http/1.1 (ALPN) and checked, the authority comes from SSL_CERT_FILE or SSL_CERT_DIR, and ca_file takes the place of both.
 # SPDX-License-Identifier: LGPL-2.1-or-later
-if [ -z "${MANTIS_OWN_NETWORK-}" ] && unshare -nm true 2> /dev/null; then
-  MANTIS_OWN_NETWORK=1 exec unshare -nm bash -c 'ip link set lo up; exec bash "$@"' bash "$0" "$@"
-fi
+own_network=-nm
 . "${0%/*}/functions.sh"
-[ -n "${MANTIS_OWN_NETWORK-}" ] || skip "namespaces are not permitted here"
 requires openssl ip python3
-echo "127.0.0.1 localhost api.mantis.io" > hosts
-mount --bind hosts /etc/hosts || skip "no file can be put in the place of /etc/hosts"
+known_here api.mantis.io
 authority ca
 authority other
 certificate office ca DNS:api.mantis.io,IP:127.0.0.3,IP:::1
@@ -18,17 +14,7 @@ cat > office.json << END
  "listen": [{"transport": "rest", "address": ":443", "tls": {"certificate_file": "office.crt", "key_file": "office.key"}}],
  "auth": [{"plugin": "jwt", "algorithm": "HS256", "key_file": "jwt.key"}]}
 END
-cat > example.json << END
-{
-  "mode": "client",
-  "sync": {
-    "enabled": true,
-    "server_url": "https://api.mantis.io",
-    "interval_seconds": 60,
-    "conflict_policy": "timestamp"
-  }
-}
-END
+first_example
 tls=on port=443
 sql office "CREATE TABLE note (id TEXT PRIMARY KEY, body TEXT); INSERT INTO note VALUES ('a', 'from the office')"
 start_mantisd office --mode server

@@ -4,11 +4,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 . "${0%/*}/functions.sh"
 requires openssl python3
-authority ca
-certificate office ca IP:127.0.0.1,DNS:office.example
+speak_tls IP:127.0.0.1,DNS:office.example
 chmod 644 office.key
-tls='{"certificate_file": "office.crt", "key_file": "office.key"}'
-authority=ca.crt
 configure_server office
 sed -i 's/"address": "127.0.0.1:/"header_timeout": "1s", "max_connections": 3, "address": "0.0.0.0:/' office.json
 start_mantisd office --mode server

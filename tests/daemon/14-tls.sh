@@ -11,17 +11,7 @@ certificate expired ca IP:127.0.0.1 -1
 certificate elsewhere ca DNS:other.example,IP:127.0.0.2
 certificate stranger other IP:127.0.0.1
 certificate alone self IP:127.0.0.1
-tls='{"certificate_file": "server.crt", "key_file": "server.pem"}'
-authority=ca.crt
-
-# show NAME: the server's certificate from now on.
-show ()
-{
-  cp "$1.crt" server.crt
-  cp "$1.key" server.pem
-}
-
-show good
+show_certificate good
 sql office "CREATE TABLE note (id TEXT PRIMARY KEY, body TEXT); INSERT INTO note VALUES ('a', 'from the office')"
 sql tablet "CREATE TABLE note (id TEXT PRIMARY KEY, body TEXT)"
 start_mantisd office --mode server
@@ -42,7 +32,7 @@ trouble ()
 mended ()
 {
   stop_mantisd office
-  show good
+  show_certificate good
   start_mantisd office --mode server
   wait_for_row office "SELECT 1 FROM note WHERE id = '$1'"
 }
@@ -51,7 +41,7 @@ mended ()
 refused ()
 {
   stop_mantisd office
-  show "$1"
+  show_certificate "$1"
   start_mantisd office --mode server
   trouble "$1" "$2"
   mended "$1"

@@ -16,10 +16,7 @@ export NODE_PATH=/usr/share/nodejs # Debian's modules, also for a node from else
 node -e 'require("ws")' 2> /dev/null || skip "Node has no module ws (node-ws)"
 
 sql office "CREATE TABLE note (id TEXT PRIMARY KEY, body TEXT)"
-authority ca
-certificate office ca IP:127.0.0.1
-tls='{"certificate_file": "office.crt", "key_file": "office.key"}'
-authority=ca.crt
+speak_tls
 configure_server office
 sed -i 's/^ "auth"/ "plugins": ["rest", "sqlite", "jwt", "timestamp", {"path": "websocket", "options": {"ping_interval": "200ms"}}],\n&/' office.json
 start_mantisd office --mode server --log-level debug

@@ -5,10 +5,7 @@
 . "${0%/*}/functions.sh"
 requires_shared conformance/ws_conformance.py
 requires python3 openssl
-authority ca
-certificate office ca IP:127.0.0.1
-tls='{"certificate_file": "office.crt", "key_file": "office.key"}'
-authority=ca.crt
+speak_tls
 configure_server office
 sed -i 's/"transport": "rest",/"transport": "rest", "header_timeout": "2s",/' office.json
 sed -i 's/^ "auth"/ "plugins": ["rest", "sqlite", "jwt", "timestamp", {"path": "websocket", "options": {"max_message_bytes": "5M"}}],\n&/' office.json

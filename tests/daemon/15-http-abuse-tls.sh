@@ -4,10 +4,7 @@
 . "${0%/*}/functions.sh"
 requires_shared conformance/http_abuse.py
 requires openssl
-authority ca
-certificate office ca IP:127.0.0.1
-tls='{"certificate_file": "office.crt", "key_file": "office.key"}'
-authority=ca.crt
+speak_tls
 configure_server office
 sed -i 's/"transport": "rest",/"transport": "rest", "header_timeout": "5s", "body_timeout": "10s", "idle_timeout": "15s",/' office.json # no waiting for minutes
 start_mantisd office --mode server

@@ -18,14 +18,7 @@ start_mariadb Chinook
 xzcat "$shared/data/chinook/chinook-mysql.sql.xz" | grep -v -i -E '^ *(DROP DATABASE|CREATE DATABASE|USE )' > chinook.sql
 mariadb_do "$maria_folder" Chinook < chinook.sql || fail "Chinook is not taken"
 maria "$(python3 "$top/tests/daemon/minute.py" tables)"
-start_mantisd Chinook --mode server
-first=$port
-configure_maria depot
-start_mantisd depot --mode server
-second=$port
-port=$(free_port)
-python3 "$top/tests/daemon/balancer.py" "$port" "$first" "$second" 2> balancer.err &
-pids[balancer]=$!
+start_pair Chinook depot
 for device in "${devices[@]}"; do
   start_mantisd "$device" --mode client
 done

@@ -17,9 +17,15 @@
 # (written when the test has not written one), NAME.token and NAME.log there.  Waiting is for an event,
 # within $patience seconds.  Status 0: passed; 77: skipped; else failed, and the logs are printed.
 #
+# A test that sets own_network=-n before it sources this runs in a network of its own where that can be had, with -nm also
+# with mounts of its own; $MANTIS_OWN_NETWORK is empty where not.
+#
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash disable=SC2034
 set -eu -o pipefail
+if [ -n "${own_network-}" ] && [ -z "${MANTIS_OWN_NETWORK-}" ] && unshare "$own_network" true 2> /dev/null; then
+  MANTIS_OWN_NETWORK=1 exec unshare "$own_network" bash -c 'ip link set lo up; exec bash "$@"' bash "$0" "$@"
+fi
 top=$(readlink -f "${BASH_SOURCE[0]%/*}/../..")
 build=${MANTIS_TEST_BUILD:-$top} # where ./mantisd is, if it was built elsewhere
 shared=$top/../shared
@@ -122,6 +128,15 @@ requires_shared ()
   [ -e "$shared/$1" ] || skip "../shared/$1 is not there"
 }
 
+# known_here NAME...: names of this machine, in a network and with mounts of its own.
+known_here ()
+{
+  [ -n "${MANTIS_OWN_NETWORK-}" ] || skip "namespaces are not permitted here"
+  requires ip
+  echo "127.0.0.1 localhost $*" > hosts
+  mount --bind hosts /etc/hosts || skip "no file can be put in the place of /etc/hosts"
+}
+
 # in_tree COMMAND...: that makes something in the tree which other tests, running at the same time, use as well.
 in_tree ()
 {
@@ -198,6 +213,42 @@ configure_client ()
  "sync": {"server_url": "$scheme://127.0.0.1:${proxy:-$port}", "token_file": "$1.token", "interval_seconds": 60$more}}
 END
   [ -e "$1.token" ] || token "$1" > "$1.token"
+}
+
+# speak_tls [NAMES]: servers that are configured from now on show office.crt, of the authority ca, for NAMES (the address that
+# they have); clients trust that.
+speak_tls ()
+{
+  requires openssl
+  authority ca
+  certificate office ca "${1:-IP:127.0.0.1}"
+  tls='{"certificate_file": "office.crt", "key_file": "office.key"}'
+  authority=ca.crt
+}
+
+# show_certificate NAME: the same with a certificate that was made by the test and may be replaced by this later.
+show_certificate ()
+{
+  cp "$1.crt" server.crt
+  cp "$1.key" server.pem
+  tls='{"certificate_file": "server.crt", "key_file": "server.pem"}'
+  authority=ca.crt
+}
+
+# first_example: the first example of a configuration, byte for byte, in example.json.
+first_example ()
+{
+  cat > example.json << END
+{
+  "mode": "client",
+  "sync": {
+    "enabled": true,
+    "server_url": "https://api.mantis.io",
+    "interval_seconds": 60,
+    "conflict_policy": "timestamp"
+  }
+}
+END
 }
 
 # token SUBJECT [OPTION...]: of the server started last.
@@ -281,6 +332,15 @@ stop_mantisd ()
 kill_mantisd ()
 {
   stop_mantisd "$1" KILL
+}
+
+# start_balancer [keep] PORT...: before these servers, for clients that are configured from now on; see balancer.py.
+start_balancer ()
+{
+  port=$(free_port)
+  python3 "$top/tests/daemon/balancer.py" "$port" "$@" 2> balancer.err &
+  pids[balancer]=$!
+  wait_for "the balancer" bash -c "exec 3<> /dev/tcp/127.0.0.1/$port"
 }
 
 # ctl NAME ARGUMENT...: mantisctl for the database of NAME.
@@ -492,6 +552,42 @@ gives_row ()
   [ -n "$(sql "$1" "$2")" ]
 }
 
+# ---- Memory ------------------------------------------------------------------------------------------
+most_memory=32768 more_memory=4096 # kB: of any daemon, and of one with more rows
+declare -A peaks
+
+# without_sanitizer: skip where the daemons take memory that is not theirs.
+without_sanitizer ()
+{
+  case $(nm -D "$build/.libs/mantisd" "$build/mantisd" 2> /dev/null) in
+  *__asan_* | *__tsan_*) skip "built with a sanitizer, which takes memory of its own" ;;
+  esac
+}
+
+# note_peaks ROWS NAME...: the most that each has taken so far; too much fails.
+note_peaks ()
+{
+  local rows=$1 name peak
+
+  shift
+  for name; do
+    peak=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$(pid_of "$name")/status")
+    peaks[$name $rows]=$peak
+    echo "$rows rows, $name: $peak kB"
+    [ "$peak" -le $most_memory ] || fail "$name took $peak kB for $rows rows"
+  done
+}
+
+# compare_peaks FEW MANY NAME...: they took hardly more for MANY rows.
+compare_peaks ()
+{
+  local name
+
+  for name in "${@:3}"; do
+    [ $((${peaks[$name $2]} - ${peaks[$name $1]})) -le $more_memory ] || fail "$name takes more for more rows"
+  done
+}
+
 # ---- MariaDB as a server's database ------------------------------------------------------------------
 
 # start_mariadb NAME [OPTION...]: a private MariaDB with an empty database NAME, where the user "mantis" has
@@ -524,6 +620,18 @@ configure_maria ()
  "control_socket": "$work/$1.control", "listen": [{"transport": "rest", "address": "127.0.0.1:$port"}],
  "auth": [{"plugin": "jwt", "algorithm": "HS256", "key_file": "jwt.key"}]}
 END
+}
+
+# start_pair FIRST SECOND: two servers on that database, FIRST as start_mariadb has configured it, and a balancer before
+# them; their ports are $first and $second.
+start_pair ()
+{
+  start_mantisd "$1" --mode server
+  first=$port
+  configure_maria "$2"
+  start_mantisd "$2" --mode server
+  second=$port
+  start_balancer "$first" "$second"
 }
 
 # maria STATEMENTS: as a back office writes, with MariaDB's own client.
