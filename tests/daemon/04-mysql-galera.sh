@@ -1,7 +1,7 @@
 #!/bin/bash
 # 04: two mantisd, each on a node of its own of a Galera cluster, with writers on both nodes and on two devices, which come
 # now to this mantisd, now to that: all hold the same, no change is passed over, none is stored twice, none is mistaken for
-# a restored backup.
+# a restored backup; a TRUNCATE is noticed on either node; a node goes and comes back.
 # SPDX-License-Identifier: LGPL-2.1-or-later
 . "${0%/*}/functions.sh"
 requires python3 sqlite3
@@ -148,3 +148,31 @@ wait "$asked" || fail "b: $(cat answer.b)"
 cursor_of answer.b > cursor.b || fail "b knows nothing of it: $(cat answer.b)"
 [ "$(cat cursor.b)" = "$(cursor_of answer.a)" ] || fail "b takes it for another history: $(cat answer.b)"
 wait_for_maria one two
+
+# ---- A TRUNCATE is noticed, once, on either node ----
+for node in a b; do
+  maria_folder=$folder/$node
+  maria "TRUNCATE hot"
+  wait_for_maria one two
+  maria "INSERT INTO hot VALUES (1, 0), (2, 0)"
+  wait_for_maria one two
+done
+
+# ---- A node goes and comes back ----
+mariadb_stop "$folder/b"
+mariadb_do "$folder/a" shop -e "INSERT INTO t VALUES ('alone', 'office')"
+sql one "INSERT INTO t VALUES ('one alone', 'tablet')"
+maria_folder=$folder/a
+wait_for_maria one two
+start_node b "$(cut -d' ' -f1 group.a)"
+maria_folder=$folder/b
+wait_for_maria one two
+maria "INSERT INTO t VALUES ('again', 'office')"
+wait_for_maria one two
+
+# ---- A node that has lost the others: its mantisd says so, and goes on when the node does ----
+mariadb_kill "$folder/a"
+wait_for_message on-b "this node is not part of its cluster now"
+[ "$(curl -s -o answer -w '%{http_code}' "http://127.0.0.1:$port_b/readyz")" = 503 ] || fail "ready: $(cat answer)"
+mariadb_do "$folder/b" -e "SET GLOBAL wsrep_provider_options = 'pc.bootstrap=1'"
+wait_for "the mantisd of b to go on" curl -fsS "http://127.0.0.1:$port_b/readyz"

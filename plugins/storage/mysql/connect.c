@@ -155,15 +155,31 @@ set_session (struct mantis_session *session, struct mantis_error *error)
   return MANTIS_OK;
 }
 
-/* Is this a node of a Galera cluster? */
+/* SQL shows something: is it on? */
+static enum mantis_status
+ask_switch (struct mantis_session *session, const char *sql, bool *on, struct mantis_error *error)
+{
+  AUTO_RESULT struct result result = {0};
+  enum mantis_status status = ask (session, sql, &result, error);
+
+  *on = !status && next_row (&result) && strcasecmp (result.row[1], "ON") == 0;
+  return status;
+}
+
+/* Is this a node of a Galera cluster?  Where it has lost the others it lets everybody in, and refuses all else. */
 static enum mantis_status
 join_cluster (struct mantis_session *session, struct mantis_error *error)
 {
-  AUTO_RESULT struct result result = {0};
-  enum mantis_status status = ask (session, "SHOW VARIABLES LIKE 'wsrep_on'", &result, error);
+  bool ready;
+  enum mantis_status status =
+      ask_switch (session, "SHOW VARIABLES LIKE 'wsrep_on'", &session->clustered, error);
 
-  session->clustered = !status && next_row (&result) && strcasecmp (result.row[1], "ON") == 0;
-  return status;
+  if (status || !session->clustered)
+    return status;
+  if ((status = ask_switch (session, "SHOW STATUS LIKE 'wsrep_ready'", &ready, error)) || ready)
+    return status;
+  return mantis_fail (error, MANTIS_LOST, "%s: this node is not part of its cluster now",
+                      session->storage->name);
 }
 
 /* Once for a transaction: where a group has a single node left, each wait takes up to a second. */
