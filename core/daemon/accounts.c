@@ -167,6 +167,7 @@ ask (struct instance **auth, struct store *store, const struct mantis_user_order
     enum mantis_status status;
     if (!ops->users)
       continue;
+    keep.committing = access_touch; /* who is connected may not be allowed to any more */
     instance_lock (*auth);
     status = ops->users ((*auth)->self, &keep, order, answer, error);
     instance_unlock (*auth);

@@ -48,7 +48,9 @@ mantis_keep_begin (struct mantis_keep *keep, bool write, struct mantis_error *er
 enum mantis_status
 mantis_keep_commit (struct mantis_keep *keep, struct mantis_error *error)
 {
-  return store_commit (keep->store, error);
+  enum mantis_status status = keep->committing ? keep->committing (keep->store, error) : MANTIS_OK;
+
+  return status == MANTIS_OK ? store_commit (keep->store, error) : status;
 }
 
 void

@@ -12,6 +12,8 @@
 struct mantis_keep {
   struct store *store;
   const struct mantis_table *const *tables; /* the plugin's, ends with NULL */
+  /* Asked before each commit, in its transaction; NULL: nothing. */
+  enum mantis_status (*committing) (struct store *store, struct mantis_error *error);
 };
 
 /* Is TABLE one that can be kept? */

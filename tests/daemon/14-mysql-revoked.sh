@@ -11,10 +11,17 @@ encrypt ()
 {
   sed -i "s#\"address\": \"[^\"]*\"#&, \"tls\": $tls#" "$1.json"
 }
+head -c 18 /dev/urandom | base64 > alice.password
+more_auth ()
+{
+  sed -i 's#"key_file": "jwt.key"}#&, {"plugin": "session", "cost": 10}#' "$1.json"
+}
 encrypt shop
+more_auth shop
 start_mantisd shop --mode server
 configure_maria depot
 encrypt depot
+more_auth depot
 start_mantisd depot --mode server
 server=depot
 start_mantisd tablet --mode client
@@ -66,6 +73,16 @@ for name in tablet "$tablet"; do
   ctl tablet sync > /dev/null
   wait_for_maria tablet phone
 done
+[ ! -e phone.closed ] || fail "phone: $(cat phone.closed)"
+
+# A user, whose session is known to both.
+ctl shop user add alice < alice.password
+curl -s --cacert ca.crt -d "{\"user\": \"alice\", \"password\": \"$(cat alice.password)\"}" "https://127.0.0.1:$port/auth/login" |
+  sed 's/.*"token": *"\([^"]*\)".*/\1/' > alice.token
+guest alice
+ctl shop user disable alice
+wait_for "the WebSocket to end" test -e alice.closed
+[ "$(cat alice.closed)" = "3000 the credentials are not accepted any more" ] || fail "alice: $(cat alice.closed)"
 [ ! -e phone.closed ] || fail "phone: $(cat phone.closed)"
 
 # Where no mantisd runs, mantisctl works on the database; the other server hears of it.
