@@ -21,8 +21,9 @@
 enum stage { STAGE_WORK, STAGE_PARKED, STAGE_QUEUED };
 
 enum {
-  TOGETHER = 128,  /* that go to a worker together */
-  LOOK_AHEAD = 512 /* in the lane, for those that ask the same */
+  TOGETHER = 128,   /* that go to a worker together */
+  LOOK_AHEAD = 512, /* in the lane, for those that ask the same */
+  CROWD_MS = 30000
 };
 
 struct visit {
@@ -60,6 +61,9 @@ struct mantis_service {
   size_t count; /* of visits */
   struct visit *parked, *queued, **queued_end;
   size_t in_lane;
+  size_t crowd,
+      crowd_before; /* most visits at once, in this window of time and in the one before */
+  int64_t crowd_since;
   uint64_t news;  /* counts them */
   uint64_t round; /* counts checks of who may come in */
   struct attending *attending;
@@ -514,6 +518,23 @@ start (struct visit *visit)
     finish (visit);
 }
 
+/* Whoever waits asks again within a window: those who have their answer and do not take it count for one more. */
+static void
+count_crowd (struct mantis_service *service)
+{
+  int64_t now = mantis_monotonic () / 1000;
+
+  if (now - service->crowd_since > CROWD_MS) {
+    service->crowd_before = service->crowd;
+    service->crowd = 0;
+    service->crowd_since = now;
+  }
+  if (service->count > service->crowd)
+    service->crowd = service->count;
+  service->set.server->crowd =
+      service->crowd > service->crowd_before ? service->crowd : service->crowd_before;
+}
+
 static uint64_t
 submit (struct mantis_service *service, const struct mantis_request *request, bool local,
         mantis_answered answered, void *context)
@@ -541,6 +562,7 @@ submit (struct mantis_service *service, const struct mantis_request *request, bo
     visit->principal = (struct mantis_principal){
         .size = sizeof visit->principal, .subject = "mantisctl", .claims = "{}"};
   service->count++;
+  count_crowd (service);
   evtimer_assign (&visit->timer, service->base, on_deadline, visit);
   start (visit);
   return ticket;

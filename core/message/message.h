@@ -61,6 +61,7 @@ struct server {
   struct accounts accounts;
   struct counters counters;
   struct heard heard;
+  atomic_size_t crowd; /* requests that were under way at once lately, those that wait among them */
   struct access access;
 };
 

@@ -26,7 +26,9 @@ enum {
   DEFAULT_ROWS = 5000,
   MAX_KEYS = 5000,
   OWN_CHANGES = 500,
-  SHARED = 8 * 1024 * 1024 /* bytes of the answers that are made of one page */
+  SHARED = 8 * 1024 * 1024, /* bytes of the answers that are made of one page */
+  CROWD = 32 * 1024 * 1024, /* bytes of what is told to all that wait; whoever takes it gets more */
+  LEAST = 32 * 1024         /* of that for each */
 };
 
 struct pull {
@@ -67,6 +69,15 @@ bounded (int64_t asked, size_t fallback, size_t most)
   return size < most ? size : most;
 }
 
+/* The pages that are ready when many waited lie in memory until those who asked take them. */
+static size_t
+share_of (struct server *server)
+{
+  size_t crowd = server->crowd, share = CROWD / (crowd ? crowd : 1);
+
+  return share > LEAST ? share : LEAST;
+}
+
 static enum mantis_status
 read_pull (const json_t *body, struct pull *pull, struct mantis_error *error)
 {
@@ -89,6 +100,8 @@ read_pull (const json_t *body, struct pull *pull, struct mantis_error *error)
   pull->skip = json_get_array (body, "skip", &status, error);
   pull->keys = json_get_array (body, "keys", &status, error);
   pull->load = json_get_object (body, "load", &status, error);
+  if (pull->wait && !pull->keys && !pull->load)
+    pull->bytes = bounded ((int64_t)pull->bytes, 1, share_of (pull->server));
   const json_t *cursor = json_get_object (body, "cursor", &status, error);
   return status == MANTIS_OK ? read_cursor (cursor, pull, error) : status;
 }

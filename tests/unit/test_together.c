@@ -254,6 +254,26 @@ START_TEST (copies_of_a_page_are_bounded)
 }
 END_TEST
 
+/* What lies ready for a thousand that may not take it is little for each; who does take it asks for more. */
+START_TEST (a_crowd_is_told_in_small_pages)
+{
+  const struct caller *callers[] = {&node_a, &node_b};
+
+  start ();
+  rig_server.limits.page_bytes = 8 << 20;
+  sql ("WITH n (i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) "
+       "INSERT INTO t SELECT i, hex (zeroblob (500)) FROM n");
+  compare (callers, 2, "'wait':25");
+  ck_assert (says (0, "\"complete\":true"));
+  rig_server.crowd = 1000;
+  compare (callers, 2, "'wait':25");
+  ck_assert (says (0, "\"complete\":false"));
+  ck_assert_uint_lt (replies[0].body.length, 100000);
+  compare (callers, 2, "'load':{'table':'t'},'wait':25");
+  ck_assert (says (0, "\"complete\":true"));
+}
+END_TEST
+
 /* Nodes, changes and limits by chance. */
 START_TEST (together_is_as_alone)
 {
@@ -298,6 +318,7 @@ together_suite (void)
   tcase_add_test (tests, cursors_are_checked_for_all);
   tcase_add_test (tests, a_disabled_node_is_told_so);
   tcase_add_test (tests, copies_of_a_page_are_bounded);
+  tcase_add_test (tests, a_crowd_is_told_in_small_pages);
   tcase_add_loop_test (tests, together_is_as_alone, 1, 21);
   suite_add_tcase (suite, tests);
   return suite;
