@@ -24,6 +24,9 @@ void measure_mysql (int rows);
 /* ---- live.c ---- */
 void measure_live (void);
 
+/* ---- pushes.c ---- */
+void measure_pushes (int pushes);
+
 /* ---- load.c: the table to use, and rows for it ---- */
 enum load { LOAD_INSERT, LOAD_UPDATE, LOAD_UPSERT, LOAD_DELETE };
 
@@ -33,6 +36,10 @@ void load_create (const char *path);
 double load_run (const char *path, enum load load, int rows, int transaction, const char *tag);
 /* "('id', 'customer', ...)" of row I, as SQL; its length. */
 int load_text (char *text, size_t size, const char *tag, int i);
+/* The same as a JSON array. */
+int load_json (char *text, size_t size, const char *tag, int i);
+/* ROWS rows, TRANSACTION of them in each, which is durable before the next.  Seconds taken. */
+double load_durable (const char *path, int rows, int transaction);
 /* Of the values of such ROWS rows as text. */
 double load_bytes (int rows);
 /* Read it all, and let the disk come to rest. */

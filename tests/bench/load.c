@@ -96,6 +96,18 @@ load_text (char *text, size_t size, const char *tag, int i)
                    id, i % 5000, i % 100, (i % 20000) / 100.0, i);
 }
 
+int
+load_json (char *text, size_t size, const char *tag, int i)
+{
+  char id[40];
+
+  make_id (id, tag, i);
+  return snprintf (text, size,
+                   "[\"%s\",\"customer %d\",%d,%.2f,\"leave at the back door, no. %d\","
+                   "\"2026-01-01T10:00:00.000Z\"]",
+                   id, i % 5000, i % 100, (i % 20000) / 100.0, i);
+}
+
 static void
 bind_row (sqlite3_stmt *statement, const char *tag, int i)
 {
@@ -139,6 +151,39 @@ load_run (const char *path, enum load load, int rows, int transaction, const cha
   run (db, "COMMIT");
   start = seconds () - start;
   sqlite3_finalize (statement);
+  sqlite3_close (db);
+  return start;
+}
+
+double
+load_durable (const char *path, int rows, int transaction)
+{
+  sqlite3 *db = open_file (path);
+  sqlite3_stmt *insert, *begin, *commit;
+  double start;
+
+  run (db, "PRAGMA synchronous = full; PRAGMA cache_size = -8000");
+  if (sqlite3_prepare_v2 (db, statements[LOAD_INSERT], -1, &insert, NULL) ||
+      sqlite3_prepare_v2 (db, "BEGIN IMMEDIATE", -1, &begin, NULL) ||
+      sqlite3_prepare_v2 (db, "COMMIT", -1, &commit, NULL))
+    exit (1);
+  start = seconds ();
+  for (int i = 0; i < rows; i++) {
+    bool last = i % transaction == transaction - 1 || i == rows - 1;
+    bind_row (insert, "durable", i);
+    if ((i % transaction == 0 && sqlite3_step (begin) != SQLITE_DONE) ||
+        sqlite3_step (insert) != SQLITE_DONE || (last && sqlite3_step (commit) != SQLITE_DONE)) {
+      fprintf (stderr, "bench: %s\n", sqlite3_errmsg (db));
+      exit (1);
+    }
+    sqlite3_reset (insert);
+    if (last)
+      sqlite3_reset (begin), sqlite3_reset (commit);
+  }
+  start = seconds () - start;
+  sqlite3_finalize (insert);
+  sqlite3_finalize (begin);
+  sqlite3_finalize (commit);
   sqlite3_close (db);
   return start;
 }
