@@ -23,7 +23,8 @@ enum stage { STAGE_WORK, STAGE_PARKED, STAGE_QUEUED };
 enum {
   TOGETHER = 128,   /* that go to a worker together */
   LOOK_AHEAD = 512, /* in the lane, for those that ask the same */
-  CROWD_MS = 30000
+  CROWD_MS = 30000,
+  SMALL = 16 * 1024 /* bytes of a push that may share its commit */
 };
 
 struct visit {
@@ -178,16 +179,28 @@ visit_store (struct visit *visit, size_t worker)
   return NULL;
 }
 
+/* Where the commits of LEADER and its fellows have brought the database. */
+static void
+note_position (struct visit *leader, struct store *store)
+{
+  struct position position = {0}; /* if it stays so, others will notice the commit a little later */
+  struct mantis_error error;
+  bool committed = false;
+
+  for (const struct visit *visit = leader; visit; visit = visit->fellow)
+    committed |= visit->reply.committed;
+  if (!committed || position_read (store, &position, &error) != MANTIS_OK)
+    return;
+  for (struct visit *visit = leader; visit; visit = visit->fellow)
+    visit->position = position;
+}
+
 static void
 visit_handle (struct visit *visit, struct store *store)
 {
-  const struct service_settings *set = &visit->service->set;
-  struct mantis_error error = {0};
-
-  message_handle (set->server, store, visit->request,
+  message_handle (visit->service->set.server, store, visit->request,
                   visit->principal.subject ? &visit->principal : NULL, &visit->reply);
-  if (visit->reply.committed && position_read (store, &visit->position, &error) != MANTIS_OK)
-    visit->position = (struct position){0}; /* others will notice the commit a little later */
+  note_position (visit, store);
 }
 
 static void
@@ -226,8 +239,35 @@ visits_work (struct task *task, size_t worker)
     else
       visit_without (visit, &error);
   }
-  if (count)
-    message_handle_all (set->server, store, fellows, count);
+  if (!count)
+    return;
+  message_handle_all (set->server, store, fellows, count);
+  note_position (leader, store);
+}
+
+/* Pushes that waited while another was made share a commit. */
+static void
+pushes_work (struct task *task, size_t worker)
+{
+  if (!task->next) {
+    visit_work (task, worker);
+    return;
+  }
+  for (struct task *one = task; one; one = one->next)
+    ((struct visit *)one)->fellow = (struct visit *)one->next;
+  visits_work (task, worker);
+}
+
+static bool
+is_small_push (const struct task *task)
+{
+  return task->work == pushes_work && ((const struct visit *)task)->request->length <= SMALL;
+}
+
+static bool
+push_joins (const struct task *task, const struct task *next, size_t count)
+{
+  return count < TOGETHER && is_small_push (task) && is_small_push (next);
 }
 
 /* ---- On the loop ------------------------------------------------------------------------------
@@ -510,7 +550,11 @@ start (struct visit *visit)
     visit->request = &visit->own;
     loop_timer (&visit->timer, service->set.prompt);
   }
-  if (message->handle_all) {
+  if (message->handle_all && message->writes) {
+    visit->task.work = pushes_work;
+    visit->task.joins = push_joins;
+  }
+  if (message->handle_all && !message->writes) {
     visit->task.work = visits_work;
     queue (visit);
     feed_lane (visit->service);

@@ -15,7 +15,7 @@ const struct message messages[] = {
     {.name = "login", .handle = handle_login, .open = true, .slow = true},
     {.name = "logout", .handle = handle_logout, .writes = true},
     {.name = "hello", .handle = handle_hello, .writes = true},
-    {.name = "push", .handle = handle_push, .writes = true},
+    {.name = "push", .handle = handle_push, .handle_all = handle_pushes, .writes = true},
     {.name = "pull", .handle = handle_pull, .handle_all = handle_pulls},
     {.name = "schema", .handle = handle_schema},
     {.name = "status", .handle = handle_status, .without = status_without},

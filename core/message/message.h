@@ -72,8 +72,8 @@ struct reply {
   int64_t retry_after; /* seconds */
   bool elsewhere;      /* as in struct mantis_answer */
   int64_t wait; /* > 0: nothing to tell yet; ask again at a commit or after so many milliseconds */
-  bool committed; /* something that others may be waiting for */
-  bool again;     /* those answered beside it took the room: ask at once, once more */
+  bool committed;           /* something that others may be waiting for */
+  bool again;               /* those answered beside it took the room: ask at once, once more */
   bool has_cookie;          /* the session's cookie is COOKIE from now on; empty: it goes */
   struct mantis_buf cookie; /* to be freed as the body is */
   int64_t cookie_lifetime;  /* seconds */
@@ -93,7 +93,8 @@ typedef void (*message_handler) (struct server *server, struct store *store,
 struct message {
   const char *name;
   message_handler handle;
-  /* The same for all FELLOWS, who ask the same: see message_same().  NULL: one at a time. */
+  /* The same for all FELLOWS.  Who reads asks the same as the others: see message_same(); of who writes each has
+   * its own.  NULL: one at a time. */
   void (*handle_all) (struct server *server, struct store *store, struct fellow *fellows,
                       size_t count);
   bool open;   /* answers without credentials */
@@ -180,6 +181,7 @@ void handle_hello (struct server *, struct store *, const struct mantis_request 
                    const struct mantis_principal *, struct reply *);
 void handle_push (struct server *, struct store *, const struct mantis_request *,
                   const struct mantis_principal *, struct reply *);
+void handle_pushes (struct server *, struct store *, struct fellow *fellows, size_t count);
 void handle_pull (struct server *, struct store *, const struct mantis_request *,
                   const struct mantis_principal *, struct reply *);
 void handle_pulls (struct server *, struct store *, struct fellow *fellows, size_t count);

@@ -12,22 +12,13 @@
  */
 #include "base/base.h"
 #include "base/fault.h"
-#include "message/message.h"
-#include "wire/block.h"
+#include "message/pushing.h"
 #include "wire/json.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum { MOST_TRIES = 5, LONG_TRY_US = 2000000 /* whoever held it that long holds it still */ };
-
-struct batch {
-  int64_t number; /* 0: none */
-  const char *nonce;
-  bool abandon, partial;
-  int64_t generation;
-  const json_t *changes;
-};
 
 static enum mantis_status
 read_batch (const json_t *body, struct batch *batch, struct mantis_error *error)
@@ -51,18 +42,21 @@ read_batch (const json_t *body, struct batch *batch, struct mantis_error *error)
   return status;
 }
 
-/* Is this batch the sender's next?  If not, REPLY says what is to be done. */
-static bool
-is_next (const struct batch *batch, const struct sender *sender, struct reply *reply)
+bool
+pushing_is_next (struct pushing *pushing, const struct sender *sender)
 {
+  const struct batch *batch = &pushing->batch;
+  struct reply *reply = pushing->reply;
   char detail[200];
 
-  if (sender->anonymous && batch->number) {
+  if (batch->number && sender->anonymous) {
+    pushing->settled = true;
     reply_problem (reply, 400, NULL, "a numbered batch needs the header Mantis-Node");
     return false;
   }
   if (!batch->number || batch->number == sender->number + 1)
     return true;
+  pushing->settled = true;
   if (batch->number == sender->number && strcmp (batch->nonce, sender->nonce) == 0) {
     mantis_buf_text (&reply->body, sender->answer ? sender->answer : "{\"void\":true}");
     reply_done (reply);
@@ -75,9 +69,11 @@ is_next (const struct batch *batch, const struct sender *sender, struct reply *r
 }
 
 static enum mantis_status
-take_changes (struct push *push, const struct block_changes *decoded, struct mantis_error *error)
+take_changes (struct pushing *pushing, struct mantis_error *error)
 {
-  mantis_arena_reset (push->arena);
+  struct push *push = &pushing->push;
+  const struct block_changes *decoded = &pushing->decoded;
+
   if (!(push->items = arena_array (push->arena, decoded->count, sizeof *push->items)))
     return mantis_fail (error, MANTIS_FULL, "the batch is larger than its limit");
   push->count = decoded->count;
@@ -110,19 +106,18 @@ count_outcomes (struct server *server, const struct push *push)
   }
 }
 
-/* In the transaction: what the changes come to, noted as the answer to this batch. */
-static enum mantis_status
-answer_batch (struct server *server, struct push *push, const struct batch *batch,
-              struct sender *sender, const struct mantis_principal *principal, struct reply *reply,
-              struct mantis_error *error)
+enum mantis_status
+pushing_make (struct pushing *pushing, struct sender *sender, struct mantis_error *error)
 {
-  enum mantis_status status = MANTIS_OK;
+  const struct batch *batch = &pushing->batch;
+  struct push *push = &pushing->push;
+  struct reply *reply = pushing->reply;
+  int64_t head = 0, began = mantis_monotonic ();
+  enum mantis_status status = take_changes (pushing, error);
 
-  int64_t head = 0;
-
-  if (batch->abandon)
+  if (status == MANTIS_OK && batch->abandon)
     mantis_buf_text (&reply->body, "{\"void\":true");
-  else if ((status = work_on (push, error)) == MANTIS_OK &&
+  else if (status == MANTIS_OK && (status = work_on (push, error)) == MANTIS_OK &&
            (status = push->store->ops->log_head (push->store->session, &head, error)) ==
                MANTIS_OK) {
     push_answer (push, &reply->body);
@@ -130,7 +125,7 @@ answer_batch (struct server *server, struct push *push, const struct batch *batc
   }
   mantis_buf_printf (&reply->body, ",\"number\":%lld,\"clock\":%lld,\"took\":%lld}",
                      (long long)batch->number, (long long)mantis_now (),
-                     (long long)(mantis_monotonic () - push->store->begun_at) / 1000);
+                     (long long)(mantis_monotonic () - began) / 1000);
   if (status == MANTIS_OK && reply->body.failed)
     status = mantis_fail (error, MANTIS_FULL, "no memory for the answer");
   if (status != MANTIS_OK || !batch->number)
@@ -138,119 +133,163 @@ answer_batch (struct server *server, struct push *push, const struct batch *batc
   sender->number = batch->number;
   snprintf (sender->nonce, sizeof sender->nonce, "%s", batch->nonce);
   sender->answer = batch->abandon ? NULL : reply->body.bytes;
-  return sender_save (server, push->store, sender, principal, 0, error);
+  return sender_save (pushing->server, push->store, sender, pushing->principal, 0, error);
 }
 
-/* One transaction.  *SETTLED: it is no new batch, and REPLY tells what became of it.  *AGAIN: it got as far as to
- * the rows; MANTIS_BUSY then is another program that wrote some of them meanwhile, or a deadlock with one. */
+/* One transaction.  *AGAIN: it got as far as to the rows; MANTIS_BUSY then is another program that wrote some of
+ * them meanwhile, or a deadlock with one. */
 static enum mantis_status
-push_once (struct server *server, struct push *push, const struct batch *batch,
-           const struct block_changes *decoded, const struct mantis_request *request,
-           const struct mantis_principal *principal, struct reply *reply, bool *settled,
-           bool *again, struct mantis_error *error)
+push_once (struct pushing *pushing, bool *again, struct mantis_error *error)
 {
-  struct store *store = push->store;
+  struct store *store = pushing->push.store;
   int64_t attached = store->attached;
   struct sender sender = {.anonymous = true};
-  enum mantis_status status = take_changes (push, decoded, error);
+  enum mantis_status status = store_begin (store, MANTIS_WRITE, error);
 
-  if (status == MANTIS_OK)
-    status = store_begin (store, MANTIS_WRITE, error);
+  mantis_arena_reset (pushing->arena);
   if (status == MANTIS_OK && attached != store->attached)
     status = mantis_fail (error, MANTIS_BUSY, "the server's schema was changed just now");
   *again = status == MANTIS_OK;
   if (status == MANTIS_OK)
-    status = sender_find (store, request, principal, push->arena, &sender, error);
-  if (status == MANTIS_OK && (*settled = !is_next (batch, &sender, reply)))
+    status =
+        sender_find (store, pushing->request, pushing->principal, pushing->arena, &sender, error);
+  if (status == MANTIS_OK && !pushing_is_next (pushing, &sender))
     return MANTIS_OK;
   if (status == MANTIS_OK)
-    status = answer_batch (server, push, batch, &sender, principal, reply, error);
+    status = pushing_make (pushing, &sender, error);
   return status == MANTIS_OK ? store_commit (store, error) : status;
 }
 
 /* As often as the database asks for it; and once more, row by row, when one of them is refused. */
 static enum mantis_status
-push_through (struct server *server, struct push *push, const struct batch *batch,
-              const struct block_changes *decoded, const struct mantis_request *request,
-              const struct mantis_principal *principal, struct reply *reply, bool *settled,
-              struct mantis_error *error)
+push_through (struct pushing *pushing, struct mantis_error *error)
 {
   enum mantis_status status = MANTIS_OK;
   bool again = true;
 
   for (int tries = 0; again && tries < MOST_TRIES; tries++) {
     int64_t began = mantis_monotonic ();
-    mantis_buf_clear (&reply->body);
-    status =
-        push_once (server, push, batch, decoded, request, principal, reply, settled, &again, error);
+    mantis_buf_clear (&pushing->reply->body);
+    status = push_once (pushing, &again, error);
     if (status == MANTIS_OK)
       return MANTIS_OK;
-    store_rollback (push->store);
-    if (status == MANTIS_REFUSED && push->mode != APPLY_EACH)
-      push->mode = APPLY_EACH;
+    store_rollback (pushing->push.store);
+    if (status == MANTIS_REFUSED && pushing->push.mode != APPLY_EACH)
+      pushing->push.mode = APPLY_EACH;
     else
       again &= status == MANTIS_BUSY && mantis_monotonic () - began < LONG_TRY_US;
   }
   return status;
 }
 
-void
-handle_push (struct server *server, struct store *store, const struct mantis_request *request,
-             const struct mantis_principal *principal, struct reply *reply)
+enum mantis_status
+pushing_open (struct pushing *pushing, struct server *server, struct store *store,
+              const struct fellow *sent, struct mantis_error *error)
 {
-  CLEANUP_ARENA struct mantis_arena *message = mantis_arena_new (server->limits.body_bytes),
-                                    *arena = mantis_arena_new (server->limits.body_bytes);
-  struct push push = {.store = store,
-                      .arena = arena,
-                      .now = mantis_now (),
-                      .policy = server->policy,
-                      .policy_context = server->policy_context};
-  struct mantis_error error = {.status = MANTIS_FAILED, .text = "out of memory"};
-  CLEANUP_LISTS struct lists lists;
-  CLEANUP_JSON json_t *body = lists_read (request->body, request->length, &lists, &error);
-  struct block_tables tables = {.find = find_synced, .context = store};
-  struct block_changes decoded = {.count = 0};
-  struct sender sender = {.anonymous = true};
-  struct batch batch = {0};
-  bool settled = false;
-  enum mantis_status status =
-      body && message && arena ? read_batch (body, &batch, &error) : error.status;
+  *pushing = (struct pushing){.server = server,
+                              .request = sent->request,
+                              .principal = sent->principal,
+                              .reply = sent->reply,
+                              .message = mantis_arena_new (server->limits.body_bytes),
+                              .arena = mantis_arena_new (server->limits.body_bytes)};
+  pushing->push = (struct push){.store = store,
+                                .arena = pushing->arena,
+                                .now = mantis_now (),
+                                .row_limit = server->limits.body_bytes / 4 * 3,
+                                .policy = server->policy,
+                                .policy_context = server->policy_context};
+  if (!pushing->message || !pushing->arena)
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  pushing->body = lists_read (sent->request->body, sent->request->length, &pushing->lists, error);
+  return pushing->body ? read_batch (pushing->body, &pushing->batch, error) : error->status;
+}
 
-  if (status == MANTIS_OK && (status = store_begin (store, MANTIS_READ, &error)) == MANTIS_OK) {
-    status = sender_find (store, request, principal, message, &sender,
+void
+pushing_close (struct pushing *pushing)
+{
+  json_decref (pushing->body);
+  lists_free (&pushing->lists);
+  mantis_arena_free (pushing->arena);
+  mantis_arena_free (pushing->message);
+}
+
+enum mantis_status
+pushing_decode (struct pushing *pushing, const struct sender *sender, struct mantis_error *error)
+{
+  struct push *push = &pushing->push;
+  struct block_tables tables = {.find = find_synced, .context = push->store};
+  enum mantis_status status;
+
+  lists_again (
+      &pushing->lists); /* it may have been decoded before, in a transaction that came to nothing */
+  push->partial = pushing->batch.partial;
+  push->generation = pushing->batch.generation;
+  push->anonymous = sender->anonymous;
+  if (!(push->node = mantis_arena_strdup (pushing->message, sender->node)))
+    return mantis_fail (error, MANTIS_FULL, "the batch is larger than its limit");
+  status = blocks_decode (pushing->batch.changes, &pushing->lists, "$.changes", &tables, push->now,
+                          push->node, pushing->message, &pushing->decoded, error);
+  if (status == MANTIS_OK)
+    status = lists_check (&pushing->lists, error);
+  if (status != MANTIS_STALE)
+    return status;
+  /* Of a table that is not as the sender knows it not even the keys can be told apart: back to hello. */
+  pushing->settled = true;
+  reply_problem (pushing->reply, 409, "schema", error->text);
+  return MANTIS_OK;
+}
+
+void
+pushing_done (struct pushing *pushing)
+{
+  if (pushing->settled)
+    return;
+  FAULT_POINT ("answer"); /* durable, not acknowledged */
+  if (!pushing->batch.abandon)
+    count_outcomes (pushing->server, &pushing->push);
+  pushing->reply->committed = pushing->push.count > 0;
+  reply_done (pushing->reply);
+}
+
+void
+pushing_alone (struct pushing *pushing)
+{
+  struct store *store = pushing->push.store;
+  struct sender sender = {.anonymous = true};
+  struct mantis_error error = {.status = MANTIS_FAILED, .text = "out of memory"};
+  enum mantis_status status = store_begin (store, MANTIS_READ, &error);
+
+  pushing->push.shared = false;
+  if (status == MANTIS_OK) {
+    status = sender_find (store, pushing->request, pushing->principal, pushing->message, &sender,
                           &error); /* a first look, for the name */
     store_rollback (store);
   }
   /* One that is settled is answered from memory, whatever became of the tables since. */
-  if (status == MANTIS_OK && batch.number && batch.number <= sender.number &&
-      !is_next (&batch, &sender, reply))
+  if (status == MANTIS_OK && pushing->batch.number && pushing->batch.number <= sender.number &&
+      !pushing_is_next (pushing, &sender))
     return;
-  push.partial = batch.partial;
-  push.row_limit = server->limits.body_bytes / 4 * 3;
-  push.generation = batch.generation;
-  push.node = sender.node;
-  push.anonymous = sender.anonymous;
   if (status == MANTIS_OK) /* a body that is wrong never touches the database */
-    status = blocks_decode (batch.changes, &lists, "$.changes", &tables, push.now, push.node,
-                            message, &decoded, &error);
+    status = pushing_decode (pushing, &sender, &error);
+  if (status == MANTIS_OK && !pushing->settled)
+    status = push_through (pushing, &error);
   if (status == MANTIS_OK)
-    status = lists_check (&lists, &error);
-  /* Of a table that is not as the sender knows it not even the keys can be told apart: back to hello. */
-  if (status == MANTIS_STALE)
-    reply_problem (reply, 409, "schema", error.text);
-  if (status == MANTIS_OK)
-    status =
-        push_through (server, &push, &batch, &decoded, request, principal, reply, &settled, &error);
-  if (settled)
-    return;
-  if (status != MANTIS_OK) {
-    if (!reply->status)
-      reply_error (reply, &error);
-    return;
-  }
-  FAULT_POINT ("answer"); /* durable, not acknowledged */
-  if (!batch.abandon)
-    count_outcomes (server, &push);
-  reply->committed = push.count > 0;
-  reply_done (reply);
+    pushing_done (pushing);
+  else
+    reply_error (pushing->reply, &error);
+}
+
+void
+handle_push (struct server *server, struct store *store, const struct mantis_request *request,
+             const struct mantis_principal *principal, struct reply *reply)
+{
+  const struct fellow sent = {.request = request, .principal = principal, .reply = reply};
+  struct mantis_error error = {.status = MANTIS_FAILED, .text = "out of memory"};
+  struct pushing pushing;
+
+  if (pushing_open (&pushing, server, store, &sent, &error) == MANTIS_OK)
+    pushing_alone (&pushing);
+  else
+    reply_error (reply, &error);
+  pushing_close (&pushing);
 }

@@ -17,6 +17,8 @@ struct worker {
   struct pool *pool;
   size_t number;
   pthread_t thread;
+  pthread_cond_t more;
+  bool idle; /* it waits, and nobody has called it */
 };
 
 struct queue {
@@ -26,7 +28,6 @@ struct queue {
 struct pool {
   struct loop *loop;
   pthread_mutex_t mutex;
-  pthread_cond_t more;
   struct queue shared, writes;
   size_t waiting, room;
   bool closing;
@@ -42,35 +43,68 @@ take (struct queue *queue)
 
   if (task && !(queue->first = task->next))
     queue->last = &queue->first;
+  if (task)
+    task->next = NULL;
   return task;
 }
 
-/* The next task for WORKER, NULL: there will be none any more. */
+/* The tasks that go along with TASK; how many, itself included. */
+static size_t
+take_along (struct queue *queue, struct task *task)
+{
+  size_t count = 1;
+
+  for (struct task *last = task;
+       task->joins && queue->first && task->joins (task, queue->first, count); count++)
+    last = last->next = take (queue);
+  return count;
+}
+
+/* The next task for WORKER with those that go along, NULL: there will be none any more. */
 static struct task *
-next_task (const struct worker *worker)
+next_task (struct worker *worker)
 {
   struct pool *pool = worker->pool;
   struct task *task = NULL;
 
   pthread_mutex_lock (&pool->mutex);
   for (;;) {
-    if (worker->number == 0)
-      task = take (&pool->writes);
-    if (!task)
-      task = take (&pool->shared);
+    if (worker->number == 0 && (task = take (&pool->writes)))
+      pool->waiting -= take_along (&pool->writes, task);
+    else if ((task = take (&pool->shared)))
+      pool->waiting--;
     if (task || pool->closing)
       break;
-    pthread_cond_wait (&pool->more, &pool->mutex);
+    worker->idle = true;
+    pthread_cond_wait (&worker->more, &pool->mutex);
+    worker->idle = false;
   }
-  pool->waiting -= task != NULL;
   pthread_mutex_unlock (&pool->mutex);
   return task;
+}
+
+/* Somebody who may take TASK, and has nothing to do.  The first of them: so no more sessions are opened, and no
+ * more caches filled, than are needed. */
+static void
+call_somebody (struct pool *pool, const struct task *task)
+{
+  struct worker *worker = NULL;
+
+  if (task->writes)
+    worker = &pool->workers[0];
+  for (size_t i = 1; i <= pool->count && !worker; i++) /* the one that writes last */
+    if (pool->workers[i % pool->count].idle)
+      worker = &pool->workers[i % pool->count];
+  if (!worker)
+    return; /* who is done with something else looks here again */
+  worker->idle = false;
+  pthread_cond_signal (&worker->more);
 }
 
 static void *
 work (void *context)
 {
-  const struct worker *worker = context;
+  struct worker *worker = context;
   struct task *task;
 
   pthread_setname_np (pthread_self (), worker->pool->name);
@@ -89,6 +123,7 @@ start (struct pool *pool, size_t count)
   while (pool->count < count && result == 0) {
     struct worker *worker = &pool->workers[pool->count];
     *worker = (struct worker){.pool = pool, .number = pool->count};
+    pthread_cond_init (&worker->more, NULL);
     result = thread_start (&worker->thread, STACK, work, worker);
     pool->count += result == 0;
   }
@@ -110,7 +145,6 @@ pool_new (struct pool **pool, struct loop *loop, const char *name, size_t worker
   made->writes.last = &made->writes.first;
   strncpy (made->name, name, sizeof made->name - 1);
   pthread_mutex_init (&made->mutex, NULL);
-  pthread_cond_init (&made->more, NULL);
   if ((result = start (made, workers)) != 0) {
     pool_free (made);
     return mantis_fail (error, MANTIS_FAILED, "cannot start %zu workers: %s", workers,
@@ -127,11 +161,13 @@ pool_free (struct pool *pool)
     return;
   pthread_mutex_lock (&pool->mutex);
   pool->closing = true;
-  pthread_cond_broadcast (&pool->more);
-  pthread_mutex_unlock (&pool->mutex);
   for (size_t i = 0; i < pool->count; i++)
+    pthread_cond_signal (&pool->workers[i].more);
+  pthread_mutex_unlock (&pool->mutex);
+  for (size_t i = 0; i < pool->count; i++) {
     pthread_join (pool->workers[i].thread, NULL);
-  pthread_cond_destroy (&pool->more);
+    pthread_cond_destroy (&pool->workers[i].more);
+  }
   pthread_mutex_destroy (&pool->mutex);
   free (pool);
 }
@@ -149,7 +185,7 @@ pool_submit (struct pool *pool, struct task *task)
     pool->waiting++;
     *queue->last = task;
     queue->last = &task->next;
-    pthread_cond_broadcast (&pool->more); /* a signal might wake one that may not take it */
+    call_somebody (pool, task);
   }
   pthread_mutex_unlock (&pool->mutex);
   return taken;

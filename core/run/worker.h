@@ -18,6 +18,9 @@ struct task {
   struct task *next;
   void (*work) (struct task *task, size_t worker);
   bool writes; /* for worker 0: one session does all the writing, and its cache stays good */
+  /* May NEXT, which waits behind it, go to the worker along with this one and COUNT - 1 others?  They are one
+   * list then, by next, for one work() and one done.run() of the first.  NULL: it goes alone. */
+  bool (*joins) (const struct task *task, const struct task *next, size_t count);
 };
 
 /* WORKERS threads named NAME (15 bytes at most); ROOM tasks may wait. */

@@ -56,10 +56,17 @@ unwatched_until (const struct push *push, const struct mantis_table *table, int6
 {
   struct mantis_value key[STATE_COLUMNS] = {
       [STATE_REMOTE] = value_text (""), [STATE_TBL] = value_text (table->name)};
-  mantis_row row;
-  enum mantis_status status = store_get (push->store, &table_state, key, push->arena, &row, error);
+  struct store *store = push->store;
+  mantis_row row = NULL;
+  enum mantis_status status = MANTIS_OK;
 
-  *until = status == MANTIS_OK && row ? value_as_integer (&row[STATE_REV]) : 0;
+  if (store->unwatched.begins != store->begins || store->unwatched.table != table) {
+    status = store_get (store, &table_state, key, push->arena, &row, error);
+    store->unwatched.begins = status == MANTIS_OK ? store->begins : 0;
+    store->unwatched.table = table;
+    store->unwatched.until = row ? value_as_integer (&row[STATE_REV]) : 0;
+  }
+  *until = store->unwatched.until;
   return status;
 }
 

@@ -24,10 +24,22 @@ prune_interval (int64_t retention)
 enum mantis_status
 prune_floor (struct store *store, int64_t *rev, int64_t *time, struct mantis_error *error)
 {
-  enum mantis_status status = store_meta_integer (store, "pruned", store->floor, rev, error);
+  enum mantis_status status = MANTIS_OK;
+  int64_t pruned = store->floors.pruned, pruned_time = store->floors.pruned_time;
 
-  if (status == MANTIS_OK && time)
-    status = store_meta_integer (store, "pruned_time", store->floor_time, time, error);
+  if (store->floors.begins != store->begins) {
+    status = store_meta_integer (store, "pruned", store->floor, &pruned, error);
+    if (status == MANTIS_OK)
+      status = store_meta_integer (store, "pruned_time", store->floor_time, &pruned_time, error);
+    if (status == MANTIS_OK) {
+      store->floors.begins = store->begins;
+      store->floors.pruned = pruned;
+      store->floors.pruned_time = pruned_time;
+    }
+  }
+  *rev = pruned;
+  if (time)
+    *time = pruned_time;
   return status;
 }
 

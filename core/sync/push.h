@@ -50,7 +50,8 @@ struct push {
   bool anonymous;     /* the caller named no node: nothing counts as its own earlier change */
   int64_t now;        /* when the request was first received */
   int64_t generation; /* of ours up to which the sender has compared its tables */
-  bool partial;       /* more of the sender's backlog follows: what does not fit now may fit then */
+  bool shared;  /* others wait in the same transaction: who may wait is not asked (MANTIS_BUSY) */
+  bool partial; /* more of the sender's backlog follows: what does not fit now may fit then */
   enum apply_mode mode;
   size_t row_limit; /* of a row that a conflict is about, bytes; 0: none */
   policy_lookup policy;

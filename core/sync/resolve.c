@@ -64,6 +64,8 @@ decide (struct push *push, struct pushed *item, struct instance *policy, struct 
 
   if (!merged)
     return mantis_fail (error, MANTIS_FULL, "the batch is larger than its limit");
+  if (push->shared && policy->waits)
+    return mantis_fail (error, MANTIS_BUSY, "resolver \"%s\" may wait", policy->name);
   instance_lock (policy);
   decision = ops->decide (policy->self, &conflict, merged, push->arena, &reason);
   instance_unlock (policy);

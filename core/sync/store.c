@@ -329,6 +329,7 @@ store_begin (struct store *store, enum mantis_mode mode, struct mantis_error *er
     status = store->ops->begin (store->session, mode, error);
   }
   store->in_transaction = status == MANTIS_OK;
+  store->begins++;
   store->begun_at = mantis_monotonic ();
   return status;
 }

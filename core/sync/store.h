@@ -26,6 +26,15 @@ struct store {
   char epoch[EPOCH_LENGTH + 1]; /* server */
   int64_t floor, floor_time;    /* server: version of rows without an entry */
   int64_t generation;           /* server: counts changes of tables that clients have to hear of */
+  int64_t
+      begins; /* counts transactions: what was looked up in one need not be looked up again in it */
+  struct {
+    int64_t begins, pruned, pruned_time; /* see prune.h */
+  } floors;
+  struct {
+    int64_t begins, until;
+    const struct mantis_table *table;
+  } unwatched; /* of detect.c */
   bool in_transaction;
   bool stale;       /* the schema has changed, and attaching again has not succeeded yet */
   int64_t begun_at; /* monotonic microseconds */

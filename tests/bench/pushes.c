@@ -70,7 +70,7 @@ push_one (struct pusher *pusher, const char *tag, int i)
   length = snprintf (body, sizeof body,
                      "{\"number\":%d,\"nonce\":\"%s-%d\",\"whole\":true,\"changes\":[{\"table\":"
                      "\"orders\",\"columns\":[\"id\",\"customer\",\"qty\",\"price\",\"note\","
-                     "\"updated\"],\"base\":0,\"created\":1,\"rows\":[%s]}]}",
+                     "\"updated\"],\"base\":1,\"created\":1,\"rows\":[%s]}]}",
                      ++pusher->number, tag, i, row);
   length = snprintf (request, sizeof request,
                      "POST /sync/push HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n"

@@ -128,50 +128,79 @@ count_rows (const struct parcel *parcel, const char *answer)
     world->pulled_rows++;
 }
 
-static void
-serve (struct parcel *parcel)
-{
-  struct node *server = &world->nodes[0];
-  const struct mantis_principal principal = {sizeof principal, "device", "{}", 0};
-  const struct mantis_request request = {.size = sizeof request,
-                                         .message = parcel->message,
-                                         .node = parcel->node,
-                                         .epoch = parcel->epoch,
-                                         .revisions = parcel->revisions,
-                                         .body = parcel->body,
-                                         .length = parcel->length};
+/* What the handling of a request needs. */
+struct call {
+  struct mantis_request request;
   struct reply reply;
+};
 
-  act_as (server);
-  if (!server->up || break_request (parcel))
-    return;
-  message_handle (&world->server, has (WITH_SERVERS) && odds (2) ? &server->second : &server->store,
-                  &request, &principal, &reply);
-  parcel->status = reply.status;
-  parcel->retry_after = reply.retry_after;
-  parcel->answer = strndup (reply.body.bytes ? reply.body.bytes : "", reply.body.length);
-  parcel->answer_length = reply.body.length;
-  mantis_buf_free (&reply.body);
+static void
+take_reply (struct parcel *parcel, struct reply *reply)
+{
+  parcel->status = reply->status;
+  parcel->retry_after = reply->retry_after;
+  parcel->answer = strndup (reply->body.bytes ? reply->body.bytes : "", reply->body.length);
+  parcel->answer_length = reply->body.length;
+  mantis_buf_free (&reply->body);
   break_answer (parcel);
   trace ("  server answers %s of %d: %d %s", parcel->message, parcel->client, parcel->status,
          parcel->answer);
   count_rows (parcel, parcel->answer);
-  note_server ();
+}
+
+/* COUNT of them: one message, or several pushes. */
+static void
+serve (struct parcel *parcels, size_t count)
+{
+  struct node *server = &world->nodes[0];
+  const struct mantis_principal principal = {sizeof principal, "device", "{}", 0};
+  struct store *store = has (WITH_SERVERS) && odds (2) ? &server->second : &server->store;
+  struct call calls[MOST_TOGETHER];
+  struct fellow pushes[MOST_TOGETHER];
+  size_t asked = 0, which[MOST_TOGETHER];
+
+  act_as (server);
+  for (size_t i = 0; i < count && server->up; i++) {
+    const struct parcel *parcel = &parcels[i];
+    if (break_request (&parcels[i]))
+      continue;
+    calls[asked].request = (struct mantis_request){.size = sizeof calls->request,
+                                                   .message = parcel->message,
+                                                   .node = parcel->node,
+                                                   .epoch = parcel->epoch,
+                                                   .revisions = parcel->revisions,
+                                                   .body = parcel->body,
+                                                   .length = parcel->length};
+    pushes[asked] = (struct fellow){&calls[asked].request, &principal, &calls[asked].reply};
+    which[asked++] = i;
+  }
+  if (asked == 1)
+    message_handle (&world->server, store, &calls->request, &principal, &calls->reply);
+  else if (asked > 1) {
+    trace ("  the server makes %zu pushes together", asked);
+    message_handle_all (&world->server, store, pushes, asked);
+  }
+  for (size_t i = 0; i < asked; i++)
+    take_reply (&parcels[which[i]], &calls[i].reply);
+  if (asked)
+    note_server ();
 }
 
 /* The machine of the server stops somewhere in the middle of it. */
 static void
-serve_and_crash (struct parcel *parcel)
+serve_and_crash (struct parcel *parcels, size_t count)
 {
   disk_break ((int)chance (60));
   trace ("  the server is about to crash");
-  serve (parcel);
+  serve (parcels, count);
   stop_node (&world->nodes[0]);
   disk_heal ();
   note_server ();
-  free (parcel->answer);
-  parcel->answer = NULL;
-  parcel->status = 0;
+  for (size_t i = 0; i < count; i++) {
+    free (parcels[i].answer);
+    parcels[i].answer = NULL;
+    parcels[i].status = 0;
+  }
 }
 
 /* ---- What a client is told ---- */
@@ -215,6 +244,16 @@ answer_and_break (struct parcel *parcel)
 
 /* ---- A step ---- */
 
+static struct parcel
+copy_old (void)
+{
+  struct parcel copy = copy_parcel (&world->old[chance ((uint32_t)world->old_count)]);
+
+  trace ("  an old message comes once more");
+  break_repetition (&copy);
+  return copy;
+}
+
 static void
 repeat_old (void)
 {
@@ -222,38 +261,70 @@ repeat_old (void)
 
   if (!world->old_count || !world->nodes[0].up)
     return;
-  copy = copy_parcel (&world->old[chance ((uint32_t)world->old_count)]);
-  trace ("  an old message comes once more");
-  break_repetition (&copy);
-  serve (&copy);
+  copy = copy_old ();
+  serve (&copy, 1);
   free_parcel (&copy);
+}
+
+static bool
+is_push (const struct parcel *parcel)
+{
+  return parcel->way == TO_SERVER && strcmp (parcel->message, "push") == 0;
+}
+
+/* PARCELS has one; those that come with it: how many are they all, and *OLD of them, the last ones, repetitions? */
+static size_t
+gather (struct parcel *parcels, size_t *old)
+{
+  size_t count = 1;
+
+  *old = 0;
+  if (!has (WITH_GROUPS) || !is_push (parcels))
+    return count;
+  for (int i = world->flying_count; i-- > 0 && count < MOST_TOGETHER;)
+    if (is_push (&world->flying[i]) && !odds (4))
+      parcels[count++] = take_parcel (i);
+  while (count < MOST_TOGETHER && world->old_count && odds (3)) {
+    parcels[count] = copy_old ();
+    if (is_push (&parcels[count]))
+      count++, ++*old;
+    else
+      free_parcel (&parcels[count]);
+  }
+  return count;
 }
 
 static void
 deliver (int place)
 {
-  struct parcel parcel = take_parcel (place);
+  struct parcel parcels[MOST_TOGETHER] = {take_parcel (place)};
+  size_t count, old;
 
-  if (parcel.way == TO_CLIENT) {
+  if (parcels->way == TO_CLIENT) {
     if (odds (12))
-      parcel.status = 0; /* lost on the way back */
+      parcels->status = 0; /* lost on the way back */
     if (has (WITH_DISK) && odds (10))
-      answer_and_break (&parcel);
+      answer_and_break (parcels);
     else
-      answer (&parcel);
-    free_parcel (&parcel);
+      answer (parcels);
+    free_parcel (parcels);
     return;
   }
   if (odds (4))
-    remember_parcel (&parcel);
+    remember_parcel (parcels);
+  count = gather (parcels, &old);
   if (odds (12))
-    trace ("  %s of %d is lost", parcel.message, parcel.client);
+    trace ("  %s of %d is lost", parcels->message, parcels->client);
   else if (has (WITH_DISK) && odds (15))
-    serve_and_crash (&parcel);
+    serve_and_crash (parcels, count);
   else
-    serve (&parcel);
-  parcel.way = TO_CLIENT;
-  world->flying[world->flying_count++] = parcel;
+    serve (parcels, count);
+  for (size_t i = 0; i < count - old; i++) {
+    parcels[i].way = TO_CLIENT;
+    world->flying[world->flying_count++] = parcels[i];
+  }
+  for (size_t i = count - old; i < count; i++)
+    free_parcel (&parcels[i]);
 }
 
 void
@@ -261,8 +332,12 @@ network_step (void)
 {
   if (odds (16))
     repeat_old ();
-  if (world->flying_count)
-    deliver ((int)chance ((uint32_t)world->flying_count));
+  if (world->flying_count) {
+    int place = (int)chance ((uint32_t)world->flying_count);
+    if (!has (WITH_GROUPS) || !is_push (&world->flying[place]) ||
+        odds (4)) /* it waits for others */
+      deliver (place);
+  }
 }
 
 /* ---- A good network ---- */
@@ -291,7 +366,7 @@ network_drain (void)
     }
     while (world->flying_count) {
       struct parcel parcel = take_parcel (0);
-      serve (&parcel);
+      serve (&parcel, 1);
       answer (&parcel);
       free_parcel (&parcel);
       busy = true;

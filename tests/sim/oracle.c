@@ -475,6 +475,18 @@ was_rejected (const char *conflicts, int version)
   return false;
 }
 
+/* VERSION is kept, or (pushes that share a transaction: nobody saw it stand) what was written on it. */
+static bool
+is_kept (const char *conflicts, int version)
+{
+  if (in_conflicts (conflicts, &world->versions[version], NULL))
+    return true;
+  for (int i = version + 1; i < world->version_count && has (WITH_GROUPS); i++)
+    if (world->versions[i].parent == version && is_kept (conflicts, i))
+      return true;
+  return false;
+}
+
 /* [2] What stood on the server was replaced by somebody who knew it, or is kept. */
 static void
 judge_history (const char *conflicts)
@@ -491,7 +503,7 @@ judge_history (const char *conflicts)
     older = find_version (old->table, old->key, old->v);
     newer = find_version (new->table, new->key, new->v);
     if (older >= 0 && newer >= 0 && !is_ancestor (older, newer, true) &&
-        !in_conflicts (conflicts, &world->versions[older], NULL))
+        !is_kept (conflicts, older))
       fail ("%s %s: %s was overwritten by %s of node %d, which did not know it, and is not kept",
             world->tables[old->table]->name, old->key, old->v, new->v, world->versions[newer].node);
   }

@@ -41,6 +41,7 @@ const struct plan plans[] = {
     {"restored", WITH_RESTORE, WITH_PARTS | WITH_FIRST | WITH_CLOCKS | WITH_UNIQUE},
     {"servers", WITH_SERVERS, ALL_FEATURES & ~(unsigned)WITH_RESTORE},
     {"pruned", WITH_PRUNING, ALL_FEATURES & ~(unsigned)WITH_RESTORE},
+    {"groups", WITH_GROUPS, ALL_FEATURES & ~(unsigned)WITH_RESTORE},
     {NULL, 0, 0},
 };
 

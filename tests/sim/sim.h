@@ -25,7 +25,7 @@
 
 #include <sqlite3.h>
 
-enum { MOST_NODES = 9, MOST_TABLES = 4, MOST_FLYING = 64, MOST_OLD = 48 };
+enum { MOST_NODES = 9, MOST_TABLES = 4, MOST_FLYING = 64, MOST_OLD = 48, MOST_TOGETHER = 8 };
 
 /* ---- Plans: what a world may contain ---- */
 enum feature {
@@ -46,7 +46,8 @@ enum feature {
   WITH_RESTORE = 1 << 14, /* the server's file replaced by an older copy */
   WITH_SERVERS = 1 << 15, /* two server processes on one file */
   WITH_PRUNING = 1 << 16, /* what is old leaves the server's log */
-  ALL_FEATURES = (1 << 17) - 1
+  WITH_GROUPS = 1 << 17,  /* pushes that share a transaction */
+  ALL_FEATURES = (1 << 18) - 1
 };
 
 struct plan {

@@ -22,6 +22,7 @@ json_t *rig_answer;
 int64_t rig_past;
 enum mantis_decision (*rig_decide) (void *, const struct mantis_conflict *, struct mantis_value *,
                                     struct mantis_arena *, struct mantis_error *);
+bool rig_waits;
 
 static const struct engine *const engine = &engine_sqlite;
 static void *self;
@@ -46,6 +47,7 @@ policy (void *context, const char *table)
 
   (void)context, (void)table;
   timestamp.ops = plugin_timestamp.ops;
+  own.waits = rig_waits;
   return rig_decide ? &own : &timestamp;
 }
 
@@ -108,6 +110,7 @@ rig_stop (void)
   engine->plugin->stop (self);
   engine->discard (self);
   rig_decide = NULL;
+  rig_waits = false;
 }
 
 /* ---- Requests ---- */

@@ -42,6 +42,7 @@ bool rig_open (const char *sql);
 extern enum mantis_decision (*rig_decide) (void *self, const struct mantis_conflict *conflict,
                                            struct mantis_value *merged, struct mantis_arena *arena,
                                            struct mantis_error *error);
+extern bool rig_waits; /* and it says that it may wait */
 
 /* Send MESSAGE; the status of the answer. */
 int ask (const struct caller *caller, const char *message, const char *format, ...)

@@ -501,6 +501,21 @@ attach_tables (struct attaching *a, const char *const *patterns)
                       a->error);
 }
 
+/* Does any table, watched or not, refer to another?  Where none does, nothing has to be deferred. */
+static enum mantis_status
+find_references (struct mantis_session *session, struct mantis_error *error)
+{
+  int64_t references;
+  enum mantis_status status = ask_integer (
+      session,
+      "SELECT EXISTS (SELECT 1 FROM main.sqlite_master AS t, pragma_foreign_key_list(t.name)"
+      " WHERE t.type = 'table')",
+      0, &references, error);
+
+  session->references = references;
+  return status;
+}
+
 enum mantis_status
 storage_attach (struct mantis_session *session, const char *const *patterns,
                 const struct mantis_schema **schema, struct mantis_error *error)
@@ -513,6 +528,8 @@ storage_attach (struct mantis_session *session, const char *const *patterns,
     a.schema->arena = a.arena;
     a.schema->shown.size = sizeof a.schema->shown;
     status = attach_tables (&a, patterns);
+    if (!status)
+      status = find_references (session, error);
   } else if (!status)
     status = no_memory (error);
   if (status) {

@@ -210,6 +210,15 @@ check_schema (struct mantis_session *session, struct mantis_error *error)
   return mantis_fail (error, MANTIS_STALE, "%s: the schema has changed", session->storage->path);
 }
 
+/* The PRAGMA has SQLite prepare all its statements anew. */
+static enum mantis_status
+defer_keys (struct mantis_session *session, bool until_commit, struct mantis_error *error)
+{
+  if (session->role != MANTIS_SERVER || (session->attached && !session->references))
+    return MANTIS_OK;
+  return runf (session, error, "PRAGMA defer_foreign_keys = %s", until_commit ? "ON" : "OFF");
+}
+
 static enum mantis_status
 begin (struct mantis_session *session, enum mantis_mode mode, struct mantis_error *error)
 {
@@ -230,9 +239,8 @@ begin (struct mantis_session *session, enum mantis_mode mode, struct mantis_erro
     return sql_failed (session, error, "begin a transaction");
   session->in_transaction = true;
   session->writing = mode == MANTIS_WRITE;
-  if (!(status = check_schema (session, error)) && session->writing &&
-      session->role == MANTIS_SERVER)
-    status = run (session, "PRAGMA defer_foreign_keys = ON", error);
+  if (!(status = check_schema (session, error)) && session->writing)
+    status = defer_keys (session, true, error);
   if (status)
     rollback (session);
   return status;
@@ -256,12 +264,28 @@ commit (struct mantis_session *session, struct mantis_error *error)
   return MANTIS_OK;
 }
 
+/* Often asked for: the statements of the outer ones are kept. */
+static enum mantis_status
+run_kept (struct mantis_session *session, const char *verb, int savepoint,
+          struct mantis_error *error)
+{
+  AUTO_RESET sqlite3_stmt *kept = NULL;
+  char sql[40];
+  enum mantis_status status;
+
+  sqlite3_snprintf (sizeof sql, sql, "%s m%d", verb, savepoint);
+  if ((status = statement (session, sql, false, &kept, error)))
+    return status;
+  return sqlite3_step (kept) == SQLITE_DONE ? MANTIS_OK
+                                            : sql_failed (session, error, "use a savepoint");
+}
+
 static enum mantis_status
 savepoint (struct mantis_session *session, struct mantis_error *error)
 {
   enum mantis_status status = need_transaction (session, false, error);
 
-  if (!status && !(status = runf (session, error, "SAVEPOINT m%d", session->savepoints + 1)))
+  if (!status && !(status = run_kept (session, "SAVEPOINT", session->savepoints + 1, error)))
     session->savepoints++;
   return status;
 }
@@ -279,7 +303,7 @@ rollback_to (struct mantis_session *session, struct mantis_error *error)
 {
   enum mantis_status status = need_savepoint (session, error);
 
-  return status ? status : runf (session, error, "ROLLBACK TO m%d", session->savepoints);
+  return status ? status : run_kept (session, "ROLLBACK TO", session->savepoints, error);
 }
 
 static enum mantis_status
@@ -287,7 +311,7 @@ release (struct mantis_session *session, struct mantis_error *error)
 {
   enum mantis_status status = need_savepoint (session, error);
 
-  if (!status && !(status = runf (session, error, "RELEASE m%d", session->savepoints)))
+  if (!status && !(status = run_kept (session, "RELEASE", session->savepoints, error)))
     session->savepoints--;
   return status;
 }
@@ -297,9 +321,7 @@ defer (struct mantis_session *session, bool until_commit, struct mantis_error *e
 {
   enum mantis_status status = need_transaction (session, true, error);
 
-  if (status || session->role != MANTIS_SERVER)
-    return status;
-  return runf (session, error, "PRAGMA defer_foreign_keys = %s", until_commit ? "ON" : "OFF");
+  return status ? status : defer_keys (session, until_commit, error);
 }
 
 static enum mantis_status

@@ -74,6 +74,7 @@ struct mantis_session {
   int64_t begun_version;  /* the same when this transaction began */
   bool attached;
   bool attached_now; /* by the transaction under way */
+  bool references;   /* some table refers to another, as of the last attach() */
   bool in_transaction, writing;
   bool writer;   /* has written rows: its cache is worth keeping */
   bool triggers; /* they run in this connection */

@@ -339,11 +339,11 @@ static void
 add_quoted (struct mantis_buf *buf, const char *text, char quote)
 {
   mantis_buf_char (buf, quote);
-  for (; *text; text++) {
-    if (*text == quote)
-      mantis_buf_char (buf, quote);
-    mantis_buf_char (buf, *text);
+  for (const char *at; (at = strchr (text, quote)); text = at + 1) {
+    mantis_buf_add (buf, text, (size_t)(at + 1 - text));
+    mantis_buf_char (buf, quote);
   }
+  mantis_buf_text (buf, text);
   mantis_buf_char (buf, quote);
 }
 
