@@ -270,6 +270,57 @@ START_TEST (base64url_is_strict)
 }
 END_TEST
 
+/* A token that was found good is known again, but not when its time is over, not before it was, not by another
+ * spelling, and not when there are other keys. */
+START_TEST (a_good_token_is_known_again)
+{
+  struct mantis_arena *arena = mantis_arena_new (0);
+  struct jwt_memory *memory = jwt_memory_new ();
+  const struct mantis_principal alice = {
+      .size = sizeof alice, .subject = "alice", .claims = "{\"sub\":\"alice\"}", .expires = 5000};
+  struct mantis_principal found = {.size = sizeof found};
+
+  ck_assert (!jwt_memory_find (memory, "a.b.c", 2000, arena, &found));
+  jwt_memory_note (memory, "a.b.c", 2000, &alice, strlen (alice.claims));
+  for (int64_t now = 2000; now < 5000; now += 2999) {
+    found = (struct mantis_principal){.size = sizeof found};
+    ck_assert (jwt_memory_find (memory, "a.b.c", now, arena, &found));
+    ck_assert_str_eq (found.subject, "alice");
+    ck_assert_str_eq (found.claims, alice.claims);
+    ck_assert_int_eq (found.expires, 5000);
+  }
+  ck_assert (!jwt_memory_find (memory, "a.b.c", 5000, arena, &found));
+  ck_assert (!jwt_memory_find (memory, "a.b.c", 1999, arena, &found));
+  ck_assert (!jwt_memory_find (memory, "a.b.d", 2000, arena, &found));
+  jwt_memory_clear (memory);
+  ck_assert (!jwt_memory_find (memory, "a.b.c", 2000, arena, &found));
+  jwt_memory_free (memory);
+  mantis_arena_free (arena);
+}
+END_TEST
+
+/* More tokens than it has places for: each is who it says it is. */
+START_TEST (many_tokens_are_told_apart)
+{
+  char subject[256], name[32], *tokens[3000];
+
+  for (int i = 0; i < 3000; i++) {
+    snprintf (name, sizeof name, "{\"sub\":\"s%d\",\"exp\":@}", i);
+    tokens[i] = rig_sign (HEADER, at (name, 600), SECRET);
+  }
+  for (int round = 0; round < 2; round++)
+    for (int i = 0; i < 3000; i++) {
+      snprintf (name, sizeof name, "s%d", i);
+      ck_assert_int_eq (rig_ask (self, tokens[i], subject, NULL), MANTIS_OK);
+      ck_assert_str_eq (subject, name);
+      ck_assert_int_eq (rig_ask (self, tokens[i], subject, NULL), MANTIS_OK);
+      ck_assert_str_eq (subject, name);
+    }
+  for (int i = 0; i < 3000; i++)
+    free (tokens[i]);
+}
+END_TEST
+
 static void *
 ask_often (void *token)
 {
@@ -316,6 +367,8 @@ main (void)
   tcase_add_test (tests, subjects);
   tcase_add_test (tests, one_spelling_only);
   tcase_add_test (tests, base64url_is_strict);
+  tcase_add_test (tests, a_good_token_is_known_again);
+  tcase_add_test (tests, many_tokens_are_told_apart);
   tcase_add_test (tests, keys_may_be_read_again_while_others_ask);
   tcase_set_timeout (tests, 60);
   suite_add_tcase (suite, tests);

@@ -21,6 +21,7 @@ struct jwt {
   int64_t maximum_lifetime;
   pthread_rwlock_t lock; /* around keys: many read, reload() writes */
   struct jwt_keys keys;
+  struct jwt_memory *memory; /* of tokens that KEYS found good; NULL: none */
 };
 
 #define ALGORITHMS "HS256|HS384|HS512|RS256|RS384|RS512|PS256|PS384|PS512|ES256|ES384|ES512"
@@ -80,6 +81,7 @@ start (void *data, struct mantis_error *error)
   pthread_rwlockattr_setkind_np (&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
   pthread_rwlock_init (&self->lock, &attributes);
   pthread_rwlockattr_destroy (&attributes);
+  self->memory = jwt_memory_new ();
   return MANTIS_OK;
 }
 
@@ -88,6 +90,7 @@ stop (void *data)
 {
   struct jwt *self = data;
 
+  jwt_memory_free (self->memory);
   jwt_keys_free (&self->keys);
   pthread_rwlock_destroy (&self->lock);
 }
@@ -104,6 +107,8 @@ reload (void *data, struct mantis_error *error)
   pthread_rwlock_wrlock (&self->lock);
   old = self->keys;
   self->keys = fresh;
+  if (self->memory)
+    jwt_memory_clear (self->memory);
   pthread_rwlock_unlock (&self->lock);
   jwt_keys_free (&old);
   return MANTIS_OK;
@@ -119,40 +124,57 @@ rules_of (const struct jwt *self)
                             .maximum_lifetime = self->maximum_lifetime};
 }
 
+/* What TOKEN says, if it is good.  *LENGTH is that of the claims. */
 static enum mantis_status
-authenticate (void *data, const struct mantis_credentials *credentials, struct mantis_arena *arena,
-              struct mantis_principal *principal, struct mantis_error *error)
+read_token (const struct jwt *self, const char *token, int64_t now, struct mantis_arena *arena,
+            struct mantis_principal *principal, size_t *length, struct mantis_error *error)
 {
-  struct jwt *self = data;
   struct jwt_rules rules = rules_of (self);
   const char *subject = NULL;
   char *payload = NULL;
-  size_t length = 0;
   json_t *claims = NULL;
-  enum mantis_status status;
+  enum mantis_status status = jwt_verify (&self->keys, token, &payload, length, error);
 
-  if (!credentials->bearer)
-    return mantis_fail (error, MANTIS_ABSENT, "no bearer token");
-  if (!strchr (credentials->bearer, '.')) /* it may be another authentication's */
-    return mantis_fail (error, MANTIS_ABSENT, "the token does not have three parts");
-  pthread_rwlock_rdlock (&self->lock);
-  status = jwt_verify (&self->keys, credentials->bearer, &payload, &length, error);
-  pthread_rwlock_unlock (&self->lock);
   if (status)
     return status;
-  claims = jwt_object (payload, length);
+  claims = jwt_object (payload, *length);
   if (claims)
-    status = jwt_check_claims (claims, &rules, mantis_now (), &subject, &principal->expires, error);
+    status = jwt_check_claims (claims, &rules, now, &subject, &principal->expires, error);
   else
     status = mantis_fail (error, MANTIS_DENIED, "the token's claims are not a JSON object");
   if (!status) {
     principal->subject = mantis_arena_strdup (arena, subject);
-    principal->claims = mantis_arena_copy (arena, payload, length);
+    principal->claims = mantis_arena_copy (arena, payload, *length);
     if (!principal->subject || !principal->claims)
       status = mantis_fail (error, MANTIS_FULL, "no memory for the token's claims");
   }
   json_decref (claims);
   free (payload);
+  return status;
+}
+
+static enum mantis_status
+authenticate (void *data, const struct mantis_credentials *credentials, struct mantis_arena *arena,
+              struct mantis_principal *principal, struct mantis_error *error)
+{
+  struct jwt *self = data;
+  const char *token = credentials->bearer;
+  enum mantis_status status = MANTIS_OK;
+  int64_t now = mantis_now ();
+  size_t length;
+
+  if (!token)
+    return mantis_fail (error, MANTIS_ABSENT, "no bearer token");
+  if (!strchr (token, '.')) /* it may be another authentication's */
+    return mantis_fail (error, MANTIS_ABSENT, "the token does not have three parts");
+  /* Held to the end: what old keys found good is not noted behind the back of a reload(). */
+  pthread_rwlock_rdlock (&self->lock);
+  if (!self->memory || !jwt_memory_find (self->memory, token, now, arena, principal)) {
+    status = read_token (self, token, now, arena, principal, &length, error);
+    if (!status && self->memory)
+      jwt_memory_note (self->memory, token, now, principal, length);
+  }
+  pthread_rwlock_unlock (&self->lock);
   return status;
 }
 

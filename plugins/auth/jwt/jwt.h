@@ -129,4 +129,18 @@ enum mantis_status jwt_check_claims (const json_t *claims, const struct jwt_rule
                                      struct mantis_error *error);
 bool jwt_subject_valid (const char *subject, size_t length);
 
+/* ---- Tokens that were found good (memory.c) -----------------------------------------------------
+ */
+struct jwt_memory;
+
+struct jwt_memory *jwt_memory_new (void); /* NULL: no memory */
+void jwt_memory_free (struct jwt_memory *memory);
+void jwt_memory_clear (struct jwt_memory *memory);
+/* Is TOKEN known, and good NOW?  Then PRINCIPAL is filled, its texts in ARENA. */
+bool jwt_memory_find (struct jwt_memory *memory, const char *token, int64_t now,
+                      struct mantis_arena *arena, struct mantis_principal *principal);
+/* TOKEN was found good NOW.  LENGTH is that of the claims. */
+void jwt_memory_note (struct jwt_memory *memory, const char *token, int64_t now,
+                      const struct mantis_principal *principal, size_t length);
+
 #endif
