@@ -217,6 +217,10 @@ enum mantis_status sql_failed (struct mantis_session *session, struct mantis_err
 /* Run the statements in SQL; RESULT (may be NULL) gets the rows of the last that gave any. */
 enum mantis_status query (struct mantis_session *session, const struct mantis_buf *sql,
                           struct result *result, struct mantis_error *error);
+/* As query(), of several statements: TAKE is given the rows of one after the other, and frees them. */
+typedef void (*take_rows) (void *context, MYSQL_RES *rows);
+enum mantis_status query_each (struct mantis_session *session, const struct mantis_buf *sql,
+                               take_rows take, void *context, struct mantis_error *error);
 enum mantis_status run (struct mantis_session *session, const char *sql,
                         struct mantis_error *error);
 enum mantis_status runf (struct mantis_session *session, struct mantis_error *error,

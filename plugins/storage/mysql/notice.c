@@ -73,42 +73,85 @@ read_signature (struct mantis_session *session, uint64_t *signature, uint64_t *s
   return MANTIS_OK;
 }
 
+/* What a table's columns look like to who reads them. */
+static void
+add_look (struct mantis_buf *sql, const char *table)
+{
+  mantis_buf_text (sql, "SELECT * FROM ");
+  add_name (sql, table);
+  mantis_buf_text (sql, " LIMIT 0");
+}
+
+static uint64_t
+shape_of (MYSQL_RES *rows)
+{
+  const MYSQL_FIELD *fields = mysql_fetch_fields (rows);
+  uint64_t shape = HASH_START;
+
+  for (unsigned i = 0; i < mysql_num_fields (rows); i++) {
+    shape = hash_on (shape, fields[i].name, strlen (fields[i].name) + 1);
+    shape = hash_on (shape, &fields[i].type, sizeof fields[i].type);
+    shape = hash_on (shape, &fields[i].length, sizeof fields[i].length);
+  }
+  return shape;
+}
+
 static enum mantis_status
 read_shape (struct mantis_session *session, const char *table, uint64_t *shape,
             struct mantis_error *error)
 {
   AUTO_RESULT struct result result = {0};
   AUTO_BUF struct mantis_buf sql = MANTIS_BUF_INIT;
-  const MYSQL_FIELD *fields;
   enum mantis_status status;
 
-  mantis_buf_text (&sql, "SELECT * FROM ");
-  add_name (&sql, table);
-  mantis_buf_text (&sql, " LIMIT 0");
   *shape = HASH_START;
-  if ((status = query (session, &sql, &result, error)) || !result.rows)
-    return status;
-  fields = mysql_fetch_fields (result.rows);
-  for (unsigned i = 0; i < mysql_num_fields (result.rows); i++) {
-    *shape = hash_on (*shape, fields[i].name, strlen (fields[i].name) + 1);
-    *shape = hash_on (*shape, &fields[i].type, sizeof fields[i].type);
-    *shape = hash_on (*shape, &fields[i].length, sizeof fields[i].length);
+  add_look (&sql, table);
+  if (!(status = query (session, &sql, &result, error)) && result.rows)
+    *shape = shape_of (result.rows);
+  return status;
+}
+
+/* The tables that are watched, one after the other; NULL after the last one. */
+struct watched {
+  struct known_schema *schema;
+  size_t next;
+};
+
+static struct known_table *
+next_watched (struct watched *watched)
+{
+  while (watched->next < watched->schema->shown.count) {
+    struct known_table *known = known_at (watched->schema, watched->next);
+    if (watched->schema->attached[watched->next++].watch != MANTIS_NOT_WATCHED &&
+        !known->table.refusal)
+      return known;
   }
-  return MANTIS_OK;
+  return NULL;
+}
+
+static void
+note_shape (void *context, MYSQL_RES *rows)
+{
+  struct known_table *known = next_watched (context);
+
+  if (known)
+    known->shape = shape_of (rows);
+  mysql_free_result (rows);
 }
 
 enum mantis_status
 note_shapes (struct mantis_session *session, struct known_schema *schema,
              struct mantis_error *error)
 {
-  enum mantis_status status = MANTIS_OK;
+  AUTO_BUF struct mantis_buf sql = MANTIS_BUF_INIT;
+  struct watched asked = {.schema = schema}, answered = asked;
+  const struct known_table *known;
 
-  for (size_t i = 0; i < schema->shown.count && !status; i++) {
-    struct known_table *known = known_at (schema, i);
-    if (schema->attached[i].watch != MANTIS_NOT_WATCHED && !known->table.refusal)
-      status = read_shape (session, known->table.name, &known->shape, error);
+  while ((known = next_watched (&asked))) {
+    mantis_buf_text (&sql, sql.length ? "; " : "");
+    add_look (&sql, known->table.name);
   }
-  return status;
+  return query_each (session, &sql, note_shape, &answered, error);
 }
 
 enum mantis_status

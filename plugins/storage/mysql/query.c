@@ -121,9 +121,27 @@ sql_failed (struct mantis_session *session, struct mantis_error *error, const ch
 
 /* ---- Statements ---- */
 
-/* All results have to be fetched before the next statement; the last one that has rows is kept. */
+static void
+drop_rows (void *context, MYSQL_RES *rows)
+{
+  (void)context;
+  mysql_free_result (rows);
+}
+
+/* CONTEXT: a struct result, which has the last one's. */
+static void
+keep_rows (void *context, MYSQL_RES *rows)
+{
+  struct result *result = context;
+
+  mysql_free_result (result->rows);
+  result->rows = rows;
+}
+
+/* All results have to be fetched before the next statement. */
 static enum mantis_status
-take_results (struct mantis_session *session, struct result *result, struct mantis_error *error)
+take_results (struct mantis_session *session, take_rows take, void *context,
+              struct mantis_error *error)
 {
   int more;
 
@@ -131,37 +149,38 @@ take_results (struct mantis_session *session, struct result *result, struct mant
     MYSQL_RES *rows = mysql_store_result (session->db);
     if (!rows && mysql_errno (session->db))
       return sql_failed (session, error, "read its answer");
-    if (rows && result) {
-      mysql_free_result (result->rows);
-      result->rows = rows;
-    } else
-      mysql_free_result (rows);
+    if (rows)
+      take (context, rows);
     more = mysql_next_result (session->db);
   } while (more == 0);
   return more > 0 ? sql_failed (session, error, "use the database") : MANTIS_OK;
 }
 
 static enum mantis_status
-send_query (struct mantis_session *session, const char *sql, size_t length, struct result *result,
-            struct mantis_error *error)
+send_statements (struct mantis_session *session, const char *sql, size_t length, take_rows take,
+                 void *context, struct mantis_error *error)
 {
-  enum mantis_status status = MANTIS_OK;
-
-  if (result)
-    *result = (struct result){0};
   if (session->gone && session->in_transaction)
     return mantis_fail (error, MANTIS_BUSY, "%s: the transaction was rolled back",
                         session->storage->name);
   if (mantis_flag ("mysql.sql"))
     mantis_log (MANTIS_DEBUG, "mysql: %.*s", (int)(length < 2000 ? length : 2000), sql);
   if (mysql_real_query (session->db, sql, length))
-    status = sql_failed (session, error, "use the database");
-  else
-    status = take_results (session, result, error);
-  if (status && result) {
-    mysql_free_result (result->rows);
+    return sql_failed (session, error, "use the database");
+  return take_results (session, take, context, error);
+}
+
+static enum mantis_status
+send_query (struct mantis_session *session, const char *sql, size_t length, struct result *result,
+            struct mantis_error *error)
+{
+  enum mantis_status status;
+
+  if (result)
     *result = (struct result){0};
-  }
+  status = send_statements (session, sql, length, result ? keep_rows : drop_rows, result, error);
+  if (status && result)
+    result_free (result);
   return status;
 }
 
@@ -175,6 +194,16 @@ query (struct mantis_session *session, const struct mantis_buf *sql, struct resu
     return no_memory (error);
   }
   return send_query (session, sql->bytes, sql->length, result, error);
+}
+
+enum mantis_status
+query_each (struct mantis_session *session, const struct mantis_buf *sql, take_rows take,
+            void *context, struct mantis_error *error)
+{
+  if (sql->failed)
+    return no_memory (error);
+  return sql->length ? send_statements (session, sql->bytes, sql->length, take, context, error)
+                     : MANTIS_OK;
 }
 
 enum mantis_status
