@@ -36,7 +36,7 @@ struct config_node {
 
 /* Values as the file gives them; the rest of struct config is made from these. */
 struct config_raw {
-  const char *mode, *log_level;
+  const char *mode, *log_level, *transport;
   json_t *plugins, *storage, *listen, *auth, *tables, *filters, *hooks, *nodes, *policy;
 };
 
@@ -56,6 +56,8 @@ struct config {
 
   struct plugin_use *storage;
   struct plugin_use *dial;    /* client: the transport to the server */
+  struct plugin_use *dial_preferred; /* client: used instead, while it gets through, if its plugin is
+                                        there; not among the uses.  NULL: none */
   struct plugin_use **listen; /* server */
   size_t listen_count;
   struct plugin_use **auth; /* server */
@@ -126,7 +128,7 @@ enum mantis_status config_make_state_folder (const struct config *config,
 enum mantis_status config_set_option (struct config *config, struct plugin_use *use,
                                       const char *name, json_t *value, struct mantis_error *error);
 
-/* Point the client at another server: URL, and the transport that its scheme asks for. */
+/* Point the client at another server. */
 enum mantis_status config_set_server (struct config *config, const char *url, const char *place,
                                       struct mantis_error *error);
 

@@ -216,13 +216,14 @@ enum mantis_status
 config_set_server (struct config *config, const char *url, const char *place,
                    struct mantis_error *error)
 {
-  static const char *const schemes[] = {"http://", "https://", "ws://", "wss://"};
-  enum mantis_status status;
-  size_t length = strlen (url), i = 0;
+  size_t length = strlen (url), scheme = strncasecmp (url, "https://", 8) == 0 ? 8 : 7;
 
-  while (i < COUNT_OF (schemes) && strncasecmp (url, schemes[i], strlen (schemes[i])) != 0)
-    i++;
-  if (i == COUNT_OF (schemes) || strchr ("/?#", url[strlen (schemes[i])]))
+  if (strncasecmp (url, "ws://", 5) == 0 || strncasecmp (url, "wss://", 6) == 0)
+    return CONFIG_FAIL (config, error, place,
+                        "write http%s:// for WebSocket, too; sync.transport says what is used",
+                        url[2] == ':' ? "" : "s");
+  if (strncasecmp (url, scheme == 8 ? "https://" : "http://", scheme) != 0 ||
+      strchr ("/?#", url[scheme]))
     return CONFIG_FAIL (config, error, place,
                         "must be the address of a server, such as \"https://sync.example.com\"");
   if (strpbrk (url, "@?# \t\r\n"))
@@ -231,17 +232,26 @@ config_set_server (struct config *config, const char *url, const char *place,
                         "comes from token_file)");
   while (length && url[length - 1] == '/')
     length--;
-  if (!(config->server_url = mantis_arena_copy (config->arena, url, length)))
-    return config_no_memory (error);
-  if (config->dial) {
-    config->dial->name = i < 2 ? "rest" : "websocket";
-    return MANTIS_OK;
-  }
-  status = use_read (config, MANTIS_KIND_TRANSPORT, NULL, place, selector_transport,
-                     i < 2 ? "rest" : "websocket", &config->dial, error);
-  if (status == MANTIS_OK)
-    use_add (config, config->dial);
-  return status;
+  config->server_url = mantis_arena_copy (config->arena, url, length);
+  return config->server_url ? MANTIS_OK : config_no_memory (error);
+}
+
+/* The transport that the client calls with; "auto": the best that there is, and REST. */
+static enum mantis_status
+fill_dial (struct config *config, struct mantis_error *error)
+{
+  const char *name = config->raw.transport;
+  bool any = strcmp (name, "auto") == 0;
+  enum mantis_status status =
+      use_read (config, MANTIS_KIND_TRANSPORT, NULL, "$.sync.transport", selector_transport,
+                any ? "rest" : name, &config->dial, error);
+
+  if (status != MANTIS_OK)
+    return status;
+  use_add (config, config->dial);
+  return any ? use_read (config, MANTIS_KIND_TRANSPORT, NULL, "$.sync.transport",
+                         selector_transport, "websocket", &config->dial_preferred, error)
+             : MANTIS_OK;
 }
 
 static enum mantis_status
@@ -263,13 +273,13 @@ fill_server (struct config *config, struct mantis_error *error)
 static enum mantis_status
 fill_client (struct config *config, struct mantis_error *error)
 {
-  if (config->raw.policy) {
-    enum mantis_status status =
-        use_read (config, MANTIS_KIND_RESOLVER, config->raw.policy, "$.sync.conflict_policy",
-                  selector_plugin, NULL, &config->policy, error);
-    if (status != MANTIS_OK)
-      return status;
-  }
+  enum mantis_status status = fill_dial (config, error);
+
+  if (status == MANTIS_OK && config->raw.policy)
+    status = use_read (config, MANTIS_KIND_RESOLVER, config->raw.policy, "$.sync.conflict_policy",
+                       selector_plugin, NULL, &config->policy, error);
+  if (status != MANTIS_OK)
+    return status;
   return config_set_server (config, config->server_url ? config->server_url : default_url,
                             "$.sync.server_url", error);
 }

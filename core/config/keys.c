@@ -33,6 +33,7 @@ const struct mantis_option config_keys[] = {
     KEY ("sync.enabled", BOOL, enabled, "true",
          .help = "exchange changes; false: only capture them"),
     KEY ("sync.server_url", TEXT, server_url, NULL, .help = "the server"),
+    KEY ("sync.transport", TEXT, raw.transport, "auto", .help = "how to talk with the server"),
     KEY ("sync.token_file", FILE, token_file, NULL, .help = "the file that holds the token"),
     KEY ("sync.ca_file", FILE, ca_file, NULL, .help = "the authorities that the server may be of"),
     KEY ("sync.pin_sha256", LIST, pins, NULL, .help = "the public keys that the server may have"),

@@ -23,17 +23,18 @@ open_listed (const struct config *config, struct plugins *plugins, struct mantis
   return MANTIS_OK;
 }
 
-/* WebSocket upgrades on the port of REST, where it is installed; nothing names it. */
+/* WebSocket, where it is installed, though nothing has to name it: upgrades on the port of REST, and
+ * what a client prefers. */
 static void
 open_websocket (const struct config *config, struct plugins *plugins)
 {
+  bool wanted = config->dial_preferred != NULL;
   struct mantis_error error;
   enum mantis_status status;
-  bool rest = false;
 
   for (size_t i = 0; i < config->listen_count; i++)
-    rest |= strcmp (config->listen[i]->name, "rest") == 0;
-  if (!rest || plugins_find (plugins, MANTIS_KIND_TRANSPORT, "websocket"))
+    wanted |= strcmp (config->listen[i]->name, "rest") == 0;
+  if (!wanted || plugins_find (plugins, MANTIS_KIND_TRANSPORT, "websocket"))
     return;
   status = plugins_open (plugins, "websocket", NULL, NULL, NULL, &error);
   if (status != MANTIS_OK && status != MANTIS_ABSENT)
@@ -71,10 +72,13 @@ enum mantis_status
 config_open_plugins (const struct config *config, struct plugins *plugins,
                      struct mantis_error *error)
 {
+  const struct plugin_use *preferred = config->dial_preferred;
   enum mantis_status status =
       config->listed ? open_listed (config, plugins, error) : open_used (config, plugins, error);
 
   for (const struct plugin_use *use = config->uses; status == MANTIS_OK && use; use = use->next)
     status = instance_check (plugins, use, error);
+  if (status == MANTIS_OK && preferred && plugins_find (plugins, preferred->kind, preferred->name))
+    status = instance_check (plugins, preferred, error);
   return status;
 }

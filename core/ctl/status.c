@@ -112,6 +112,22 @@ print_problems (const json_t *problems)
   grid_print (&grid);
 }
 
+/* Which transport is in use, and why not the preferred one. */
+static void
+add_transport (struct grid *grid, const json_t *whole)
+{
+  const char *name = json_string_value (at (whole, "transport"));
+  const char *because = json_string_value (at (whole, "because"));
+  char text[900];
+
+  if (!name)
+    return;
+  snprintf (text, sizeof text, "%.60s%s%.800s", name, because ? ", because " : "",
+            because ? because : "");
+  grid_add (grid, "over");
+  grid_add (grid, text);
+}
+
 static void
 print_client (const json_t *whole, const json_t *status)
 {
@@ -125,6 +141,7 @@ print_client (const json_t *whole, const json_t *status)
   fact (&facts, "node", at (status, "node"));
   grid_add (&facts, "state");
   grid_add (&facts, whole == status ? "no daemon is running" : state_of (whole, status));
+  add_transport (&facts, whole);
   if (at (whole, "obstacle"))
     fact (&facts, "obstacle", at (whole, "obstacle"));
   if (at (status, "trouble"))

@@ -56,12 +56,19 @@ peer_close (struct peer *peer)
 static void
 add_facts (const struct mantis *node, struct mantis_buf *buf)
 {
-  const char *obstacle = node->dialer ? dialer_obstacle (node->dialer) : NULL;
+  const char *obstacle = node->dialer ? dialer_obstacle (node->dialer) : NULL, *why;
 
   mantis_buf_printf (buf, "\"pid\":%ld,\"version\":\"%s\"", (long)getpid (), mantis_version ());
   if (obstacle) {
     mantis_buf_text (buf, ",\"obstacle\":");
     mantis_buf_json (buf, obstacle, strlen (obstacle));
+  }
+  if (node->dialer) {
+    mantis_buf_printf (buf, ",\"transport\":\"%s\"", dialer_transport (node->dialer, &why));
+    if (why) {
+      mantis_buf_text (buf, ",\"because\":");
+      mantis_buf_json (buf, why, strlen (why));
+    }
   }
 }
 

@@ -28,13 +28,13 @@ enum line_state {
 /* One slot of the client, and its way to the server. */
 struct line {
   struct dialer *dialer;
-  struct mantis_link *link;
   enum line_state state;
   struct client_request request; /* what it points to is in SENT: it may outlive the client */
   struct mantis_buf sent;
   struct mantis_answer answer; /* what it points to is in RECEIVED */
   struct mantis_buf received;
   uint64_t asker; /* number of the client that asked */
+  unsigned token; /* number of the token that was sent */
   bool interrupted;
 };
 
@@ -49,7 +49,7 @@ struct dialer {
   struct loop *loop;
   struct pool *pool; /* one worker */
   struct stores *stores;
-  const struct mantis_transport *ops;
+  struct ways ways;
   struct mantis_remote remote;
   dialer_watcher watcher; /* NULL: none */
   void *watching_for;
@@ -216,6 +216,12 @@ turn_work (struct task *task, size_t worker)
 /* ---- Sending ----------------------------------------------------------------------------------
  */
 
+static int
+slot_of (const struct line *line)
+{
+  return (int)(line - line->dialer->lines);
+}
+
 static void
 keep_answer (struct line *line, const struct mantis_answer *answer)
 {
@@ -240,21 +246,36 @@ keep_answer (struct line *line, const struct mantis_answer *answer)
   line->answer.error = answer->status || line->interrupted ? NULL : buf->bytes + error;
 }
 
+/* Was the token refused that has been replaced meanwhile? */
+static bool
+is_renewed (struct line *line, const struct mantis_answer *answer)
+{
+  struct token *token = &line->dialer->token;
+
+  return answer->status == 401 && (line->token != token->number || token_read (token)) &&
+         token->text;
+}
+
+static void send_request (struct line *line);
+
 static void
 on_answered (void *context, const struct mantis_answer *answer)
 {
   struct line *line = context;
   struct dialer *dialer = line->dialer;
 
+  if (!dialer->closing &&
+      (ways_turn (&dialer->ways, slot_of (line), answer) || is_renewed (line, answer))) {
+    send_request (line);
+    return;
+  }
   line->state = LINE_ANSWERED;
   mantis_buf_free (&line->sent);
   if (dialer->closing)
     return;
   keep_answer (line, answer);
   if (answer->status == 401) {
-    if (token_read (&dialer->token))
-      dialer->news.hurry = true; /* it was replaced meanwhile */
-    else if (dialer->token.text)
+    if (dialer->token.text)
       token_refused (&dialer->token, dialer->remote.url);
   } else if (answer->status == 200)
     dialer->token.refused = false;
@@ -277,7 +298,8 @@ send_request (struct line *line)
 
   line->state = LINE_BUSY;
   line->interrupted = false;
-  line->dialer->ops->send (line->link, &request, on_answered, line);
+  line->token = line->dialer->token.number;
+  ways_send (&line->dialer->ways, slot_of (line), &request, on_answered, line);
 }
 
 /* ---- Turns ------------------------------------------------------------------------------------
@@ -338,6 +360,13 @@ dialer_obstacle (const struct dialer *dialer)
   return NULL;
 }
 
+const char *
+dialer_transport (const struct dialer *dialer, const char **why)
+{
+  *why = dialer->ways.at && *dialer->ways.why ? dialer->ways.why : NULL;
+  return ways_name (&dialer->ways);
+}
+
 /* Has what WAITER waits for come to an end?  *WHY: how. */
 static bool
 is_over (const struct dialer *dialer, const struct waiter *waiter, const char **why)
@@ -386,7 +415,8 @@ tell_state (struct dialer *dialer)
     state = MANTIS_STATE_WAITING;
   else if (rest && dialer->idle)
     state = MANTIS_STATE_SYNCED;
-  if (state == dialer->told_state && strcmp (why ? why : "", dialer->told_why ? dialer->told_why : "") == 0)
+  if (state == dialer->told_state &&
+      strcmp (why ? why : "", dialer->told_why ? dialer->told_why : "") == 0)
     return;
   dialer->told_state = state;
   replace_text (&dialer->told_why, why);
@@ -401,7 +431,7 @@ interrupt_pull (struct dialer *dialer)
   if (line->state != LINE_BUSY || !line->request.waits)
     return;
   line->interrupted = true;
-  dialer->ops->interrupt (line->link);
+  ways_interrupt (&dialer->ways, CLIENT_PULL);
 }
 
 /* Send what the client wants to send.  True: there was something. */
@@ -506,7 +536,7 @@ void
 dialer_news (struct dialer *dialer, bool renewed)
 {
   for (int i = 0; renewed && i < CLIENT_SLOTS; i++) /* the client that asked is no more */
-    dialer->ops->interrupt (dialer->lines[i].link);
+    ways_interrupt (&dialer->ways, i);
   dialer->news.hurry |= renewed;
   dialer->news.noticed = true;
   begin_turn (dialer);
@@ -564,24 +594,9 @@ dialer_ask (struct dialer *dialer, struct question *question)
 /* ---- Life -------------------------------------------------------------------------------------
  */
 
-static enum mantis_status
-dial (struct dialer *dialer, struct instance *instance, struct mantis_error *error)
-{
-  enum mantis_status status = MANTIS_OK;
-
-  dialer->ops = instance->ops;
-  if (!dialer->ops->dial)
-    return mantis_fail (error, MANTIS_INVALID, "transport \"%s\" cannot call a server",
-                        instance->name);
-  for (int i = 0; i < CLIENT_SLOTS && status == MANTIS_OK; i++)
-    status = dialer->ops->dial (instance->self, loop_base (dialer->loop), &dialer->remote,
-                                &dialer->lines[i].link, error);
-  return status;
-}
-
 enum mantis_status
 dialer_new (struct dialer **dialer, const struct dialer_settings *settings, struct loop *loop,
-            struct instance *instance, struct stores *stores, const struct mantis_remote *remote,
+            struct instance *const *dial, struct stores *stores, const struct mantis_remote *remote,
             struct mantis_error *error)
 {
   struct dialer *made = calloc (1, sizeof *made);
@@ -600,7 +615,7 @@ dialer_new (struct dialer **dialer, const struct dialer_settings *settings, stru
   if (!made->due_timer || !made->token_timer)
     status = mantis_fail (error, MANTIS_FAILED, "no memory left for the client");
   if (status == MANTIS_OK)
-    status = dial (made, instance, error);
+    status = ways_open (&made->ways, dial, loop_base (loop), &made->remote, error);
   if (status == MANTIS_OK)
     status = pool_new (&made->pool, loop, "client", 1, QUESTIONS, error);
   if (status != MANTIS_OK)
@@ -616,9 +631,7 @@ dialer_free (struct dialer *dialer)
   if (!dialer)
     return;
   dialer->closing = true;
-  for (int i = 0; i < CLIENT_SLOTS; i++)
-    if (dialer->lines[i].link)
-      dialer->ops->hang_up (dialer->lines[i].link);
+  ways_close (&dialer->ways);
   pool_free (dialer->pool);
   loop_flush (dialer->loop);
   client_free (dialer->client);

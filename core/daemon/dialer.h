@@ -11,6 +11,7 @@
 
 #include "daemon/notice.h"
 #include "daemon/token.h"
+#include "daemon/way.h"
 #include "plugin/plugin.h"
 #include "run/worker.h"
 #include "sync/client.h"
@@ -25,10 +26,10 @@ struct dialer_settings {
 /* Called on the loop when STATE or WHY changes.  WHY: as of dialer_obstacle(), or what went wrong last; NULL: nothing. */
 typedef void (*dialer_watcher) (void *context, enum mantis_state state, const char *why);
 
-/* DIAL: an instance of a transport; the client uses session 0 of STORES, which is open.  What REMOTE
- * points to outlives the dialer. */
+/* DIAL: instances of transports, the preferred one first; ends with NULL.  The client uses session 0
+ * of STORES, which is open.  What REMOTE points to outlives the dialer. */
 enum mantis_status dialer_new (struct dialer **dialer, const struct dialer_settings *settings,
-                               struct loop *loop, struct instance *dial, struct stores *stores,
+                               struct loop *loop, struct instance *const *dial, struct stores *stores,
                                const struct mantis_remote *remote, struct mantis_error *error);
 /* Hang up, finish the turn in hand.  NULL is fine. */
 void dialer_free (struct dialer *dialer);
@@ -68,5 +69,7 @@ bool dialer_ask (struct dialer *dialer, struct question *question);
 
 /* Why nothing is exchanged although it should be, for people; NULL: nothing is wrong here. */
 const char *dialer_obstacle (const struct dialer *dialer);
+/* The transport in use.  *WHY: it is not the preferred one, for this reason; NULL: it is. */
+const char *dialer_transport (const struct dialer *dialer, const char **why);
 
 #endif

@@ -4,6 +4,8 @@
  */
 #include "daemon/node.h"
 
+#include "base/base.h"
+
 #include <string.h>
 
 enum {
@@ -11,12 +13,19 @@ enum {
   FOLD_ENTRIES = 50000  /* of the log, from which on repeated writes of a row are folded */
 };
 
+/* What all transports take. */
 static size_t
-answer_bytes (const struct instance *dial)
+answer_bytes (struct instance *const *dial)
 {
-  const struct mantis_transport *ops = dial ? dial->ops : NULL;
+  size_t least = 0;
 
-  return ops && ops->takes ? ops->takes (dial->self) : 0;
+  for (; *dial; dial++) {
+    const struct mantis_transport *ops = (*dial)->ops;
+    size_t takes = ops->takes ? ops->takes ((*dial)->self) : 0;
+    if (takes && (!least || takes < least))
+      least = takes;
+  }
+  return least;
 }
 
 /* Texts are those of the start: what they come from does not change while we run. */
@@ -47,7 +56,15 @@ follow_settings (const struct mantis *node)
 enum mantis_status
 follow_open (struct mantis *node, struct mantis_error *error)
 {
-  return instance_new (node->plugins, node->config->dial, &node->dial, error);
+  const struct plugin_use *preferred = node->config->dial_preferred;
+  struct instance **next = node->dial;
+  enum mantis_status status = MANTIS_OK;
+
+  if (preferred && plugins_find (node->plugins, preferred->kind, preferred->name))
+    status = instance_new (node->plugins, preferred, next++, error);
+  if (status == MANTIS_OK)
+    status = instance_new (node->plugins, node->config->dial, next, error);
+  return status;
 }
 
 static void
@@ -107,5 +124,6 @@ void
 follow_close (struct mantis *node)
 {
   follow_stop (node);
-  instance_free (node->dial);
+  for (size_t i = 0; i < COUNT_OF (node->dial); i++)
+    instance_free (node->dial[i]);
 }

@@ -52,7 +52,7 @@ struct mantis {
   struct tending *tending;
 
   /* Client (follow.c) */
-  struct instance *dial;
+  struct instance *dial[MOST_WAYS + 1]; /* the preferred one first; ends with NULL */
   struct dialer *dialer;
   struct waiter waiter; /* for ONCE */
 };

@@ -74,6 +74,7 @@ token_read (struct token *token)
   }
   free (token->text);
   token->text = text;
+  token->number++;
   token->refused = false;
   if (text)
     token->told = false;

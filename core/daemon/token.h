@@ -10,6 +10,7 @@
 struct token {
   const char *file; /* NULL: nowhere to look */
   char *text;       /* NULL: there is none */
+  unsigned number;  /* of the text: another one than before has another number */
   bool refused;     /* by the server, as it stands */
   bool told;        /* the log says what is missing */
   bool needless;    /* a certificate says who we are; a token goes beside it if there is one */

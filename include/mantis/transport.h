@@ -51,6 +51,7 @@ struct mantis_answer {
   bool hang_up;        /* server side: the sender is turned away, and its connection ends with this answer */
   const char *cookie;  /* server side: what the session's cookie is from now on, "": it goes; NULL: as it was */
   int64_t cookie_lifetime; /* seconds */
+  bool unfit; /* client side, status 0: this transport does not get through, another one may */
 };
 
 /* Called exactly once for each request, on the loop's thread.  ANSWER and what it points to are borrowed

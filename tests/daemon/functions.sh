@@ -39,6 +39,7 @@ port=
 proxy= # the port of the bad road, if there is one
 tls=       # "tls" of servers that are configured from now on, as JSON; empty: they speak no TLS
 authority= # ca_file of clients that are configured from now on
+transport=${MANTIS_TEST_TRANSPORT:-rest} # of clients that are configured from now on
 
 . "$top/tests/lib/mariadb.sh"
 . "$top/tests/lib/certificates.sh"
@@ -210,7 +211,7 @@ configure_client ()
   [ -n "$server" ] || fail "start a server first"
   [ -e "$1.json" ] || cat > "$1.json" << END
 {"mode": "client", "storage": {"plugin": "sqlite", "path": "$1.db"},
- "sync": {"server_url": "$scheme://127.0.0.1:${proxy:-$port}", "token_file": "$1.token", "interval_seconds": 60$more}}
+ "sync": {"server_url": "$scheme://127.0.0.1:${proxy:-$port}", "transport": "$transport", "token_file": "$1.token", "interval_seconds": 60$more}}
 END
   [ -e "$1.token" ] || token "$1" > "$1.token"
 }

@@ -12,7 +12,6 @@
 #include "../../plugins/transport/websocket/websocket.h"
 
 #include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +21,6 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
 enum { LIMIT = 4096, BUDGET = 128 * 1024 };
 
-static struct event_base *base;
 
 static void
 need (bool true_is)
@@ -79,19 +77,15 @@ on_arrived (void *context, enum wslay_opcode opcode)
 static void
 begin_side (struct side *side, bool client, bool deflate)
 {
-  struct bufferevent *connection = bufferevent_socket_new (base, -1, 0);
-
-  need (connection != NULL);
-  bufferevent_disable (connection, EV_READ | EV_WRITE);
-  evbuffer_unfreeze (bufferevent_get_input (connection), 0);
-  evbuffer_unfreeze (bufferevent_get_output (connection), 1);
   *side = (struct side){.budget.limit = BUDGET};
-  side->frames = (struct frames){.connection = connection,
+  side->frames = (struct frames){.input = evbuffer_new (),
+                                 .output = evbuffer_new (),
                                  .arrived = on_arrived,
                                  .context = side,
                                  .client = client,
                                  .message.limit = LIMIT,
                                  .message.budget = &side->budget};
+  need (side->frames.input && side->frames.output);
   if (deflate)
     side->frames.deflate = (struct deflate){.out = 15, .in = true};
 }
@@ -101,19 +95,19 @@ end_side (struct side *side)
 {
   frames_free (&side->frames);
   need (side->budget.used == 0);
-  bufferevent_free (side->frames.connection);
+  evbuffer_free (side->frames.input);
+  evbuffer_free (side->frames.output);
 }
 
 /* What SIDE has sent goes to the other one, which finds nothing wrong with it. */
 static void
 check_sent (struct side *side)
 {
-  struct evbuffer *sent = bufferevent_get_output (side->frames.connection);
   struct side other;
   struct wrong wrong;
 
   begin_side (&other, !side->frames.client, side->frames.deflate.in);
-  evbuffer_add_buffer (bufferevent_get_input (other.frames.connection), sent);
+  evbuffer_add_buffer (other.frames.input, side->frames.output);
   wrong = frames_run (&other.frames);
   need (wrong.code == 0 && other.frames.inside == 0 && !other.frames.coming);
   end_side (&other);
@@ -129,22 +123,20 @@ static struct outcome
 run_frames (const uint8_t *data, size_t size, size_t step, bool client, bool deflate)
 {
   struct side side;
-  struct evbuffer *input;
   struct wrong wrong = {0};
   struct outcome outcome;
 
   begin_side (&side, client, deflate);
   side.answers = true;
-  input = bufferevent_get_input (side.frames.connection);
   for (size_t at = 0; at < size && !wrong.code && !side.frames.ended; at += step) {
-    evbuffer_add (input, data + at, step < size - at ? step : size - at);
+    evbuffer_add (side.frames.input, data + at, step < size - at ? step : size - at);
     do {
       wrong = frames_run (&side.frames);
       need (!side.frames.failed && side.budget.used <= BUDGET);
       if (wrong.code) /* it is to be said before the other side hears no more */
         frames_close (&side.frames, wrong.code, wrong.why);
       check_sent (&side);
-    } while (!side.frames.ended && evbuffer_get_length (input));
+    } while (!side.frames.ended && evbuffer_get_length (side.frames.input));
   }
   outcome = (struct outcome){side.sum, side.count, wrong.code != 0};
   end_side (&side);
@@ -243,8 +235,6 @@ try_text (char what, const uint8_t *data, size_t size)
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
-  if (!base)
-    need ((base = event_base_new ()) != NULL);
   if (size == 0)
     return 0;
   if (data[0] == 's' || data[0] == 'd' || data[0] == 'c')

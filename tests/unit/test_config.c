@@ -66,6 +66,7 @@ START_TEST (seed_example)
   ck_assert_int_eq (config->interval, 60000);
   ck_assert_str_eq (config->policy->name, "timestamp");
   ck_assert_str_eq (config->dial->name, "rest");
+  ck_assert_str_eq (config->dial_preferred->name, "websocket");
   snprintf (database, sizeof database, "%s/client.db", folder);
   ck_assert_str_eq (option (config->storage, "path"), database);
   ck_assert (config->needs_state_folder);
@@ -444,11 +445,10 @@ START_TEST (overrides)
   ck_assert_str_eq (mantis_flag ("config.test"), "1=2");
   config_free (config);
 
-  ck_assert_int_eq (command (&config, "--mode client --server wss://h:9/ --token-file t "
+  ck_assert_int_eq (command (&config, "--mode client --server https://h:9/ --token-file t "
                                       "--database /d --once"),
                     MANTIS_OK);
-  ck_assert_str_eq (config->server_url, "wss://h:9");
-  ck_assert_str_eq (config->dial->name, "websocket");
+  ck_assert_str_eq (config->server_url, "https://h:9");
   snprintf (path, sizeof path, "%s/t", here);
   ck_assert_str_eq (config->token_file, path);
   ck_assert (!config->needs_state_folder);

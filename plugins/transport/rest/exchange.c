@@ -4,7 +4,6 @@
  */
 #include "rest.h"
 
-#include <errno.h>
 #include <event2/buffer.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -45,7 +44,7 @@ add_address (struct mantis_buf *url, const struct exchange *exchange,
   size_t fixed = strcspn (route->path, "{");
   bool in_path = route->path[fixed] == '{';
 
-  mantis_buf_text (url, exchange->link->url);
+  mantis_buf_text (url, reach_url (exchange->link->reach));
   mantis_buf_add (url, route->path, fixed);
   if (!argument || !*argument)
     return !in_path;
@@ -183,55 +182,18 @@ exchange_prepare (struct exchange *exchange, const struct mantis_request *reques
 
 /* ---- Result ---------------------------------------------------------------------------------- */
 
-/* curl's words, unless they are about an older connection that it closed on the way: those come
- * first, and then it keeps quiet. */
-static const char *
-detail_of (const struct exchange *exchange, CURLcode result)
-{
-  bool older = result != CURLE_SEND_ERROR && result != CURLE_RECV_ERROR &&
-               (strncmp (exchange->detail, "Send failure", 12) == 0 ||
-                strncmp (exchange->detail, "Recv failure", 12) == 0);
-
-  return *exchange->detail && !older ? exchange->detail : curl_easy_strerror (result);
-}
-
-/* In the system's words: curl's have milliseconds in them, and the same trouble would look like another one each time. */
-static const char *
-why_unconnected (const struct exchange *exchange, CURLcode result, const char *detail)
-{
-  long code = 0;
-
-  if (result == CURLE_COULDNT_CONNECT)
-    curl_easy_getinfo (exchange->easy, CURLINFO_OS_ERRNO, &code);
-  else if (result == CURLE_OPERATION_TIMEDOUT)
-    code = ETIMEDOUT;
-  return code ? strerror ((int)code) : detail;
-}
-
 static void
 describe (struct exchange *exchange, CURLcode result)
 {
-  const char *place = exchange->link->place, *detail = detail_of (exchange, result);
+  const char *place = reach_place (exchange->link->reach);
   size_t room = sizeof exchange->failure;
-  double connected = 0, secured = 0;
 
-  curl_easy_getinfo (exchange->easy, CURLINFO_CONNECT_TIME, &connected);
-  curl_easy_getinfo (exchange->easy, CURLINFO_APPCONNECT_TIME, &secured);
-  if (result == CURLE_OPERATION_TIMEDOUT && connected > 0 && secured <= 0 &&
-      strncasecmp (exchange->link->url, "https", 5) == 0)
-    snprintf (exchange->failure, room, "%s does not finish the TLS handshake", place);
-  else if (result == CURLE_OPERATION_TIMEDOUT && connected > 0)
+  if (result == CURLE_WRITE_ERROR && exchange->answer.failed)
+    snprintf (exchange->failure, room, "the answer of %s is larger than max_answer_bytes", place);
+  else if (!reach_explain (exchange->link->reach, exchange->easy, result, exchange->detail,
+                           exchange->failure, room))
     snprintf (exchange->failure, room, "no answer from %s within %" PRId64 " ms", place,
               exchange->timeout);
-  else if (result == CURLE_WRITE_ERROR && exchange->answer.failed)
-    snprintf (exchange->failure, room, "the answer of %s is larger than max_answer_bytes", place);
-  else if (reach_explain (exchange->easy, result, detail, place, exchange->failure, room))
-    return;
-  else if (connected > 0)
-    snprintf (exchange->failure, room, "talking to %s failed: %s", place, detail);
-  else
-    snprintf (exchange->failure, room, "cannot connect to %s: %s", place,
-              why_unconnected (exchange, result, detail));
 }
 
 void

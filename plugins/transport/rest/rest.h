@@ -223,10 +223,8 @@ struct conn *conn_next (struct conn *conn);
 
 /* ---- Client (link.c, exchange.c) ------------------------------------------------------------- */
 struct mantis_link {
-  const struct rest *rest;
-  struct event_base *base;
-  CURLM *multi;
-  struct event *timer;            /* curl's */
+  struct rest *rest;
+  struct multi multi;
   struct event *failed;           /* for exchanges that could not even begin */
   struct exchange *first, **last; /* in the order of send() */
   uint64_t next_serial;
@@ -234,8 +232,6 @@ struct mantis_link {
   bool dead;
   bool compress;
   struct reach *reach;
-  char *url;
-  char *place; /* HOST:PORT, for people */
 };
 
 struct exchange {

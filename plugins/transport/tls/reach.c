@@ -9,6 +9,7 @@
  */
 #include "tls.h"
 
+#include <errno.h>
 #include <openssl/x509_vfy.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,9 @@
 enum { PIN_LENGTH = 44 }; /* of 32 bytes in base64 */
 
 struct reach {
+  char *url;   /* without a slash at its end */
+  char *place; /* HOST:PORT, for people */
+  bool secure, here;
   char *ca_file, *ca_folder; /* NULL: none */
   bool own_trust;            /* ca_file alone counts, and not what the system trusts */
   char *pins;                /* as curl wants them; NULL: any key */
@@ -31,6 +35,8 @@ reach_free (struct reach *reach)
 {
   if (!reach)
     return;
+  free (reach->url);
+  free (reach->place);
   free (reach->ca_file);
   free (reach->ca_folder);
   free (reach->pins);
@@ -145,6 +151,62 @@ check (const struct mantis_remote *remote, const char *owner, struct mantis_erro
   return MANTIS_OK;
 }
 
+static bool
+is_loopback (const char *host)
+{
+  return strcasecmp (host, "localhost") == 0 || strncmp (host, "127.", 4) == 0 ||
+         strcmp (host, "[::1]") == 0;
+}
+
+static bool
+note_place (struct reach *reach, const struct mantis_remote *remote, const char *host,
+            const char *port)
+{
+  struct mantis_buf place = MANTIS_BUF_INIT;
+
+  mantis_buf_printf (&place, "%s:%s%s%s", host, port, remote->proxy ? " by way of " : "",
+                     remote->proxy ? remote->proxy : "");
+  reach->place = mantis_buf_take (&place, NULL);
+  reach->here = is_loopback (host);
+  if (!(reach->url = strdup (remote->url)))
+    return false;
+  for (char *end = reach->url + strlen (reach->url); end > reach->url && end[-1] == '/'; end--)
+    end[-1] = '\0';
+  return reach->place != NULL;
+}
+
+/* What the URL says: is it one of ours, who is it, and is that this machine? */
+static enum mantis_status
+read_url (struct reach *reach, const struct mantis_remote *remote, const char *owner,
+          struct mantis_error *error)
+{
+  CURLU *url = curl_url ();
+  char *scheme = NULL, *host = NULL, *port = NULL, *user = NULL, *query = NULL;
+  enum mantis_status status = MANTIS_OK;
+
+  if (!url || curl_url_set (url, CURLUPART_URL, remote->url, 0) ||
+      curl_url_get (url, CURLUPART_SCHEME, &scheme, 0) ||
+      curl_url_get (url, CURLUPART_HOST, &host, 0) ||
+      curl_url_get (url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) ||
+      (strcmp (scheme, "http") != 0 && strcmp (scheme, "https") != 0))
+    status = mantis_fail (error, MANTIS_INVALID,
+                          "%s: \"%s\" is not the URL of a server; write for example "
+                          "https://sync.example.org",
+                          owner, remote->url);
+  else if (!curl_url_get (url, CURLUPART_USER, &user, 0) ||
+           !curl_url_get (url, CURLUPART_QUERY, &query, 0))
+    status = mantis_fail (
+        error, MANTIS_INVALID,
+        "%s: the URL of %s names a user or a query; the token belongs into a file", owner, host);
+  else if (!note_place (reach, remote, host, port))
+    status = mantis_fail (error, MANTIS_FAILED, "%s: no memory", owner);
+  else
+    reach->secure = strcmp (scheme, "https") == 0;
+  curl_free (scheme), curl_free (host), curl_free (port), curl_free (user), curl_free (query);
+  curl_url_cleanup (url);
+  return status;
+}
+
 enum mantis_status
 reach_new (const struct mantis_remote *remote, const char *owner, struct reach **reach,
            struct mantis_error *error)
@@ -156,8 +218,8 @@ reach_new (const struct mantis_remote *remote, const char *owner, struct reach *
     return status;
   if (!(made = calloc (1, sizeof *made)) || !fill (made, remote))
     status = mantis_fail (error, MANTIS_FAILED, "%s: no memory", owner);
-  else
-    status = read_pins (made, remote->pins, owner, error);
+  else if ((status = read_pins (made, remote->pins, owner, error)) == MANTIS_OK)
+    status = read_url (made, remote, owner, error);
   if (status != MANTIS_OK) {
     reach_free (made);
     return status;
@@ -166,9 +228,52 @@ reach_new (const struct mantis_remote *remote, const char *owner, struct reach *
   return MANTIS_OK;
 }
 
+const char *
+reach_url (const struct reach *reach)
+{
+  return reach->url;
+}
+
+const char *
+reach_place (const struct reach *reach)
+{
+  return reach->place;
+}
+
+bool
+reach_is_secure (const struct reach *reach)
+{
+  return reach->secure;
+}
+
+static bool
+is_same (const char *a, const char *b)
+{
+  return a && b ? strcmp (a, b) == 0 : a == b;
+}
+
+bool
+reach_is_same (const struct reach *a, const struct reach *b)
+{
+  return is_same (a->url, b->url) && is_same (a->ca_file, b->ca_file) &&
+         is_same (a->ca_folder, b->ca_folder) && a->own_trust == b->own_trust &&
+         is_same (a->pins, b->pins) && is_same (a->certificate, b->certificate) &&
+         is_same (a->key, b->key) && is_same (a->proxy, b->proxy) &&
+         is_same (a->proxy_user, b->proxy_user);
+}
+
+bool
+reach_is_here (const struct reach *reach)
+{
+  return reach->here;
+}
+
 void
 reach_mind (const struct reach *reach, const char *owner)
 {
+  if (!reach->here && !reach->secure)
+    mantis_log (MANTIS_WARNING, "%s: what is sent to %s is not encrypted, the token included",
+                owner, reach->place);
   if (reach->key)
     tls_mind_key (reach->key, owner);
 }
@@ -251,9 +356,9 @@ explain_certificate (CURL *easy, const char *place, char *text, size_t room)
             unknown ? "; a private authority is named by ca_file" : "");
 }
 
-bool
-reach_explain (CURL *easy, CURLcode result, const char *detail, const char *place, char *text,
-               size_t room)
+static bool
+explain_tls (CURL *easy, CURLcode result, const char *detail, const char *place, char *text,
+             size_t room)
 {
   bool broken =
       result == CURLE_SSL_CONNECT_ERROR || result == CURLE_RECV_ERROR || result == CURLE_SEND_ERROR;
@@ -278,5 +383,54 @@ reach_explain (CURL *easy, CURLcode result, const char *detail, const char *plac
     snprintf (text, room, "cannot read the certificates for %s: %s", place, detail);
   else
     return false;
+  return true;
+}
+
+/* curl's words, unless they are about an older connection that it closed on the way: those come
+ * first, and then it keeps quiet. */
+static const char *
+detail_of (const char *detail, CURLcode result)
+{
+  bool older =
+      result != CURLE_SEND_ERROR && result != CURLE_RECV_ERROR &&
+      (strncmp (detail, "Send failure", 12) == 0 || strncmp (detail, "Recv failure", 12) == 0);
+
+  return *detail && !older ? detail : curl_easy_strerror (result);
+}
+
+/* In the system's words: curl's have milliseconds in them, and the same trouble would look like another one each time. */
+static const char *
+why_unconnected (CURL *easy, CURLcode result, const char *detail)
+{
+  long code = 0;
+
+  if (result == CURLE_COULDNT_CONNECT)
+    curl_easy_getinfo (easy, CURLINFO_OS_ERRNO, &code);
+  else if (result == CURLE_OPERATION_TIMEDOUT)
+    code = ETIMEDOUT;
+  return code ? strerror ((int)code) : detail;
+}
+
+bool
+reach_explain (const struct reach *reach, CURL *easy, CURLcode result, const char *detail,
+               char *text, size_t room)
+{
+  bool late = result == CURLE_OPERATION_TIMEDOUT;
+  double connected = 0, secured = 0;
+
+  detail = detail_of (detail, result);
+  curl_easy_getinfo (easy, CURLINFO_CONNECT_TIME, &connected);
+  curl_easy_getinfo (easy, CURLINFO_APPCONNECT_TIME, &secured);
+  if (late && connected > 0 && secured <= 0 && reach->secure)
+    snprintf (text, room, "%s does not finish the TLS handshake", reach->place);
+  else if (late && connected > 0)
+    return false;
+  else if (explain_tls (easy, result, detail, reach->place, text, room))
+    ;
+  else if (connected > 0)
+    snprintf (text, room, "talking to %s failed: %s", reach->place, detail);
+  else
+    snprintf (text, room, "cannot connect to %s: %s", reach->place,
+              why_unconnected (easy, result, detail));
   return true;
 }

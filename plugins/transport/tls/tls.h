@@ -3,7 +3,8 @@
  * No plugin of its own: each transport compiles this folder in (TLS_SOURCES), so that all show,
  * check and say the same.  OpenSSL, beneath libevent on a server and libcurl on a client.
  *
- * Server: context.c loads what a listener shows, accept.c puts it on a connection.  Client: reach.c.
+ * Server: context.c loads what a listener shows, accept.c puts it on a connection.  Client: reach.c
+ * says what libcurl is told, multi.c runs it on the event loop.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -77,15 +78,37 @@ struct reach;
 enum mantis_status reach_new (const struct mantis_remote *remote, const char *owner,
                               struct reach **reach, struct mantis_error *error);
 void reach_free (struct reach *reach); /* NULL is fine */
-/* Warn about what is not as it should be, once for all links. */
+/* Warn about what is not as it should be. */
 void reach_mind (const struct reach *reach, const char *owner);
+
+const char *reach_url (const struct reach *reach);   /* without a slash at its end */
+const char *reach_place (const struct reach *reach); /* HOST:PORT, for people */
+bool reach_is_here (const struct reach *reach);      /* on this machine? */
+bool reach_is_secure (const struct reach *reach);    /* https:// */
+/* To the same server, in the same way, with the same trust? */
+bool reach_is_same (const struct reach *a, const struct reach *b);
 
 /* Everything about TLS and proxies that EASY has to know. */
 void reach_apply (const struct reach *reach, CURL *easy);
 
-/* Does RESULT of EASY speak of TLS?  Then TEXT is what happened, with PLACE, and what to do.  DETAIL
- * is curl's word. */
-bool reach_explain (CURL *easy, CURLcode result, const char *detail, const char *place, char *text,
-                    size_t room);
+/* Why EASY ended with RESULT, and what to do, in TEXT.  DETAIL is curl's word.  False: what came was
+ * too late, when all stood. */
+bool reach_explain (const struct reach *reach, CURL *easy, CURLcode result, const char *detail,
+                    char *text, size_t room);
+
+/* ---- libcurl on the event loop (multi.c) ------------------------------------------------------ */
+struct multi { /* begins zeroed */
+  CURLM *handle;
+  struct event_base *base;
+  struct event *timer;
+  /* Something may have ended: ask curl_multi_info_read().  All this may be freed from there. */
+  void (*moved) (void *context);
+  void *context;
+};
+
+/* False: no memory; multi_end() all the same. */
+bool multi_begin (struct multi *multi, struct event_base *base, void (*moved) (void *context),
+                  void *context);
+void multi_end (struct multi *multi);
 
 #endif

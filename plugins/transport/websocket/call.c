@@ -141,6 +141,23 @@ start (struct mantis_guest *guest, const struct envelope *envelope)
   submit (call);
 }
 
+/* The peer does not wait any more for the answer to the message ENVELOPE names: it comes as soon as it
+ * can.  It may be on its way. */
+static void
+cancel (struct mantis_guest *guest, const struct envelope *envelope)
+{
+  struct call *call = guest->calls;
+  uint64_t ticket;
+
+  while (call && strcmp (call->envelope.id, envelope->id) != 0)
+    call = call->next;
+  if (!call || !*envelope->id || !call->ticket)
+    return;
+  ticket = call->ticket;
+  call->ticket = 0;
+  mantis_service_cancel (guest->service, ticket);
+}
+
 void
 call_begin (struct mantis_guest *guest)
 {
@@ -150,6 +167,8 @@ call_begin (struct mantis_guest *guest)
 
   if (why)
     call_refuse (guest, &envelope, 400, why);
+  else if (strcmp (envelope.type, "cancel") == 0)
+    cancel (guest, &envelope);
   else if (guest->count >= (size_t)guest->websocket->max_requests)
     call_refuse (guest, &envelope, 503, "too many messages at once on this connection");
   else

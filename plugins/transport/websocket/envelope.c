@@ -127,6 +127,22 @@ copy_id (struct envelope *envelope, struct span value)
   return true;
 }
 
+/* A small number; what is none is 0. */
+static int
+read_number (struct span value)
+{
+  int number = 0;
+
+  if (value.length > 9)
+    return 0;
+  for (size_t i = 0; i < value.length; i++) {
+    if (value.at[i] < '0' || value.at[i] > '9')
+      return 0;
+    number = number * 10 + (value.at[i] - '0');
+  }
+  return number;
+}
+
 static bool
 name_is (struct span name, const char *text)
 {
@@ -153,7 +169,10 @@ take_member (struct envelope *envelope, struct span name, struct span value)
       return "\"body\" stands there twice";
     envelope->body = value.at;
     envelope->length = value.length;
-  }
+  } else if (name_is (name, "status"))
+    envelope->status = read_number (value);
+  else if (name_is (name, "retry_after"))
+    envelope->retry_after = read_number (value);
   return NULL;
 }
 

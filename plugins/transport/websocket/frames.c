@@ -10,10 +10,14 @@
 #include "frames.h"
 
 #include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <string.h>
 
-enum { ROOM_OUT = 64 * 1024 }; /* waits to be taken: no more is read */
+enum {
+  ROOM_OUT = 64 * 1024, /* waits to be taken: no more is read */
+  ROOM_CLIENT =
+      4 * ROOM_OUT /* of which it fills a part with what it sends unasked: else a server that
+                                does not read until it has sent would wait for ever */
+};
 
 static const struct wrong fine;
 
@@ -28,14 +32,14 @@ breach (const char *why)
 bool
 frames_are_full (const struct frames *frames)
 {
-  return evbuffer_get_length (bufferevent_get_output (frames->connection)) > ROOM_OUT;
+  return evbuffer_get_length (frames->output) > (frames->client ? ROOM_CLIENT : ROOM_OUT);
 }
 
 static ssize_t
 on_recv (uint8_t *bytes, size_t length, int flags, void *context)
 {
   struct frames *frames = context;
-  int got = evbuffer_remove (bufferevent_get_input (frames->connection), bytes, length);
+  int got = evbuffer_remove (frames->input, bytes, length);
 
   (void)flags;
   if (got <= 0)
@@ -51,9 +55,7 @@ on_send (const uint8_t *bytes, size_t length, int flags, void *context)
   struct frames *frames = context;
 
   (void)flags;
-  return evbuffer_add (bufferevent_get_output (frames->connection), bytes, length) == 0
-             ? (ssize_t)length
-             : -1;
+  return evbuffer_add (frames->output, bytes, length) == 0 ? (ssize_t)length : -1;
 }
 
 static int
@@ -86,10 +88,10 @@ drop_context (struct frames *frames)
 /* ---- Out ------------------------------------------------------------------------------------- */
 
 static void
-send_frame (struct frames *frames, enum wslay_opcode opcode, bool compressed, const void *bytes,
-            size_t length)
+send_fragment (struct frames *frames, enum wslay_opcode opcode, bool last, bool compressed,
+               const void *bytes, size_t length)
 {
-  struct wslay_frame_iocb frame = {.fin = 1,
+  struct wslay_frame_iocb frame = {.fin = last,
                                    .rsv = compressed ? WSLAY_RSV1_BIT : WSLAY_RSV_NONE,
                                    .opcode = opcode,
                                    .mask = frames->client,
@@ -102,6 +104,20 @@ send_frame (struct frames *frames, enum wslay_opcode opcode, bool compressed, co
   if (!have_context (frames) || wslay_frame_send (frames->wslay, &frame) != (ssize_t)length)
     frames->failed = frames->closing = true;
   drop_context (frames);
+}
+
+static void
+send_frame (struct frames *frames, enum wslay_opcode opcode, bool compressed, const void *bytes,
+            size_t length)
+{
+  send_fragment (frames, opcode, true, compressed, bytes, length);
+}
+
+void
+frames_send_part (struct frames *frames, bool first, bool last, const char *bytes, size_t length)
+{
+  send_fragment (frames, first ? WSLAY_TEXT_FRAME : WSLAY_CONTINUATION_FRAME, last, false, bytes,
+                 length);
 }
 
 void
@@ -301,11 +317,10 @@ take_piece (struct frames *frames, const struct wslay_frame_iocb *frame)
 struct wrong
 frames_run (struct frames *frames)
 {
-  struct evbuffer *input = bufferevent_get_input (frames->connection);
   struct wrong wrong = fine;
 
   while (!wrong.code && !frames->ended && !frames->failed && !frames_are_full (frames) &&
-         (frames->inside || evbuffer_get_length (input))) {
+         (frames->inside || evbuffer_get_length (frames->input))) {
     struct wslay_frame_iocb frame = {.fin = 0};
     ssize_t result;
     if ((frames->failed = !have_context (frames)))

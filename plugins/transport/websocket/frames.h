@@ -12,11 +12,16 @@
 
 #include <wslay/wslay.h>
 
-struct bufferevent;
+struct evbuffer;
 struct z_stream_s;
 
 /* Codes of a close frame that are not in wslay.h: IANA's registry. */
-enum { CLOSE_UNAUTHORIZED = 3000, CLOSE_FORBIDDEN = 3003, CLOSE_TRY_AGAIN = 1013 };
+enum {
+  CLOSE_RESTART = 1012,
+  CLOSE_TRY_AGAIN = 1013,
+  CLOSE_UNAUTHORIZED = 3000,
+  CLOSE_FORBIDDEN = 3003
+};
 
 /* ---- UTF-8 (utf8.c) -------------------------------------------------------------------------- */
 struct utf8 {        /* begins zeroed */
@@ -82,7 +87,7 @@ char *message_take (struct message *message, size_t *room);
 enum { LONGEST_CONTROL = 125 };
 
 struct frames {
-  struct bufferevent *connection;
+  struct evbuffer *input, *output; /* of the connection */
   /* A message has come: a text (in MESSAGE), a binary one (which nobody keeps), a ping, a pong, or a
    * close frame.  The last two need no answer, the ones before got theirs. */
   void (*arrived) (void *context, enum wslay_opcode opcode);
@@ -111,6 +116,9 @@ struct wrong frames_run (struct frames *frames);
 bool frames_are_full (const struct frames *frames);
 /* After a close frame these do nothing. */
 void frames_send_text (struct frames *frames, const char *text, size_t length);
+/* A text in parts: each but the FIRST and the LAST between them, and no other text meanwhile. */
+void frames_send_part (struct frames *frames, bool first, bool last, const char *bytes,
+                       size_t length);
 void frames_ping (struct frames *frames);
 void frames_close (struct frames *frames, uint16_t code, const char *why);
 void frames_free (struct frames *frames);

@@ -299,7 +299,8 @@ guest_adopt (void *self, const struct mantis_handover *handover)
     return NULL;
   guest->websocket = self;
   guest->service = handover->service;
-  guest->frames = (struct frames){.connection = handover->connection,
+  guest->frames = (struct frames){.input = bufferevent_get_input (handover->connection),
+                                  .output = bufferevent_get_output (handover->connection),
                                   .arrived = on_arrived,
                                   .context = guest,
                                   .message.limit = limit_of (self, handover),

@@ -52,19 +52,36 @@ is_key (const char *key)
          strcmp (key + KEY_LENGTH - 2, "==") == 0;
 }
 
-static bool
-accept_key (const char *key, const char *protocol, const char *agreed,
-            struct mantis_verdict *verdict)
+bool
+handshake_list_has (const char *list, const char *word)
 {
-  unsigned char digest[EVP_MAX_MD_SIZE], text[2 * EVP_MAX_MD_SIZE];
+  return list_has (list, word, true);
+}
+
+bool
+handshake_digest (const char *key, char *text, size_t room)
+{
+  unsigned char digest[EVP_MAX_MD_SIZE], base64[2 * EVP_MAX_MD_SIZE];
   char both[KEY_LENGTH + sizeof GUID];
   unsigned length;
-  int used;
 
   snprintf (both, sizeof both, "%s%s", key, GUID);
   if (!EVP_Digest (both, strlen (both), digest, &length, EVP_sha1 (), NULL))
     return false;
-  EVP_EncodeBlock (text, digest, (int)length);
+  EVP_EncodeBlock (base64, digest, (int)length);
+  snprintf (text, room, "%s", base64);
+  return true;
+}
+
+static bool
+accept_key (const char *key, const char *protocol, const char *agreed,
+            struct mantis_verdict *verdict)
+{
+  char text[LONGEST_DIGEST];
+  int used;
+
+  if (!handshake_digest (key, text, sizeof text))
+    return false;
   used = snprintf (verdict->fields, sizeof verdict->fields, "Sec-WebSocket-Accept: %s\r\n%s%s%s%s",
                    text, protocol ? "Sec-WebSocket-Protocol: " SUBPROTOCOL "\r\n" : "",
                    *agreed ? "Sec-WebSocket-Extensions: " : "", agreed, *agreed ? "\r\n" : "");

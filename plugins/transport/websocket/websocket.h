@@ -1,7 +1,8 @@
 /* websocket.h - what the files of this plugin share.
  *
  * handshake.c weighs a request, guest.c leads a connection, envelope.c reads what a message says of
- * itself, call.c has it answered.  What is RFC 6455's, from the 101 on, is in frames.h.
+ * itself, call.c has it answered.  What is RFC 6455's, from the 101 on, is in frames.h; the client's
+ * side in client.h.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -23,6 +24,9 @@ struct websocket {
   int64_t ping_interval, message_timeout;
   bool compress;
   struct budget budget;
+  int64_t connect_timeout, max_answer_bytes;
+  struct cable *cables; /* the connections of clients */
+  bool warned;          /* of what a server's address and files are like */
 };
 
 /* ---- Handshake (handshake.c) ----------------------------------------------------------------- */
@@ -39,6 +43,13 @@ memo_write (struct deflate deflate)
   return deflate.out | (deflate.in ? UINT64_C (1) << 8 : 0);
 }
 
+enum { LONGEST_DIGEST = 64 };
+
+/* What the server answers to KEY, in TEXT.  False: there is no SHA-1. */
+bool handshake_digest (const char *key, char *text, size_t room);
+/* Is WORD a member of the comma separated LIST (NULL: an empty one), in whatever case? */
+bool handshake_list_has (const char *list, const char *word);
+
 /* ---- What stands around a message (envelope.c) ----------------------------------------------- */
 enum { LONGEST_TYPE = 32, LONGEST_ID = 64, LONGEST_NODE = 64, LONGEST_ARGUMENT = 2000 };
 
@@ -49,6 +60,7 @@ struct envelope {
   char argument[LONGEST_ARGUMENT + 1];
   const char *body; /* in the text that was read; "": none */
   size_t length;
+  int status, retry_after; /* of an answer; 0: none */
 };
 
 /* Read TEXT of LENGTH bytes.  NULL: it is one; else what is wrong with it. */
