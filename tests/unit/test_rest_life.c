@@ -208,17 +208,84 @@ START_TEST (connections_are_limited)
   world_listen ();
   first = peer_open ();
   second = peer_open ();
-  ck_assert_int_eq (status_of (first, PUSH, strlen (PUSH)), 200);
-  ck_assert_int_eq (status_of (second, PUSH, strlen (PUSH)), 200);
+  core.play = HELD;
+  peer_say (first, PUSH);
+  peer_say (second, PUSH);
+  WAIT_FOR (core.submitted == 2); /* they wait for their answers: nobody makes room */
   third = peer_open ();
   WAIT_FOR (third->closed);
   ck_assert_int_eq (third->status[0], 503);
   ck_assert_str_eq (header_of (third, "Retry-After"), "1");
+  core_answer_all ();
+  WAIT_FOR (first->count == 1 && second->count == 1);
+  core.play = AT_ONCE;
   ck_assert_int_eq (status_of (first, PUSH, strlen (PUSH)), 200);
   peer_close (first), peer_close (third);
   WAIT_FOR (connections () == 1);
   ck_assert_int_eq (ask (PUSH), 200);
   peer_close (second);
+}
+END_TEST
+
+/* The oldest of those that are only kept makes room for who comes anew; who has begun a request stays. */
+START_TEST (idle_connections_make_room)
+{
+  struct peer *peers[4], *fresh;
+
+  set_option ("max_connections", "4");
+  world_listen ();
+  for (int i = 0; i < 4; i++) {
+    peers[i] = peer_open ();
+    ck_assert_int_eq (status_of (peers[i], PUSH, strlen (PUSH)), 200);
+  }
+  ck_assert_int_eq (status_of (peers[0], PUSH, strlen (PUSH)), 200); /* now 1 is the oldest */
+  core.play = HELD;
+  peer_say (peers[2], PUSH);
+  WAIT_FOR (core.submitted == 6);
+  core.play = AT_ONCE;
+  peer_say (peers[3], "POST /sync");
+  fresh = peer_open ();
+  ck_assert_int_eq (status_of (fresh, PUSH, strlen (PUSH)), 200);
+  WAIT_FOR (peers[1]->closed);
+  ck_assert (!peers[0]->closed && !peers[2]->closed && !peers[3]->closed);
+  peer_close (fresh);
+  fresh = peer_open ();
+  ck_assert_int_eq (status_of (fresh, PUSH, strlen (PUSH)), 200);
+  core_answer_all ();
+  WAIT_FOR (peers[2]->count == 2);
+  peer_say (peers[3], strchr (PUSH, '/') + strlen ("/sync"));
+  WAIT_FOR (peers[3]->count == 2);
+  peer_close (fresh);
+  for (int i = 0; i < 4; i++)
+    peer_close (peers[i]);
+  WAIT_FOR (connections () == 0);
+}
+END_TEST
+
+/* However many come: each hears a word. */
+START_TEST (a_crowd_is_told_that_there_is_no_room)
+{
+  struct peer *crowd[MOST + 20];
+  size_t told = 0;
+
+  set_option ("max_connections", "1");
+  world_listen ();
+  core.play = HELD;
+  crowd[0] = peer_open ();
+  peer_say (crowd[0], PUSH);
+  WAIT_FOR (core.submitted == 1);
+  for (size_t i = 1; i < MOST + 20; i++)
+    crowd[i] = peer_open ();
+  for (size_t i = 1; i < MOST + 20; i++) {
+    WAIT_FOR (crowd[i]->closed);
+    told += crowd[i]->count == 1 && crowd[i]->status[0] == 503 &&
+            strcmp (header_of (crowd[i], "Retry-After"), "1") == 0;
+  }
+  ck_assert_uint_eq (told, MOST + 19);
+  core_answer_all ();
+  WAIT_FOR (crowd[0]->count == 1);
+  for (size_t i = 0; i < MOST + 20; i++)
+    peer_close (crowd[i]);
 }
 END_TEST
 
@@ -398,6 +465,8 @@ main (void)
   tcase_add_test (tests, a_body_has_a_deadline);
   tcase_add_test (tests, an_idle_connection_is_closed);
   tcase_add_test (tests, connections_are_limited);
+  tcase_add_test (tests, idle_connections_make_room);
+  tcase_add_test (tests, a_crowd_is_told_that_there_is_no_room);
   tcase_add_test (tests, bodies_in_hand_are_limited);
   tcase_add_test (tests, an_idle_connection_costs_little);
   tcase_add_test (tests, draining_lets_requests_finish);

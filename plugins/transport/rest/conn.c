@@ -33,7 +33,8 @@ static const size_t ALL = SIZE_MAX; /* of what comes is read */
 struct conn {
   struct mantis_listener *listener;
   struct conn *next, **link;
-  struct bufferevent *bev; /* NULL: the peer has gone */
+  struct conn *next_idle, **idle; /* kept for another request; NULL: it is not */
+  struct bufferevent *bev;        /* NULL: the peer has gone */
   struct event timer;
   enum stage stage;
   struct guard guard;
@@ -57,6 +58,30 @@ struct conn {
   char peer[INET6_ADDRSTRLEN];
 };
 
+/* ---- Kept for another request ---------------------------------------------------------------- */
+
+static void
+idle_begin (struct conn *conn)
+{
+  conn->next_idle = NULL;
+  conn->idle = conn->listener->idle_end;
+  *conn->idle = conn;
+  conn->listener->idle_end = &conn->next_idle;
+}
+
+static void
+idle_end (struct conn *conn)
+{
+  if (!conn->idle)
+    return;
+  *conn->idle = conn->next_idle;
+  if (conn->next_idle)
+    conn->next_idle->idle = conn->idle;
+  else
+    conn->listener->idle_end = conn->idle;
+  conn->idle = NULL;
+}
+
 /* ---- End ------------------------------------------------------------------------------------- */
 
 static void
@@ -64,6 +89,7 @@ conn_free (struct conn *conn)
 {
   struct mantis_listener *listener = conn->listener;
 
+  idle_end (conn);
   *conn->link = conn->next;
   if (conn->next)
     conn->next->link = conn->link;
@@ -127,6 +153,7 @@ mind_room (struct conn *conn)
 static void
 enter (struct conn *conn, enum stage stage, size_t room, int64_t milliseconds)
 {
+  idle_end (conn);
   conn->stage = stage;
   conn->began = mantis_monotonic ();
   conn->last_progress = 0;
@@ -344,6 +371,8 @@ read_head (struct conn *conn)
   bool first = guard->at == 0;
   struct refusal refusal = {.status = 400};
 
+  if (length)
+    idle_end (conn);
   switch (bytes ? guard_head (guard, bytes, seen) : GUARD_MORE) {
   case GUARD_DONE:
     return begin_request (conn, bytes + guard->start, guard->at - guard->start);
@@ -404,6 +433,7 @@ on_write (struct bufferevent *bev, void *context)
     enter_linger (conn);
   else {
     enter_head (conn);
+    idle_begin (conn);
     conn_run (conn);
   }
 }
@@ -610,6 +640,18 @@ struct conn *
 conn_next (struct conn *conn)
 {
   return conn->next;
+}
+
+bool
+conn_yield (struct mantis_listener *listener)
+{
+  struct conn *oldest = listener->idle;
+
+  if (!oldest)
+    return false;
+  tls_goodbye (oldest->bev);
+  conn_close (oldest);
+  return true;
 }
 
 /* Idle ones go, the others finish what they have in hand. */

@@ -198,8 +198,9 @@ struct mantis_listener {
   struct tls *tls;     /* NULL: plain */
   struct event *pause; /* begins to accept again */
   struct conn *conns;
-  size_t count;      /* of conns */
-  size_t references; /* conns, and the core until close() */
+  struct conn *idle, **idle_end; /* of these, those kept for another request, the oldest first */
+  size_t count;                  /* of conns */
+  size_t references;             /* conns, and the core until close() */
   struct budget budget;
   bool draining, closed;
   char address[INET6_ADDRSTRLEN + 10];
@@ -220,6 +221,8 @@ void conn_open (struct mantis_listener *listener, evutil_socket_t fd,
 void conn_drain (struct conn *conn);
 void conn_abandon (struct conn *conn);
 struct conn *conn_next (struct conn *conn);
+/* The connection that was kept idle for longest is closed.  False: there is none. */
+bool conn_yield (struct mantis_listener *listener);
 
 /* ---- Client (link.c, exchange.c) ------------------------------------------------------------- */
 struct mantis_link {

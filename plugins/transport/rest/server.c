@@ -14,8 +14,7 @@
 
 enum {
   BACKLOG = 1024,
-  TURNED_AWAY =
-      64, /* connections beyond the limit that are told so; further ones are just closed */
+  TURNED_AWAY = 64, /* connections beyond the limit that are told so in peace */
   PAUSE_SECONDS = 1 /* without accepting, when the process has no descriptors left */
 };
 
@@ -97,18 +96,31 @@ resolve (const char *address, struct addrinfo **found, struct mantis_error *erro
 
 /* ---- Accepting ------------------------------------------------------------------------------- */
 
+/* So many come that they cannot be listened to: the word is said and not waited for. */
+static void
+turn_away (const struct mantis_listener *listener, evutil_socket_t fd)
+{
+  static const char word[] = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
+                             "Retry-After: 1\r\nContent-Length: 0\r\n\r\n";
+
+  if (!listener->tls)
+    (void)!send (fd, word, sizeof word - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+  evutil_closesocket (fd);
+}
+
 static void
 on_accept (struct evconnlistener *acceptor, evutil_socket_t fd, struct sockaddr *address,
            int length, void *context)
 {
   struct mantis_listener *listener = context;
   size_t limit = (size_t)listener->rest->max_connections;
+  bool full = listener->count >= limit && !conn_yield (listener);
 
   (void)acceptor, (void)length;
-  if (listener->count >= limit + TURNED_AWAY)
-    evutil_closesocket (fd);
+  if (full && listener->count >= limit + TURNED_AWAY)
+    turn_away (listener, fd);
   else
-    conn_open (listener, fd, address, listener->count >= limit);
+    conn_open (listener, fd, address, full);
 }
 
 static void
@@ -166,6 +178,7 @@ listener_new (const struct rest *rest, struct event_base *base, struct mantis_se
   listener->base = base;
   listener->service = service;
   listener->references = 1;
+  listener->idle_end = &listener->idle;
   listener->budget.limit = (size_t)rest->max_buffered_bytes;
   if (!(listener->pause = evtimer_new (base, on_pause_over, listener))) {
     free (listener);
