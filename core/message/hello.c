@@ -15,6 +15,7 @@
 #include "wire/describe.h"
 #include "wire/json.h"
 
+#include <mantis/resolver.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -123,7 +124,8 @@ add_table (struct server *server, struct store *store, const struct mantis_table
   const char *state = !theirs                                    ? "missing"
                       : strcmp (theirs, table->fingerprint) == 0 ? "live"
                                                                  : "paused";
-  const char *policy = server->policy (server->policy_context, table->name)->name;
+  const struct instance *policy = server->policy (server->policy_context, table->name);
+  bool base = ((const struct mantis_resolver *)policy->ops)->wants & MANTIS_WANTS_BASE;
   enum mantis_status status;
   int64_t generation;
 
@@ -132,8 +134,8 @@ add_table (struct server *server, struct store *store, const struct mantis_table
   mantis_buf_json (buf, table->name, strlen (table->name));
   mantis_buf_printf (buf, ":{\"state\":\"%s\",\"generation\":%lld,\"policy\":", state,
                      (long long)generation);
-  mantis_buf_json (buf, policy, strlen (policy));
-  mantis_buf_char (buf, '}');
+  mantis_buf_json (buf, policy->name, strlen (policy->name));
+  mantis_buf_text (buf, base ? ",\"base\":true}" : "}");
   return MANTIS_OK;
 }
 

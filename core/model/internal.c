@@ -30,7 +30,8 @@ static const struct mantis_column state_columns[] = {
     COLUMN ("loaded", "TEXT", 0),       COLUMN ("fingerprint", "TEXT", 0),
     COLUMN ("last_push", "INTEGER", 0), COLUMN ("last_pull", "INTEGER", 0),
     COLUMN ("detail", "TEXT", 0),       COLUMN ("generation", "INTEGER", 0),
-    COLUMN ("happened", "TEXT", 0),     COLUMN ("happened_at", "INTEGER", 0)};
+    COLUMN ("happened", "TEXT", 0),     COLUMN ("happened_at", "INTEGER", 0),
+    COLUMN ("era", "INTEGER", 0),       COLUMN ("based", "INTEGER", 0)};
 static const struct mantis_column conflict_columns[] = {
     COLUMN ("id", "INTEGER", 1),         COLUMN ("tbl", "TEXT", 0),
     COLUMN ("key", "TEXT", 0),           COLUMN ("outcome", "TEXT", 0),
@@ -39,7 +40,8 @@ static const struct mantis_column conflict_columns[] = {
     COLUMN ("winner", "TEXT", 0),        COLUMN ("winner_time", "INTEGER", 0),
     COLUMN ("winner_origin", "TEXT", 0), COLUMN ("base", "INTEGER", 0),
     COLUMN ("rev", "INTEGER", 0),        COLUMN ("decided_by", "TEXT", 0),
-    COLUMN ("at", "INTEGER", 0),         COLUMN ("state", "TEXT", 0)};
+    COLUMN ("at", "INTEGER", 0),         COLUMN ("state", "TEXT", 0),
+    COLUMN ("base_row", "TEXT", 0)};
 static const struct mantis_column bases_columns[] = {COLUMN ("seq", "INTEGER", 1),
                                                      COLUMN ("rev", "INTEGER", 0)};
 static const struct mantis_column pending_columns[] = {
@@ -52,6 +54,12 @@ static const struct mantis_column held_columns[] = {
     COLUMN ("reason", "TEXT", 0),       COLUMN ("next_try", "INTEGER", 0)};
 static const struct mantis_column seen_columns[] = {
     COLUMN ("tbl", "TEXT", 1), COLUMN ("key", "TEXT", 2), COLUMN ("rev", "INTEGER", 0)};
+static const struct mantis_column base_columns[] = {
+    COLUMN ("tbl", "TEXT", 1), COLUMN ("key", "TEXT", 2),  COLUMN ("era", "INTEGER", 0),
+    COLUMN ("row", "TEXT", 0), COLUMN ("sent", "TEXT", 0), COLUMN ("batch", "TEXT", 0)};
+static const struct mantis_column stamp_columns[] = {
+    COLUMN ("tbl", "TEXT", 1), COLUMN ("hash", "INTEGER", 2), COLUMN ("key", "TEXT", 0),
+    COLUMN ("time", "INTEGER", 0), COLUMN ("stamps", "TEXT", 0)};
 static const struct mantis_column head_columns[] = {COLUMN ("time", "INTEGER", 1),
                                                     COLUMN ("rev", "INTEGER", 0)};
 static const struct mantis_column node_columns[] = {
@@ -67,6 +75,8 @@ _Static_assert(COUNT_OF (state_columns) == STATE_COLUMNS, "state");
 _Static_assert(COUNT_OF (conflict_columns) == CONFLICT_COLUMNS, "conflicts");
 _Static_assert(COUNT_OF (pending_columns) == PENDING_COLUMNS, "pending");
 _Static_assert(COUNT_OF (held_columns) == HELD_COLUMNS, "held");
+_Static_assert(COUNT_OF (base_columns) == IMAGE_COLUMNS, "base");
+_Static_assert(COUNT_OF (stamp_columns) == STAMP_COLUMNS, "stamps");
 _Static_assert(COUNT_OF (node_columns) == NODE_COLUMNS, "nodes");
 _Static_assert(COUNT_OF (disabled_columns) == DISABLED_COLUMNS, "disabled");
 
@@ -79,6 +89,8 @@ const struct mantis_table table_pending =
     TABLE ("__sync_pending", pending_columns, first_two, true);
 const struct mantis_table table_held = TABLE ("__sync_held", held_columns, first_two, true);
 const struct mantis_table table_seen = TABLE ("__sync_seen", seen_columns, first_two, true);
+const struct mantis_table table_base = TABLE ("__sync_base", base_columns, first_two, true);
+const struct mantis_table table_stamps = TABLE ("__sync_stamps", stamp_columns, first_two, true);
 const struct mantis_table table_heads = TABLE ("__sync_heads", head_columns, first, false);
 const struct mantis_table table_nodes = TABLE ("__sync_nodes", node_columns, first, true);
 const struct mantis_table table_disabled = TABLE ("__sync_disabled", disabled_columns, first, true);
@@ -87,11 +99,11 @@ const struct mantis_table *const *
 internal_tables (enum mantis_role role)
 {
   static const struct mantis_table *const client[] = {
-      &table_meta,    &table_state, &table_conflicts, &table_bases,
-      &table_pending, &table_held,  &table_seen,      NULL};
-  static const struct mantis_table *const server[] = {&table_meta,  &table_state, &table_conflicts,
-                                                      &table_heads, &table_nodes, &table_disabled,
-                                                      NULL};
+      &table_meta, &table_state, &table_conflicts, &table_bases, &table_pending,
+      &table_held, &table_seen,  &table_base,      NULL};
+  static const struct mantis_table *const server[] = {
+      &table_meta,  &table_state,    &table_conflicts, &table_heads,
+      &table_nodes, &table_disabled, &table_stamps,    NULL};
 
   return role == MANTIS_CLIENT ? client : server;
 }

@@ -35,6 +35,8 @@ enum {
   STATE_GENERATION, /* of the server's table: counts how often its capture was lost and healed */
   STATE_HAPPENED,   /* why writes may have gone unseen, the last time */
   STATE_HAPPENED_AT,
+  STATE_ERA,   /* of the rows of __sync_base that count; 0: none is kept */
+  STATE_BASED, /* the era in which each row was given one */
   STATE_COLUMNS
 };
 
@@ -55,7 +57,8 @@ enum {
   CONFLICT_REV,  /* of the winner */
   CONFLICT_DECIDED_BY,
   CONFLICT_AT,
-  CONFLICT_STATE, /* open, closed */
+  CONFLICT_STATE,    /* open, closed */
+  CONFLICT_BASE_ROW, /* that the loser was made of, NULL: not known */
   CONFLICT_COLUMNS
 };
 
@@ -89,6 +92,27 @@ enum {
 /* Client.  __sync_seen: rows received in answers, newer than the cursor. */
 enum { SEEN_TBL, SEEN_KEY, SEEN_REV, SEEN_COLUMNS };
 
+/* Client.  __sync_base: rows as they were when server and client last agreed, of tables whose policy merges. */
+enum {
+  IMAGE_TBL,
+  IMAGE_KEY,
+  IMAGE_ERA,
+  IMAGE_ROW,   /* as JSON; NULL: none is known, or there was none */
+  IMAGE_SENT,  /* as it is on its way; NULL: a deletion */
+  IMAGE_BATCH, /* in the batch with this nonce; NULL: it is not */
+  IMAGE_COLUMNS
+};
+
+/* Server.  __sync_stamps: who wrote which column when, of tables whose policy merges. */
+enum {
+  STAMP_TBL,
+  STAMP_HASH, /* of the key, which may be long */
+  STAMP_KEY,
+  STAMP_TIME, /* the row's time; where the row has another one by now, this counts no more */
+  STAMP_STAMPS,
+  STAMP_COLUMNS
+};
+
 /* Server.  __sync_heads: how far the log was when; what is older than the retention leaves it. */
 enum { HEAD_TIME, HEAD_REV, HEAD_COLUMNS };
 
@@ -110,7 +134,7 @@ enum {
 enum { DISABLED_NAME, DISABLED_AT, DISABLED_COLUMNS };
 
 extern const struct mantis_table table_meta, table_state, table_conflicts, table_bases,
-    table_pending, table_held, table_seen, table_heads, table_nodes,
+    table_pending, table_held, table_seen, table_base, table_stamps, table_heads, table_nodes,
     table_disabled;
 
 /* The tables of a role, ends with NULL. */

@@ -38,6 +38,10 @@ expected (const struct mantis_option *option)
     return "a text";
   case MANTIS_OPTION_FILE:
     return "the name of a file";
+  case MANTIS_OPTION_LISTS:
+    return "a list of lists of texts";
+  case MANTIS_OPTION_MAP:
+    return "an object of texts";
   default:
     return "a text or a list of texts";
   }
@@ -171,6 +175,60 @@ put_list (struct reading *r, const struct mantis_option *option, const json_t *v
 }
 
 static enum mantis_status
+put_lists (struct reading *r, const struct mantis_option *option, const json_t *value,
+           const char *path)
+{
+  const char *const **lists = arena_array (r->arena, json_array_size (value) + 1, sizeof *lists);
+  enum mantis_status status = MANTIS_OK;
+
+  if (!lists)
+    return no_memory (r->error);
+  if (!json_is_array (value))
+    return wrong_type (r, option, value, path);
+  for (size_t i = 0; i < json_array_size (value) && status == MANTIS_OK; i++) {
+    struct mantis_option inner = {.name = option->name, .type = MANTIS_OPTION_LIST};
+    struct reading into = *r;
+    into.self = (unsigned char *)(lists + i);
+    status = json_is_array (json_array_get (value, i))
+                 ? put_list (&into, &inner, json_array_get (value, i),
+                             json_path_index (r->arena, path, i))
+                 : wrong_type (r, option, json_array_get (value, i),
+                               json_path_index (r->arena, path, i));
+  }
+  memcpy (r->self + option->offset, &lists, sizeof lists);
+  return status;
+}
+
+static enum mantis_status
+put_map (struct reading *r, const struct mantis_option *option, json_t *value, const char *path)
+{
+  const char **map = arena_array (r->arena, 2 * json_object_size (value) + 1, sizeof *map);
+  const char *name, **at = map;
+  json_t *item;
+
+  if (!map)
+    return no_memory (r->error);
+  if (!json_is_object (value))
+    return wrong_type (r, option, value, path);
+  json_object_foreach (value, name, item)
+  {
+    const char *text = json_string_value (item), *here = json_path_member (r->arena, path, name);
+    struct nearest nearest;
+    if (!text)
+      return wrong_type (r, option, item, here);
+    nearest_begin (&nearest, text);
+    if (option->choices && !is_choice (option->choices, text, &nearest))
+      return option_fail (r->error, r->layer->place.file, here, "\"%s\" is none of %s%s", text,
+                          option->choices, nearest_hint (&nearest, r->arena));
+    if (!(*at++ = mantis_arena_strdup (r->arena, name)) ||
+        !(*at++ = mantis_arena_strdup (r->arena, text)))
+      return no_memory (r->error);
+  }
+  memcpy (r->self + option->offset, &map, sizeof map);
+  return MANTIS_OK;
+}
+
+static enum mantis_status
 put (struct reading *r, const struct mantis_option *option, json_t *value, const char *path)
 {
   bool truth = json_is_true (value);
@@ -189,6 +247,10 @@ put (struct reading *r, const struct mantis_option *option, json_t *value, const
     return put_real (r, option, value, path);
   case MANTIS_OPTION_LIST:
     return put_list (r, option, value, path);
+  case MANTIS_OPTION_LISTS:
+    return put_lists (r, option, value, path);
+  case MANTIS_OPTION_MAP:
+    return put_map (r, option, value, path);
   case OPTION_JSON:
     memcpy (r->self + option->offset, &value, sizeof value);
     return MANTIS_OK;

@@ -13,8 +13,9 @@
 /* A table without its last row would be read for ever: this many options no plugin has. */
 enum { MOST_OPTIONS = 256 };
 
-static const char *const type_names[] = {"true or false", "number", "size", "duration", "real",
-                                         "text",          "choice", "file", "list"};
+static const char *const type_names[] = {"true or false", "number",        "size",   "duration",
+                                         "real",          "text",          "choice", "file",
+                                         "list",          "list of lists", "object"};
 
 static size_t
 size_of_type (uint32_t type)
@@ -58,10 +59,10 @@ check_row (const struct mantis_option *options, const struct mantis_option *opti
     if (strcmp (o->name, option->name) == 0)
       return mantis_fail (error, MANTIS_INVALID, "option \"%s\" is in the table twice",
                           option->name);
-  if (option->type > MANTIS_OPTION_LIST)
+  if (option->type > MANTIS_OPTION_MAP)
     return mantis_fail (error, MANTIS_INVALID,
                         "option \"%s\" has type %u, this Mantis knows 0 to %d", option->name,
-                        option->type, MANTIS_OPTION_LIST);
+                        option->type, MANTIS_OPTION_MAP);
   if (option->offset > self_size || size > self_size - option->offset || option->offset % size)
     return mantis_fail (
         error, MANTIS_INVALID,
@@ -70,6 +71,9 @@ check_row (const struct mantis_option *options, const struct mantis_option *opti
         option->name, option->offset, self_size);
   if (option->type == MANTIS_OPTION_CHOICE && !option->choices)
     return mantis_fail (error, MANTIS_INVALID, "option \"%s\" offers no choices", option->name);
+  if (option->type >= MANTIS_OPTION_LISTS && option->default_value)
+    return mantis_fail (error, MANTIS_INVALID, "option \"%s\" is of a type that has no default",
+                        option->name);
   if (option->minimum > option->maximum)
     return mantis_fail (error, MANTIS_INVALID, "option \"%s\" has its minimum above its maximum",
                         option->name);

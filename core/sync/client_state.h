@@ -28,6 +28,8 @@ struct sent {
   bool written; /* one of them is no deletion */
   bool dropped; /* not a change after all */
   bool later;   /* the log goes on about it behind the batch's part */
+  bool based;   /* its table keeps bases: IMAGE is the row as it was sent, NULL for a deletion */
+  const char *image;
 };
 
 /* One push: a part of the log, or pending changes, or both. */

@@ -8,7 +8,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "base/base.h"
-#include "sync/client_state.h"
+#include "sync/base.h"
 #include "sync/conflict.h"
 #include "wire/block.h"
 #include "wire/key.h"
@@ -28,6 +28,7 @@ struct rows {
   struct mantis_change *changes;
   const struct mantis_change **order;
   size_t count, bytes;
+  bool based; /* some are of tables that keep bases */
 };
 
 /* The log's order within a table: rows that were written together mostly lie together. */
@@ -62,8 +63,24 @@ comes_later (struct client *client, const struct batch *batch, const struct sent
   return newest && *newest > batch->to_seq;
 }
 
-static void
-take_row (struct client *client, struct rows *rows, struct sent *sent, mantis_row found)
+/* The row as it is sent, in the words of __sync_base. */
+static enum mantis_status
+keep_image (struct client *client, struct batch *batch, struct sent *sent, mantis_row found,
+            struct mantis_error *error)
+{
+  CLEANUP_BUF struct mantis_buf buf = MANTIS_BUF_INIT;
+
+  sent->based = phase_of (&client->phases, sent->table)->era != 0;
+  if (!sent->based || !found)
+    return MANTIS_OK;
+  row_encode (&buf, sent->table, found);
+  sent->image = buf.failed ? NULL : mantis_arena_strdup (batch->arena, buf.bytes);
+  return sent->image ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "out of memory");
+}
+
+static enum mantis_status
+take_row (struct client *client, struct batch *batch, struct rows *rows, struct sent *sent,
+          mantis_row found, mantis_row base, struct mantis_error *error)
 {
   const struct mantis_table *table = sent->table;
   struct mantis_change *change = &rows->changes[rows->count];
@@ -72,7 +89,7 @@ take_row (struct client *client, struct rows *rows, struct sent *sent, mantis_ro
 
   if (sent->evicted && found) {
     sent->dropped = true;
-    return;
+    return MANTIS_OK;
   }
   if (held && *held - 1 < sent->base) /* what was skipped was not in the file */
     sent->base = *held - 1;
@@ -83,9 +100,12 @@ take_row (struct client *client, struct rows *rows, struct sent *sent, mantis_ro
                                    .created = sent->created,
                                    .updated_at = sent->time > 0 ? sent->time : 1,
                                    .base = sent->base > 0 ? sent->base : 0,
-                                   .seen = sent->seen};
-  rows->bytes += row_bytes (table, change->row);
+                                   .seen = sent->seen,
+                                   .was = base_difference (table, base, found, rows->arena)};
+  rows->bytes +=
+      row_bytes (table, change->row) + (change->was ? row_bytes (table, change->was) : 0);
   rows->order[rows->count++] = change;
+  return keep_image (client, batch, sent, found, error);
 }
 
 /* Read the rows of the batch until they are more than BYTES. */
@@ -94,7 +114,7 @@ read_rows (struct client *client, struct batch *batch, struct rows *rows, size_t
            struct mantis_error *error)
 {
   struct sent **order = arena_array (rows->arena, batch->count, sizeof *order);
-  mantis_row keys[READ_CHUNK], found[READ_CHUNK];
+  mantis_row keys[READ_CHUNK], found[READ_CHUNK], bases[READ_CHUNK];
   enum mantis_status status = MANTIS_OK;
 
   rows->changes = arena_array (rows->arena, batch->count, sizeof *rows->changes);
@@ -115,6 +135,9 @@ read_rows (struct client *client, struct batch *batch, struct rows *rows, size_t
       continue;
     status = client->store->ops->read (client->store->session, table, keys, count, rows->arena,
                                        found, error);
+    if (status == MANTIS_OK)
+      status = base_read (client, table, keys, count, rows->arena, bases, error);
+    rows->based |= state->era != 0;
     for (size_t i = 0; i < count && status == MANTIS_OK; i++)
       if (key_has_null (table, order[from + i]->key))
         order[from + i]->dropped = true;
@@ -122,7 +145,7 @@ read_rows (struct client *client, struct batch *batch, struct rows *rows, size_t
         order[from + i]->later = true;
         order[from + i]->dropped = order[from + i]->evicted;
       } else
-        take_row (client, rows, order[from + i], found[i]);
+        status = take_row (client, batch, rows, order[from + i], found[i], bases[i], error);
     if (rows->bytes > bytes && rows->count > 1)
       return MANTIS_OK;
   }
@@ -319,6 +342,8 @@ note_flight (struct client *client, struct batch *batch, struct mantis_error *er
             (long long)client->flight.number, client->flight.nonce, (long long)batch->to_seq,
             (long long)batch->q);
   status = store_put_meta_text (client->store, "in_flight", text, error);
+  if (status == MANTIS_OK)
+    status = base_send (client, batch, error);
   return status == MANTIS_OK ? mark_pending (client, batch, error) : status;
 }
 
@@ -435,7 +460,8 @@ collect_ahead (struct client *client, struct mantis_error *error)
   if (status == MANTIS_OK && client->batch) { /* its tables may have been read anew */
     client->batch->looked = true;
     status = gather (client, client->batch->to_seq, &batch, &rows, error);
-    goes = status == MANTIS_OK && rows.count > 0 && rows.count == batch->count;
+    /* What the answer to this one says may be the base of the next. */
+    goes = status == MANTIS_OK && rows.count > 0 && rows.count == batch->count && !rows.based;
   }
   status = client_end (client, status, error);
   if (status == MANTIS_OK && goes) {

@@ -9,22 +9,6 @@
 
 #include <string.h>
 
-void
-row_encode (struct mantis_buf *buf, const struct mantis_table *table, mantis_row row)
-{
-  const char *comma = "{";
-
-  for (size_t i = 0; i < table->column_count; i++)
-    if (row[i].type != MANTIS_NONE) {
-      mantis_buf_text (buf, comma);
-      mantis_buf_json (buf, table->columns[i].name, strlen (table->columns[i].name));
-      mantis_buf_char (buf, ':');
-      value_encode (buf, &row[i]);
-      comma = ",";
-    }
-  mantis_buf_text (buf, *comma == '{' ? "{}" : "}");
-}
-
 enum mantis_status
 row_decode (const json_t *json, const struct mantis_table *table, struct mantis_arena *arena,
             mantis_row *row, struct mantis_error *error)
@@ -87,5 +71,6 @@ conflict_keep (struct store *store, const struct conflict *conflict, struct mant
   row[CONFLICT_AT] = value_integer (mantis_now ());
   row[CONFLICT_STATE] =
       value_text (strcmp (conflict->outcome, "deferred") == 0 ? "open" : "closed");
+  row[CONFLICT_BASE_ROW] = value_text (row_text (arena, conflict->table, conflict->base_row));
   return store_put (store, &table_conflicts, row, error);
 }

@@ -6,6 +6,7 @@
 #define MANTIS_CONFLICT_H
 
 #include "sync/store.h"
+#include "wire/block.h"
 
 #include <jansson.h>
 
@@ -21,6 +22,7 @@ struct conflict {
   int64_t winner_time;
   const char *winner_origin;
   int64_t base, rev;
+  mantis_row base_row;    /* that the loser was made of; NULL: not known */
   const char *decided_by; /* name of the resolver, or "database" */
 };
 
@@ -28,9 +30,7 @@ struct conflict {
 enum mantis_status conflict_keep (struct store *store, const struct conflict *conflict,
                                   struct mantis_error *error);
 
-/* {"id": 1, "title": "milk"}: the columns that ROW carries. */
-void row_encode (struct mantis_buf *buf, const struct mantis_table *table, mantis_row row);
-/* And back; columns that TABLE lacks are left out. */
+/* What row_encode() writes, and back; columns that TABLE lacks are left out. */
 enum mantis_status row_decode (const json_t *json, const struct mantis_table *table,
                                struct mantis_arena *arena, mantis_row *row,
                                struct mantis_error *error);

@@ -10,6 +10,7 @@
  */
 #include "base/base.h"
 #include "base/fault.h"
+#include "sync/base.h"
 #include "sync/receive.h"
 #include "wire/json.h"
 
@@ -145,6 +146,8 @@ next_talk (struct client *client, struct slot *slot, struct mantis_error *error)
     status = next_push (client, slot, error);
     if (status == MANTIS_OK && !slot->message)
       client->may_pull = true;
+    if (status == MANTIS_OK && !slot->message && base_lacks (client))
+      status = base_fill (client, error);
   }
   return status;
 }
@@ -335,6 +338,8 @@ client_due (const struct client *client)
     return -1;
   if (client->retry_at > now)
     return client->retry_at - now;
+  if (client->greeted && client->may_pull && base_lacks (client))
+    return 0;
   if (client->queue.pending.count || client->queue.held.count)
     due = due < now + POLL_PENDING ? due : now + POLL_PENDING;
   if (client->rest_until > now && due > client->rest_until)

@@ -13,6 +13,7 @@
 #include "sync/push.h"
 #include "wire/key.h"
 
+#include <mantis/resolver.h>
 #include <string.h>
 
 bool
@@ -77,7 +78,13 @@ compare (const struct push *push, struct pushed *item)
   const struct mantis_change *change = &item->change;
   bool gone = !item->current;
 
-  if (change->deleted ? gone : !gone && rows_agree (change->table, change->row, item->current)) {
+  /* Where amounts are added, two that changed one in the same way are two. */
+  bool counts = !change->deleted && change->was && item->version.rev != 0 &&
+                push_wants (push, change->table) & MANTIS_WANTS_BASE;
+
+  if (change->deleted
+          ? gone
+          : !gone && !counts && rows_agree (change->table, change->row, item->current)) {
     item->outcome = OUTCOME_SAME;
     return;
   }

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "base/base.h"
+#include "sync/base.h"
 #include "sync/receive.h"
 #include "wire/describe.h"
 #include "wire/json.h"
@@ -248,6 +249,8 @@ judge_table (struct client *client, struct table_state *state, const json_t *abo
     }
     state->changed |= state->generation != generation;
     state->generation = generation;
+    if (status == MANTIS_OK)
+      status = base_judge (client, state, json_is_true (json_object_get (about, "base")), error);
     return status;
   }
   state->missing = false;

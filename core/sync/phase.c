@@ -42,6 +42,20 @@ phase_set (struct table_state *state, enum phase phase)
   replace_text (&state->loaded, NULL);
   if (phase == PHASE_LIVE)
     replace_text (&state->happened, NULL);
+  if (phase == PHASE_LIVE && state->era)
+    state->based = 0; /* rows that were found equal may have none */
+  if (phase == PHASE_FIRST)
+    phase_forget_bases (state);
+  state->changed = true;
+}
+
+void
+phase_forget_bases (struct table_state *state)
+{
+  if (state->era)
+    state->based = -1;
+  state->era = 0;
+  replace_text (&state->filled, NULL);
   state->changed = true;
 }
 
@@ -77,6 +91,7 @@ free_tables (struct table_state *tables, size_t count)
     free (tables[i].loaded);
     free (tables[i].paused);
     free (tables[i].happened);
+    free (tables[i].filled);
   }
   free (tables);
 }
@@ -102,6 +117,8 @@ read_table (struct table_state *state, mantis_row row)
   state->rev = value_as_integer (&row[STATE_REV]);
   state->last_push = value_as_integer (&row[STATE_LAST_PUSH]);
   state->last_pull = value_as_integer (&row[STATE_LAST_PULL]);
+  state->era = value_as_integer (&row[STATE_ERA]);
+  state->based = value_as_integer (&row[STATE_BASED]);
 }
 
 static void
@@ -193,6 +210,8 @@ save_table (const struct phases *phases, const struct table_state *state, struct
       [STATE_GENERATION] = value_integer (state->generation),
       [STATE_HAPPENED] = value_text (state->happened),
       [STATE_HAPPENED_AT] = value_integer (state->happened ? state->happened_at : 0),
+      [STATE_ERA] = value_integer (state->era),
+      [STATE_BASED] = value_integer (state->based),
   };
 
   return store_put (store, &table_state, row, error);

@@ -33,6 +33,10 @@ struct table_state {
   char *paused;   /* why, or NULL */
   char *happened; /* why writes here may have gone unseen, until it was compared; or NULL */
   int64_t happened_at;
+  int64_t era; /* of its rows in __sync_base, see base.h; 0: none is kept */
+  int64_t
+      based;    /* the era in which each row was given one; with era 0: not 0 while some are left */
+  char *filled; /* key up to which rows were given one, as JSON */
   bool missing; /* the server has no such table (yet) */
   bool differs; /* its columns there are others */
   bool changed; /* has to be written down */
@@ -63,6 +67,8 @@ void phases_free (struct phases *phases);
 struct table_state *phase_of (struct phases *phases, const struct mantis_table *table);
 struct table_state *phase_named (struct phases *phases, const char *name);
 void phase_set (struct table_state *state, enum phase phase);
+/* What is noted of the rows of STATE's table in __sync_base is no more true. */
+void phase_forget_bases (struct table_state *state);
 void phase_pause (struct table_state *state, const char *reason); /* NULL: no longer */
 /* Do changes of this table go up? */
 static inline bool

@@ -34,6 +34,10 @@ struct pushed {
   bool unwatched;
   /* taken as it came; then the database made something else of it: the answer is `merged' */
   bool altered;
+  bool quiet;      /* nobody lost: all that either side changed stands */
+  mantis_row base; /* that the change was made of, in a conflict; NULL: not known */
+  const struct mantis_stamp
+      *stamps; /* of the row as it stood, by column; NULL: nobody wants them */
   enum outcome outcome;
   const char *reason;
   const char *decided_by;      /* the resolver, in a conflict */
@@ -65,6 +69,11 @@ struct push {
 enum mantis_status push_detect (struct push *push, struct mantis_error *error);
 /* resolve.c: ask the policy about the conflicts. */
 enum mantis_status push_resolve (struct push *push, struct mantis_error *error);
+/* What does the policy of TABLE want? (enum mantis_wants) */
+uint32_t push_wants (const struct push *push, const struct mantis_table *table);
+/* stamps.c: who wrote which column when, for the items of tables whose policy wants to know; and as it is now. */
+enum mantis_status push_read_stamps (struct push *push, struct mantis_error *error);
+enum mantis_status push_write_stamps (struct push *push, struct mantis_error *error);
 /* record.c: apply what stands, find what the database altered, keep what lost.  MANTIS_REFUSED: see APPLY_ALL. */
 enum mantis_status push_apply (struct push *push, struct mantis_error *error);
 enum mantis_status push_record (struct push *push, struct mantis_error *error);

@@ -7,6 +7,7 @@
  */
 #include "sync/receive.h"
 #include "base/base.h"
+#include "sync/base.h"
 #include "sync/digest.h"
 #include "wire/block.h"
 #include "wire/json.h"
@@ -393,7 +394,7 @@ apply_page (struct page_in *page, struct mantis_error *error)
     if (status == MANTIS_OK && page->items[i].done)
       status = note_seen (page, change, error);
   }
-  return status;
+  return status == MANTIS_OK ? base_agree (client, page->items, page->count, error) : status;
 }
 
 /* What was refused before, or just now, for the value of a row that has another one by now. */

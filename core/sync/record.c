@@ -68,6 +68,7 @@ find_altered (struct push *push, size_t from, size_t count, struct mantis_error 
       item->reason =
           "the server's database removed the row again (a foreign key's action or a trigger)";
       item->decided_by = "database";
+      item->quiet = false;
     } else if (item->stored.deleted ? found[at] != NULL
                                     : !rows_agree (table, item->stored.row, found[at])) {
       item->altered = item->outcome == OUTCOME_APPLIED;
@@ -108,6 +109,7 @@ push_apply (struct push *push, struct mantis_error *error)
       pushed[i]->outcome = push->partial ? OUTCOME_RETRY : OUTCOME_REJECTED;
       pushed[i]->reason = items[i].refusal;
       pushed[i]->decided_by = push->partial ? NULL : "database";
+      pushed[i]->quiet = false;
     }
   for (size_t from = 0, to; from < push->count && status == MANTIS_OK; from = to) {
     const struct mantis_table *table = push->items[from].change.table;
@@ -151,7 +153,9 @@ keep (struct push *push, const struct pushed *item, struct mantis_error *error)
       .key = change->row,
       .outcome = won ? "beaten" : outcome_name (item->outcome),
       .reason = item->reason,
-      .node = !won ? push->node : item->unwatched ? NULL : item->version.origin,
+      .node = !won              ? push->node
+              : item->unwatched ? NULL
+                                : item->version.origin,
       .loser = won ? item->current : pushed,
       .loser_time = won ? item->version.updated_at : change->updated_at,
       .winner = won ? pushed : item->current,
@@ -160,6 +164,7 @@ keep (struct push *push, const struct pushed *item, struct mantis_error *error)
       .base = change->base,
       .rev = version_rev (push->store, &item->version),
       .decided_by = item->decided_by ? item->decided_by : "database",
+      .base_row = item->base,
   };
 
   return conflict_keep (push->store, &conflict, error);
@@ -169,7 +174,7 @@ keep (struct push *push, const struct pushed *item, struct mantis_error *error)
 static bool
 beats (const struct pushed *item)
 {
-  return item->conflict || (item->unwatched && item->current);
+  return (item->conflict && !item->quiet) || (item->unwatched && item->current);
 }
 
 enum mantis_status
@@ -196,7 +201,7 @@ push_record (struct push *push, struct mantis_error *error)
     case OUTCOME_DEFERRED:
     case OUTCOME_REJECTED:
       status = look_again (push, item, error);
-      if (status == MANTIS_OK)
+      if (status == MANTIS_OK && !item->quiet)
         status = keep (push, item, error);
       break;
     case OUTCOME_SAME:
@@ -205,7 +210,7 @@ push_record (struct push *push, struct mantis_error *error)
       break;
     }
   }
-  return status;
+  return status == MANTIS_OK ? push_write_stamps (push, error) : status;
 }
 
 /* ---- Answer ---------------------------------------------------------------------------------- */
@@ -224,6 +229,8 @@ answer_exception (const struct push *push, const struct pushed *item, struct man
   if (item->outcome != OUTCOME_RETRY) {
     json_add_text (buf, "decided_by", item->decided_by);
     json_add_text (buf, "origin", item->version.origin);
+    if (item->quiet)
+      mantis_buf_text (buf, ",\"quiet\":true");
     mantis_buf_printf (buf, ",\"rev\":%lld,\"updated_at\":%lld,\"row\":",
                        (long long)version_rev (push->store, &item->version),
                        (long long)item->version.updated_at);

@@ -8,6 +8,32 @@
 #include <mantis/resolver.h>
 #include <string.h>
 
+uint32_t
+push_wants (const struct push *push, const struct mantis_table *table)
+{
+  const struct instance *policy = push->policy (push->policy_context, table->name);
+
+  return ((const struct mantis_resolver *)policy->ops)->wants;
+}
+
+/* The row that ITEM's author made it of. */
+static enum mantis_status
+find_base (struct push *push, struct pushed *item, struct mantis_error *error)
+{
+  const struct mantis_change *change = &item->change;
+  const struct mantis_table *table = change->table;
+  struct mantis_value *base;
+
+  if (!change->was || !(push_wants (push, table) & MANTIS_WANTS_BASE))
+    return MANTIS_OK;
+  if (!(base = arena_array (push->arena, table->column_count, sizeof *base)))
+    return mantis_fail (error, MANTIS_FULL, "the batch is larger than its limit");
+  for (size_t i = 0; i < table->column_count; i++)
+    base[i] = change->was[i].type != MANTIS_NONE ? change->was[i] : change->row[i];
+  item->base = base;
+  return MANTIS_OK;
+}
+
 /* The row as it stands here, as a change. */
 static struct mantis_change
 local_change (const struct push *push, const struct pushed *item)
@@ -20,6 +46,16 @@ local_change (const struct push *push, const struct pushed *item)
       .rev = version_rev (push->store, &item->version),
       .origin = item->version.origin ? item->version.origin : push->store->node,
   };
+}
+
+/* Is MERGED the row that was sent, whole? */
+static bool
+is_verbatim (const struct mantis_table *table, mantis_row sent, mantis_row merged)
+{
+  for (size_t i = 0; i < table->column_count; i++)
+    if (!table->columns[i].generated && !mantis_value_equal (&sent[i], &merged[i]))
+      return false;
+  return true;
 }
 
 /* MERGED over the local row; where there is none, over what was pushed. */
@@ -38,7 +74,14 @@ take_merged (struct pushed *item, struct mantis_value *merged, struct mantis_err
       merged[i] = *fallback;
   }
   if (item->current && rows_agree (table, merged, item->current)) {
-    item->outcome = OUTCOME_SUPERSEDED; /* the merge is what stands already */
+    /* the merge is what stands already */
+    bool same = item->quiet && rows_agree (table, item->change.row, item->current);
+    item->outcome = same ? OUTCOME_SAME : OUTCOME_SUPERSEDED;
+    item->conflict &= !same;
+    return MANTIS_OK;
+  }
+  if (!item->change.deleted && is_verbatim (table, item->change.row, merged)) {
+    item->outcome = OUTCOME_APPLIED;
     return MANTIS_OK;
   }
   item->outcome = OUTCOME_MERGED;
@@ -55,8 +98,10 @@ decide (struct push *push, struct pushed *item, struct instance *policy, struct 
   struct mantis_change local = local_change (push, item);
   struct mantis_conflict conflict = {.size = sizeof conflict,
                                      .table = item->change.table,
+                                     .base = item->base,
                                      .local = &local,
-                                     .remote = &item->change};
+                                     .remote = &item->change,
+                                     .stamps = item->stamps};
   struct mantis_value *merged =
       arena_array (push->arena, item->change.table->column_count, sizeof *merged);
   struct mantis_error reason = {.status = MANTIS_OK};
@@ -78,6 +123,9 @@ decide (struct push *push, struct pushed *item, struct instance *policy, struct 
   case MANTIS_TAKE_REMOTE:
     item->outcome = OUTCOME_APPLIED;
     return MANTIS_OK;
+  case MANTIS_JOIN:
+    item->quiet = true;
+    return take_merged (item, merged, error);
   case MANTIS_MERGE:
     return take_merged (item, merged, error);
   case MANTIS_DEFER:
@@ -100,7 +148,7 @@ decide (struct push *push, struct pushed *item, struct instance *policy, struct 
 enum mantis_status
 push_resolve (struct push *push, struct mantis_error *error)
 {
-  enum mantis_status status = MANTIS_OK;
+  enum mantis_status status = push_read_stamps (push, error);
 
   for (size_t i = 0; i < push->count && status == MANTIS_OK; i++) {
     struct pushed *item = &push->items[i];
@@ -114,8 +162,9 @@ push_resolve (struct push *push, struct mantis_error *error)
       item->decided_by = "mantis";
       continue;
     }
-    status =
-        decide (push, item, push->policy (push->policy_context, item->change.table->name), error);
+    if ((status = find_base (push, item, error)) == MANTIS_OK)
+      status =
+          decide (push, item, push->policy (push->policy_context, item->change.table->name), error);
   }
   return status;
 }

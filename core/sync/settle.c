@@ -8,6 +8,7 @@
  */
 #include "base/base.h"
 #include "sync/apply.h"
+#include "sync/base.h"
 #include "sync/client_state.h"
 #include "sync/conflict.h"
 #include "sync/push.h"
@@ -26,6 +27,7 @@ struct exception {
   enum outcome outcome;
   const char *reason, *decided_by, *origin;
   int64_t rev, updated_at;
+  bool quiet;     /* nobody lost */
   mantis_row row; /* the server's, NULL: it has none */
 };
 
@@ -35,6 +37,7 @@ struct settlement {
   struct apply_item *items; /* rows that become the server's */
   int64_t *revs;
   size_t count;
+  bool *taken; /* by place in the batch: what was sent is in the server's row */
 };
 
 static enum mantis_status
@@ -54,6 +57,7 @@ read_exception (struct settlement *s, const json_t *json, struct exception *exce
       .origin = json_get_text (json, "origin", NULL, &status, error),
       .rev = json_get_integer (json, "rev", 0, &status, error),
       .updated_at = json_get_integer (json, "updated_at", 0, &status, error),
+      .quiet = json_get_bool (json, "quiet", false, &status, error),
   };
   if (status != MANTIS_OK || !state) /* a table that is gone meanwhile has nothing left to settle */
     return status;
@@ -187,16 +191,23 @@ settle_exception (struct settlement *s, const struct exception *exception,
                   struct mantis_error *error)
 {
   const struct sent *sent = exception->sent;
-  /* The database altered the row, nobody lost. */
-  bool quiet = exception->outcome == OUTCOME_MERGED && !exception->decided_by;
+  bool derived =
+      exception->outcome == OUTCOME_MERGED && !exception->decided_by; /* by the database */
+  bool quiet = derived || exception->quiet;
+  const struct table_state *state = phase_of (&s->client->phases, sent->table);
   enum mantis_status status = MANTIS_OK;
 
   if (exception->outcome == OUTCOME_RETRY)
     return keep_pending (s, sent, exception->reason, LATER, error);
   if (edited_since (s->client, sent)) {
     status = keep_pending (s, sent, "edited while it was sent", AT_ONCE, error);
+    if (state &&
+        state->era) { /* the edit is merged as one of what we sent, once that is in there */
+      s->taken[sent - s->client->batch->sent] = quiet || exception->outcome == OUTCOME_MERGED;
+      return status;
+    }
     /* The edit was made on what we sent, and that stood; what the database derived from it comes before. */
-    return status == MANTIS_OK && quiet ? base_on (s, sent, exception->rev, error) : status;
+    return status == MANTIS_OK && derived ? base_on (s, sent, exception->rev, error) : status;
   }
   if (!quiet || went_unwatched (s, sent))
     status = keep_loser (s, exception, error);
@@ -238,7 +249,8 @@ static enum mantis_status
 apply_server_rows (struct settlement *s, struct mantis_error *error)
 {
   struct client *client = s->client;
-  enum mantis_status status = apply_changes (client->store, APPLY_EACH, s->items, s->count, s->arena, error);
+  enum mantis_status status =
+      apply_changes (client->store, APPLY_EACH, s->items, s->count, s->arena, error);
 
   for (size_t i = 0; i < s->count && status == MANTIS_OK; i++) {
     const struct mantis_change *change = s->items[i].change;
@@ -249,7 +261,7 @@ apply_server_rows (struct settlement *s, struct mantis_error *error)
       status =
           seen_put (&client->queue, client->store, change->table, change->row, s->revs[i], error);
   }
-  return status;
+  return status == MANTIS_OK ? base_agree (client, s->items, s->count, error) : status;
 }
 
 /* The application's own edit may have freed what a held row was refused for. */
@@ -286,9 +298,12 @@ settle_batch (struct settlement *s, const json_t *answer, struct mantis_error *e
   struct client *client = s->client;
   struct batch *batch = client->batch;
   bool *excepted = arena_array (s->arena, batch->count, sizeof *excepted);
-  enum mantis_status status = excepted ? settle_exceptions (s, answer, excepted, error)
-                                       : mantis_fail (error, MANTIS_FAILED, "out of memory");
+  enum mantis_status status = MANTIS_OK;
   int64_t now = mantis_now ();
+
+  s->taken = arena_array (s->arena, batch->count, sizeof *s->taken);
+  status = excepted && s->taken ? settle_exceptions (s, answer, excepted, error)
+                                : mantis_fail (error, MANTIS_FAILED, "out of memory");
 
   for (size_t i = 0; i < batch->count && status == MANTIS_OK; i++) {
     struct sent *sent = &batch->sent[i];
@@ -300,17 +315,21 @@ settle_batch (struct settlement *s, const json_t *answer, struct mantis_error *e
     if (excepted[i] || sent->dropped)
       continue;
     report_rows (client->store->reports, MANTIS_REPORT_SENT, sent->table, 1, NULL);
+    s->taken[i] = true;
     status = pending_remove (&client->queue, client->store, sent->table, sent->key, error);
     if (status == MANTIS_OK)
       status = held_hurry (&client->queue, client->store, sent->table, sent->key, error);
   }
+  if (status == MANTIS_OK)
+    status = base_settle (client, batch, s->taken, error);
   if (status == MANTIS_OK)
     status = apply_server_rows (s, error);
   if (status == MANTIS_OK && client->queue.held.count)
     status = stir_held (client, error);
   /* While the next part is under way there is time to trim the log; now the server waits for it. */
   if (status == MANTIS_OK)
-    status = queue_settle (&client->queue, client->store, batch->to_seq, client->ahead != NULL, error);
+    status =
+        queue_settle (&client->queue, client->store, batch->to_seq, client->ahead != NULL, error);
   client->phases.last_push = now;
   client->phases.changed = true;
   return status == MANTIS_OK ? phases_save (&client->phases, client->store, error) : status;

@@ -15,6 +15,10 @@ enum meta { META_UPDATED_AT, META_REV, META_BASE, META_CREATED, META_SEEN, META_
 
 static const char *const meta_names[META_COUNT] = {"updated_at", "rev", "base", "created", "seen"};
 
+/* The one that is no number: an object with what the row was made of. */
+#define META_WAS META_COUNT
+#define WAS "was"
+
 /* ---- Encode ---------------------------------------------------------------------------------- */
 
 static int64_t
@@ -42,6 +46,7 @@ struct run {
       *sample; /* the first that is not a deletion: its columns are the block's */
   int64_t shared[META_COUNT];
   bool varies[META_COUNT];
+  bool was; /* of one of them it is known what it was made of */
 };
 
 static bool
@@ -66,6 +71,7 @@ take_run (const struct mantis_change *const *changes, size_t count)
       run.sample = change;
     else if (!change->deleted && !same_columns (change->table, run.sample->row, change->row))
       break;
+    run.was |= change->was != NULL;
     for (int m = 0; m < META_COUNT; m++) {
       int64_t value = meta_of (change, m);
       run.varies[m] |= value != run.shared[m];
@@ -107,8 +113,28 @@ encode_head (struct mantis_buf *buf, const struct run *run, const bool *travels)
       mantis_buf_printf (buf, "%s\"+%s\"", comma, meta_names[m]);
       comma = ",";
     }
+  if (travels[META_BASE] && run->was) {
+    mantis_buf_printf (buf, "%s\"" WAS "\"", comma);
+    comma = ",";
+  }
   if (strcmp (comma, ",") == 0)
     mantis_buf_char (buf, ']');
+}
+
+void
+row_encode (struct mantis_buf *buf, const struct mantis_table *table, mantis_row row)
+{
+  const char *comma = "{";
+
+  for (size_t i = 0; i < table->column_count; i++)
+    if (row[i].type != MANTIS_NONE) {
+      mantis_buf_text (buf, comma);
+      mantis_buf_json (buf, table->columns[i].name, strlen (table->columns[i].name));
+      mantis_buf_char (buf, ':');
+      value_encode (buf, &row[i]);
+      comma = ",";
+    }
+  mantis_buf_text (buf, *comma == '{' ? "{}" : "}");
 }
 
 static void
@@ -137,6 +163,13 @@ encode_row (struct mantis_buf *buf, const struct run *run, const struct mantis_c
       mantis_buf_char (buf, ',');
       value_encode (buf, &rest);
     }
+  if (travels[META_BASE] && run->was) {
+    mantis_buf_char (buf, ',');
+    if (change->was)
+      row_encode (buf, table, change->was);
+    else
+      mantis_buf_text (buf, "null");
+  }
   mantis_buf_char (buf, ']');
 }
 
@@ -273,6 +306,8 @@ decode_meta (const json_t *json, struct block *block, struct mantis_error *error
     for (int m = 0; m < META_COUNT; m++)
       if (strcmp (meta_names[m], name + block->meta[i].adds) == 0)
         block->meta[i].meta = m;
+    if (strcmp (name, WAS) == 0)
+      block->meta[i].meta = META_WAS;
     block->has_time |= block->meta[i].meta == META_UPDATED_AT;
     block->has_base |= block->meta[i].meta == META_BASE || block->meta[i].meta == META_CREATED;
   }
@@ -286,6 +321,39 @@ decode_meta (const json_t *json, struct block *block, struct mantis_error *error
     block->has_base |= shared && (m == META_BASE || m == META_CREATED);
   }
   return MANTIS_OK;
+}
+
+/* An object with values of columns, or null. */
+static enum mantis_status
+decode_was (struct reader *reader, const struct block *block, struct mantis_arena *arena,
+            struct mantis_change *change, struct mantis_error *error)
+{
+  const struct mantis_table *table = block->table;
+  struct mantis_value *values = arena_array (arena, table->column_count, sizeof *values), name;
+  size_t at;
+
+  if (!values)
+    return mantis_fail (error, MANTIS_FULL, "the message is larger than its limit");
+  if (!read_char (reader, '{'))
+    return read_past (reader, error);
+  change->was = values;
+  if (read_char (reader, '}'))
+    return MANTIS_OK;
+  do {
+    if (read_value (reader, arena, &name, error) != MANTIS_OK)
+      return MANTIS_INVALID;
+    at = name.type == MANTIS_TEXT && strlen (name.as.bytes) == name.length
+             ? column_index (table, name.as.bytes)
+             : SIZE_MAX;
+    if (at == SIZE_MAX || table->columns[at].generated || !read_char (reader, ':'))
+      return mantis_fail (error, MANTIS_INVALID,
+                          "meta \"" WAS "\": an object with columns of the table belongs here");
+    if (read_value (reader, arena, &values[at], error) != MANTIS_OK)
+      return mantis_fail_in (error, "meta \"" WAS "\", column \"%s\"", table->columns[at].name);
+  } while (read_char (reader, ','));
+  return read_char (reader, '}')
+             ? MANTIS_OK
+             : mantis_fail (error, MANTIS_INVALID, "meta \"" WAS "\": the object does not end");
 }
 
 /* A fact of the row's own. */
@@ -315,8 +383,9 @@ decode_fact (struct reader *reader, const struct block *block, size_t i, int64_t
 /* The facts about a change: the block's, then the row's own. */
 static enum mantis_status
 decode_facts (struct reader *reader, bool any, const struct block *block, int64_t now,
-              struct mantis_change *change, struct mantis_error *error)
+              struct mantis_arena *arena, struct mantis_change *change, struct mantis_error *error)
 {
+  enum mantis_status status;
   int64_t facts[META_COUNT];
 
   memcpy (facts, block->shared, sizeof facts);
@@ -327,9 +396,13 @@ decode_facts (struct reader *reader, bool any, const struct block *block, int64_
   for (size_t i = 0; i < block->meta_count; i++) {
     if ((any || i) && !read_char (reader, ','))
       return mantis_fail (error, MANTIS_INVALID, "more values belong here: meta \"%s\" is missing",
-                          block->meta[i].meta < 0 ? "?" : meta_names[block->meta[i].meta]);
-    if (decode_fact (reader, block, i, facts, error) != MANTIS_OK)
-      return MANTIS_INVALID;
+                          block->meta[i].meta < 0           ? "?"
+                          : block->meta[i].meta == META_WAS ? WAS
+                                                            : meta_names[block->meta[i].meta]);
+    status = block->meta[i].meta == META_WAS ? decode_was (reader, block, arena, change, error)
+                                             : decode_fact (reader, block, i, facts, error);
+    if (status != MANTIS_OK)
+      return status;
   }
   for (int m = 0; m < META_COUNT; m++)
     if (facts[m] < 0 || facts[m] > INT64_MAX / 2)
@@ -356,7 +429,7 @@ decode_row (struct reader *reader, const struct block *block, bool deleted, int6
   const struct mantis_table *table = block->table;
   size_t width = deleted ? table->key_count : block->width;
   struct mantis_value *values = arena_array (arena, table->column_count, sizeof *values);
-  enum mantis_status status;
+  enum mantis_status status = MANTIS_OK;
 
   if (!values)
     return mantis_fail (error, MANTIS_FULL, "the message is larger than its limit");
@@ -373,8 +446,8 @@ decode_row (struct reader *reader, const struct block *block, bool deleted, int6
   change->table = table;
   change->row = values;
   change->deleted = deleted;
-  if (decode_facts (reader, width > 0, block, now, change, error) != MANTIS_OK)
-    return MANTIS_INVALID;
+  if ((status = decode_facts (reader, width > 0, block, now, arena, change, error)) != MANTIS_OK)
+    return status;
   return read_char (reader, ']') ? MANTIS_OK : wrong_width (block, width, error);
 }
 

@@ -9,7 +9,8 @@
  * A row lists the values of "columns", then those of "meta"; a deletion lists the key's values in key order,
  * then those of "meta".  What all rows share stands once in the block: updated_at, rev, base, created, seen.
  * A meta name with '+' is added to the block's value.  Meta may be left out: a person can write a block.  A
- * row of which neither base nor created is said counts as new.
+ * row of which neither base nor created is said counts as new.  In a push the meta "was" is an object with the values
+ * that the changed columns had ({"title": "mlik"}), of a deletion all of them, or null.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -17,6 +18,9 @@
 #define MANTIS_WIRE_BLOCK_H
 
 #include "wire/lists.h"
+
+/* {"id": 1, "title": "milk"}: the columns that ROW carries. */
+void row_encode (struct mantis_buf *buf, const struct mantis_table *table, mantis_row row);
 
 enum block_content {
   BLOCK_PUSH = 1, /* updated_at, base, created, seen and the schema's fingerprint travel */

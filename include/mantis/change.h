@@ -125,6 +125,9 @@ struct mantis_change {
   int64_t base;        /* the version that it was made on; 0: none seen */
   int64_t seen;        /* a version above base that its author also had, 0 for none */
   const char *origin;  /* node id of its author */
+  /* The row that its author made it of, NULL where that is not known (or there was none).  Of an edit only the
+   * columns that it changed are set. */
+  mantis_row was;
 };
 
 /* Who comes later?  By updated_at, then by origin (bytes).  < 0: A is earlier; never 0 for two authors. */

@@ -48,7 +48,11 @@ enum mantis_option_type {
   MANTIS_OPTION_TEXT,     /* const char * */
   MANTIS_OPTION_CHOICE,   /* const char *, one of choices, which are separated by '|' */
   MANTIS_OPTION_FILE,     /* const char *, absolute: relative paths belong to the config's folder */
-  MANTIS_OPTION_LIST      /* const char *const *, ends with NULL; in the file a string or an array */
+  MANTIS_OPTION_LIST,     /* const char *const *, ends with NULL; in the file a string or an array */
+  MANTIS_OPTION_LISTS,    /* const char *const *const *, lists that end with NULL, as does the whole; in the
+                             file an array of arrays */
+  MANTIS_OPTION_MAP       /* const char *const *, name and value by turns, ends with NULL; in the file an
+                             object of texts, each one of choices where there are any */
 };
 
 struct mantis_option {
@@ -75,6 +79,8 @@ struct mantis_option {
 #define MANTIS_CHOICE(self, field, value, list, help) MANTIS_OPTION (self, field, MANTIS_OPTION_CHOICE, value, help, .choices = list)
 #define MANTIS_FILE(self, field, value, help) MANTIS_OPTION (self, field, MANTIS_OPTION_FILE, value, help, .required = false)
 #define MANTIS_LIST(self, field, value, help) MANTIS_OPTION (self, field, MANTIS_OPTION_LIST, value, help, .required = false)
+#define MANTIS_LISTS(self, field, help) MANTIS_OPTION (self, field, MANTIS_OPTION_LISTS, NULL, help, .required = false)
+#define MANTIS_MAP(self, field, list, help) MANTIS_OPTION (self, field, MANTIS_OPTION_MAP, NULL, help, .choices = list)
 
 /* ---- Threads ------------------------------------------------------------------------------------
  *

@@ -26,15 +26,30 @@ enum mantis_decision {
   MANTIS_TAKE_REMOTE,    /* the change stands; the server's row is kept as a conflict */
   MANTIS_MERGE,          /* the row in MERGED stands */
   MANTIS_DEFER,          /* a person decides later; the server's row stands until then */
-  MANTIS_REFUSE          /* the change is rejected, with the text in REASON */
+  MANTIS_REFUSE,         /* the change is rejected, with the text in REASON */
+  MANTIS_JOIN            /* the row in MERGED stands, and holds all that either side changed: nobody has lost, no
+                            conflict is kept */
+};
+
+/* Who wrote a value, and when. */
+struct mantis_stamp {
+  int64_t time; /* milliseconds since 1970 UTC, in the server's time */
+  const char *origin;
 };
 
 struct mantis_conflict {
   size_t size;
   const struct mantis_table *table;
-  mantis_row base; /* what both were made from, or NULL when it is not known */
+  mantis_row base; /* what both were made from; NULL when it is not known.  A column that is not known is MANTIS_NONE */
   const struct mantis_change *local;  /* what the database holds; may be a deletion */
   const struct mantis_change *remote; /* what has arrived; may be a deletion */
+  const struct mantis_stamp *stamps;  /* of each column of LOCAL, with MANTIS_WANTS_STAMPS; else NULL */
+};
+
+/* What a resolver asks for besides both rows.  Each costs, for the tables that it decides: */
+enum mantis_wants {
+  MANTIS_WANTS_BASE = 1,  /* clients keep a second copy of each row, and send what a change was made of */
+  MANTIS_WANTS_STAMPS = 2 /* with the base: the server writes a row of its own for each row that is pushed */
 };
 
 struct mantis_resolver {
@@ -48,6 +63,7 @@ struct mantis_resolver {
   enum mantis_decision (*decide) (void *self, const struct mantis_conflict *conflict,
                                   struct mantis_value *merged, struct mantis_arena *arena,
                                   struct mantis_error *error);
+  uint32_t wants; /* enum mantis_wants, or-ed */
 };
 
 #define MANTIS_RESOLVER_PLUGIN(name, ops, ...)                                                     \

@@ -339,7 +339,7 @@ START_TEST (unsound_tables)
       {ROW (.name = "a", .type = MANTIS_OPTION_TEXT, .offset = 12), "lies at offset 12"},
       {ROW (.name = "a", .type = MANTIS_OPTION_TEXT, .offset = 4), "lies at offset 4"},
       {ROW (.name = "a", .type = MANTIS_OPTION_TEXT, .offset = UINT32_MAX), "lies at offset"},
-      {ROW (.name = "a", .type = 77), "has type 77, this Mantis knows 0 to 8"},
+      {ROW (.name = "a", .type = 77), "has type 77, this Mantis knows 0 to 10"},
       {ROW (.name = "A"), "option name \"A\""},
       {ROW (.name = "plugin"), "option name \"plugin\""},
       {ROW (.name = "a..b"), "option name \"a..b\""},

@@ -1,0 +1,20 @@
+/* number.h - numbers of three kinds, combined without loss: INTEGER, REAL, and TEXT that is a decimal.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#ifndef MANTIS_VERSION_NUMBER_H
+#define MANTIS_VERSION_NUMBER_H
+
+#include <mantis/change.h>
+
+/* LOCAL plus what REMOTE is more than BASE, in *RESULT.  False: one of them is no number, or the result does not
+ * fit. */
+bool number_add (const struct mantis_value *base, const struct mantis_value *local,
+                 const struct mantis_value *remote, struct mantis_arena *arena,
+                 struct mantis_value *result);
+
+/* *ORDER: < 0 when A is the smaller one; never 0 for values that differ.  False: they are of kinds that have no
+ * order. */
+bool number_order (const struct mantis_value *a, const struct mantis_value *b, int *order);
+
+#endif
