@@ -144,6 +144,7 @@ visit_admit (struct visit *visit, struct store *store)
   else
     status = admit (&visit->service->set, visit->request, store, visit->arena, &visit->principal,
                     &error);
+  visit->principal.local = false;
   if (status == MANTIS_OK)
     return true;
   visit->principal = (struct mantis_principal){0};
@@ -604,7 +605,7 @@ submit (struct mantis_service *service, const struct mantis_request *request, bo
   visit->generation = service->position.generation;
   if (local) /* who may open the control socket may do everything */
     visit->principal = (struct mantis_principal){
-        .size = sizeof visit->principal, .subject = "mantisctl", .claims = "{}"};
+        .size = sizeof visit->principal, .subject = "mantisctl", .claims = "{}", .local = true};
   service->count++;
   count_crowd (service);
   evtimer_assign (&visit->timer, service->base, on_deadline, visit);

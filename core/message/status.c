@@ -40,6 +40,9 @@ add_nodes (struct server *server, const mantis_row *rows, size_t count, int64_t 
   mantis_buf_char (buf, ']');
 }
 
+/* Where the database is, who Mantis is there and what he lacks is nothing for a device. */
+#define TROUBLE "the server's database has a problem, which mantisctl status says on that machine"
+
 /* ---- Problems -------------------------------------------------------------------------------- */
 
 /* A table in which writes went unseen is healed when all devices compare theirs with it: a hello tells them so.
@@ -74,14 +77,15 @@ add_incident (struct server *server, const struct mantis_value *state, const man
 
 static enum mantis_status
 add_problems (struct server *server, struct store *store, const mantis_row *nodes, size_t count,
-              struct mantis_arena *arena, struct mantis_buf *buf, struct mantis_error *error)
+              bool local, struct mantis_arena *arena, struct mantis_buf *buf,
+              struct mantis_error *error)
 {
   const mantis_row *states;
   size_t state_count = 0;
   enum mantis_status status = store_all (store, &table_state, arena, &states, &state_count, error);
 
   mantis_buf_text (buf, ",\"problems\":[");
-  problem_add_trouble (buf, store->ops, store->self);
+  problem_add_trouble (buf, store->ops, store->self, local ? NULL : TROUBLE);
   for (size_t i = 0; i < state_count && status == MANTIS_OK; i++)
     if (store_table (store, value_as_text (&states[i][STATE_TBL])))
       add_incident (server, states[i], nodes, count, buf);
@@ -93,7 +97,7 @@ add_problems (struct server *server, struct store *store, const mantis_row *node
 
 /* What is in the database; in a read transaction. */
 static enum mantis_status
-add_all (struct server *server, struct store *store, struct mantis_arena *arena,
+add_all (struct server *server, struct store *store, bool local, struct mantis_arena *arena,
          struct mantis_buf *buf, struct mantis_error *error)
 {
   int64_t head = 0, floor = 0, conflicts = 0;
@@ -113,18 +117,18 @@ add_all (struct server *server, struct store *store, struct mantis_arena *arena,
                      (long long)floor, (long long)conflicts);
   add_tables (server, store, buf);
   add_nodes (server, nodes, count, head, floor, buf);
-  return add_problems (server, store, nodes, count, arena, buf, error);
+  return add_problems (server, store, nodes, count, local, arena, buf, error);
 }
 
 /* While the database cannot be used: why. */
 static void
-add_why (const struct mantis_storage *ops, void *self, const struct mantis_error *why,
+add_why (const struct mantis_storage *ops, void *self, bool local, const struct mantis_error *why,
          struct mantis_buf *buf)
 {
   mantis_buf_text (buf, ",\"nodes\":[],\"problems\":[");
-  problem_add_trouble (buf, ops, self);
+  problem_add_trouble (buf, ops, self, local ? NULL : TROUBLE);
   if (buf->length && buf->bytes[buf->length - 1] == '[')
-    problem_add (buf, NULL, why->text, mantis_now (), NULL);
+    problem_add (buf, NULL, local ? why->text : TROUBLE, mantis_now (), NULL);
   mantis_buf_char (buf, ']');
 }
 
@@ -135,7 +139,7 @@ status_without (struct server *server, const struct mantis_storage *ops, void *s
   mantis_buf_printf (&reply->body,
                      "{\"mode\":\"server\",\"since\":%lld,\"clock\":%lld,\"tables\":[]",
                      (long long)server->started, (long long)mantis_now ());
-  add_why (ops, self, why, &reply->body);
+  add_why (ops, self, true, why, &reply->body);
   mantis_buf_char (&reply->body, '}');
   reply_done (reply);
 }
@@ -148,17 +152,17 @@ handle_status (struct server *server, struct store *store, const struct mantis_r
   struct mantis_error error = {.status = MANTIS_FAILED, .text = "out of memory"};
   enum mantis_status status = arena ? store_begin (store, MANTIS_READ, &error) : MANTIS_FAILED;
 
-  (void)request, (void)principal;
+  (void)request;
   mantis_buf_printf (&reply->body,
                      "{\"mode\":\"server\",\"node\":\"%s\",\"epoch\":\"%s\","
                      "\"since\":%lld,\"clock\":%lld",
                      store->node, store->epoch, (long long)server->started,
                      (long long)mantis_now ());
   if (status == MANTIS_OK)
-    status = add_all (server, store, arena, &reply->body, &error);
+    status = add_all (server, store, principal->local, arena, &reply->body, &error);
   else if (store->schema) {
     add_tables (server, store, &reply->body);
-    add_why (store->ops, store->self, &error, &reply->body);
+    add_why (store->ops, store->self, principal->local, &error, &reply->body);
     status = MANTIS_OK;
   }
   mantis_buf_char (&reply->body, '}');

@@ -306,7 +306,7 @@ static void
 add_problems (struct client *client, struct mantis_buf *buf)
 {
   mantis_buf_text (buf, ",\"problems\":[");
-  problem_add_trouble (buf, client->store->ops, client->store->self);
+  problem_add_trouble (buf, client->store->ops, client->store->self, NULL);
   for (size_t i = 0; i < client->phases.count; i++) {
     const struct table_state *state = &client->phases.tables[i];
     if (state->happened)

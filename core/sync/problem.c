@@ -21,11 +21,12 @@ problem_add (struct mantis_buf *buf, const char *table, const char *what, int64_
 }
 
 void
-problem_add_trouble (struct mantis_buf *buf, const struct mantis_storage *ops, void *self)
+problem_add_trouble (struct mantis_buf *buf, const struct mantis_storage *ops, void *self,
+                     const char *words)
 {
   CLEANUP_BUF struct mantis_buf text = MANTIS_BUF_INIT;
   int64_t since;
 
   if (ops->trouble && ops->trouble (self, &text, &since) && text.bytes)
-    problem_add (buf, NULL, text.bytes, since, NULL);
+    problem_add (buf, NULL, words ? words : text.bytes, since, NULL);
 }

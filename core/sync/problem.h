@@ -11,7 +11,8 @@
  * (milliseconds since 1970), what comes NEXT (NULL: WHAT says it). */
 void problem_add (struct mantis_buf *buf, const char *table, const char *what, int64_t since,
                   const char *next);
-/* What the storage itself cannot heal. */
-void problem_add_trouble (struct mantis_buf *buf, const struct mantis_storage *ops, void *self);
+/* What the storage itself cannot heal; in WORDS, where its own (NULL) are not for who asks. */
+void problem_add_trouble (struct mantis_buf *buf, const struct mantis_storage *ops, void *self,
+                          const char *words);
 
 #endif

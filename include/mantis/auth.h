@@ -31,6 +31,7 @@ struct mantis_principal {
   const char *subject; /* who; never empty */
   const char *claims;  /* JSON object of all that is known about the subject; "{}" at least */
   int64_t expires;     /* milliseconds since 1970 UTC; 0: never */
+  bool local;          /* the core's: it came by the control socket, and may do and see everything */
 };
 
 /* ---- Users ------------------------------------------------------------------------------------- */

@@ -153,7 +153,7 @@ static void
 serve (struct parcel *parcels, size_t count)
 {
   struct node *server = &world->nodes[0];
-  const struct mantis_principal principal = {sizeof principal, "device", "{}", 0};
+  const struct mantis_principal principal = {sizeof principal, "device", "{}", 0, false};
   struct store *store = has (WITH_SERVERS) && odds (2) ? &server->second : &server->store;
   struct call calls[MOST_TOGETHER];
   struct fellow pushes[MOST_TOGETHER];

@@ -282,7 +282,7 @@ void
 serve (int node, int slot)
 {
   struct letter *letter = &nodes[node].letters[slot];
-  const struct mantis_principal principal = {sizeof principal, "device", "{}", 0};
+  const struct mantis_principal principal = {sizeof principal, "device", "{}", 0, false};
   const struct mantis_request made = {.size = sizeof made,
                                       .message = letter->message,
                                       .node = letter->node,

@@ -483,7 +483,7 @@ attach_second (struct mantis_session *session, const char *const *patterns,
 
 START_TEST (another_server_comes_first)
 {
-  struct mantis_storage ops;
+  static struct mantis_storage ops;
   struct mantis_error error;
 
   start ();
@@ -501,6 +501,37 @@ START_TEST (another_server_comes_first)
   ck_assert (capture_new_generation (&rig_store, NULL, &error) == MANTIS_OK);
   ck_assert (store_commit (&rig_store, &error) == MANTIS_OK);
   is ("51", "SELECT value FROM __sync_meta WHERE name = 'generation'");
+}
+END_TEST
+
+/* O27: a storage's own words name hosts and users. */
+static bool
+trouble (void *self, struct mantis_buf *text, int64_t *since)
+{
+  (void)self;
+  mantis_buf_text (text, "user 'mantis'@'secret.host' was dropped");
+  *since = 77;
+  return true;
+}
+
+START_TEST (devices_are_not_told_of_the_database)
+{
+  const struct mantis_principal local = {
+      .size = sizeof local, .subject = "mantisctl", .claims = "{}", .local = true};
+  const struct mantis_request request = {.size = sizeof request, .message = "status", .body = ""};
+  static struct mantis_storage ops;
+  struct reply reply;
+
+  start ();
+  ops = *rig_store.ops;
+  ops.trouble = trouble;
+  rig_store.ops = &ops;
+  ck_assert_int_eq (ask (&node_a, "status", "{}"), 200);
+  ck_assert_ptr_nonnull (strstr (rig_reply.body.bytes, "\"since\":77"));
+  ck_assert_ptr_null (strstr (rig_reply.body.bytes, "secret.host"));
+  message_handle (&rig_server, &rig_store, &request, &local, &reply);
+  ck_assert_ptr_nonnull (strstr (reply.body.bytes, "'mantis'@'secret.host' was dropped"));
+  mantis_buf_free (&reply.body);
 }
 END_TEST
 
@@ -728,6 +759,7 @@ pull_suite (void)
   tcase_add_test (tests, cursors_are_checked);
   tcase_add_test (tests, a_restored_server_is_noticed);
   tcase_add_test (tests, another_server_comes_first);
+  tcase_add_test (tests, devices_are_not_told_of_the_database);
   tcase_add_test (tests, waiting_is_told);
   tcase_add_test (tests, wrong_pulls_are_refused);
   tcase_add_test (tests, a_table_that_is_not_there_is_outdated);
