@@ -481,6 +481,7 @@ bar (struct visit *visit)
       admit_again (&visit->service->set, visit->request, &visit->principal, &error) == MANTIS_OK)
     return;
   mantis_buf_free (&visit->reply.body);
+  mantis_buf_free (&visit->reply.cookie);
   visit->reply = (struct reply){.body = MANTIS_BUF_INIT};
   refuse (visit, MANTIS_REFUSED, error.text);
 }

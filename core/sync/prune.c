@@ -24,23 +24,22 @@ prune_interval (int64_t retention)
 enum mantis_status
 prune_floor (struct store *store, int64_t *rev, int64_t *time, struct mantis_error *error)
 {
-  enum mantis_status status = MANTIS_OK;
-  int64_t pruned = store->floors.pruned, pruned_time = store->floors.pruned_time;
+  int64_t facts[] = {store->floor, store->floor_time};
 
+  /* Not for longer than a transaction: another server may prune what this one believes to be there. */
   if (store->floors.begins != store->begins) {
-    status = store_meta_integer (store, "pruned", store->floor, &pruned, error);
-    if (status == MANTIS_OK)
-      status = store_meta_integer (store, "pruned_time", store->floor_time, &pruned_time, error);
-    if (status == MANTIS_OK) {
-      store->floors.begins = store->begins;
-      store->floors.pruned = pruned;
-      store->floors.pruned_time = pruned_time;
-    }
+    enum mantis_status status = store_meta_integers (
+        store, (const char *const[]){"pruned", "pruned_time"}, facts, COUNT_OF (facts), error);
+    if (status != MANTIS_OK)
+      return status;
+    store->floors.begins = store->begins;
+    store->floors.pruned = facts[0];
+    store->floors.pruned_time = facts[1];
   }
-  *rev = pruned;
+  *rev = store->floors.pruned;
   if (time)
-    *time = pruned_time;
-  return status;
+    *time = store->floors.pruned_time;
+  return MANTIS_OK;
 }
 
 static enum mantis_status

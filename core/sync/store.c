@@ -7,9 +7,10 @@
 #include "base/fault.h"
 #include "sync/capture.h"
 
+#include <assert.h>
 #include <string.h>
 
-enum { FORMAT = 1, ATTACH_TRIES = 5, WALK_ROWS = 1000, WALK_BYTES = 256 * 1024 };
+enum { FORMAT = 1, ATTACH_TRIES = 5, FACTS = 2, WALK_ROWS = 1000, WALK_BYTES = 256 * 1024 };
 
 /* ---- Values ---------------------------------------------------------------------------------- */
 
@@ -133,18 +134,34 @@ store_meta_text (struct store *store, const char *name, struct mantis_arena *are
 }
 
 enum mantis_status
+store_meta_integers (struct store *store, const char *const *names, int64_t *values, size_t count,
+                     struct mantis_error *error)
+{
+  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
+  struct mantis_value keys[FACTS][META_COLUMNS] = {{{.type = MANTIS_NONE}}};
+  mantis_row wanted[FACTS], rows[FACTS] = {NULL};
+  enum mantis_status status;
+
+  assert (count <= FACTS);
+  if (!arena)
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  for (size_t i = 0; i < count; i++) {
+    keys[i][META_NAME] = value_text (names[i]);
+    wanted[i] = keys[i];
+  }
+  status = store->ops->read (store->session, &table_meta, wanted, count, arena, rows, error);
+  for (size_t i = 0; i < count && status == MANTIS_OK; i++)
+    if (rows[i] && rows[i][META_VALUE].type == MANTIS_INTEGER)
+      values[i] = rows[i][META_VALUE].as.integer;
+  return status;
+}
+
+enum mantis_status
 store_meta_integer (struct store *store, const char *name, int64_t fallback, int64_t *value,
                     struct mantis_error *error)
 {
-  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
-  enum mantis_status status;
-  mantis_row row = NULL;
-
-  if (!arena)
-    return mantis_fail (error, MANTIS_FAILED, "out of memory");
-  status = get_meta (store, name, arena, &row, error);
-  *value = row && row[META_VALUE].type == MANTIS_INTEGER ? row[META_VALUE].as.integer : fallback;
-  return status;
+  *value = fallback;
+  return store_meta_integers (store, &name, value, 1, error);
 }
 
 enum mantis_status
@@ -194,12 +211,15 @@ own_identity (struct store *store, const char *name, char *text, size_t length,
 static enum mantis_status
 own_floor (struct store *store, struct mantis_error *error)
 {
-  enum mantis_status status;
+  int64_t facts[] = {0, 0};
+  enum mantis_status status = store_meta_integers (
+      store, (const char *const[]){"floor", "floor_time"}, facts, COUNT_OF (facts), error);
 
-  status = store_meta_integer (store, "floor", 0, &store->floor, error);
-  if (status == MANTIS_OK)
-    status = store_meta_integer (store, "floor_time", 0, &store->floor_time, error);
-  if (status != MANTIS_OK || store->floor)
+  if (status != MANTIS_OK)
+    return status;
+  store->floor = facts[0];
+  store->floor_time = facts[1];
+  if (store->floor)
     return status;
   store->floor = 1;
   store->floor_time = mantis_now ();

@@ -104,6 +104,9 @@ enum mantis_status store_meta_text (struct store *store, const char *name,
                                     struct mantis_error *error);
 enum mantis_status store_meta_integer (struct store *store, const char *name, int64_t fallback,
                                        int64_t *value, struct mantis_error *error);
+/* The same of two at most, in one go; of one that is absent the value stays. */
+enum mantis_status store_meta_integers (struct store *store, const char *const *names,
+                                        int64_t *values, size_t count, struct mantis_error *error);
 /* VALUE NULL: forget it. */
 enum mantis_status store_put_meta_text (struct store *store, const char *name, const char *value,
                                         struct mantis_error *error);
