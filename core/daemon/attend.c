@@ -291,6 +291,31 @@ attending_recheck (struct attending *attending)
   check_next (attending);
 }
 
+bool
+same_token (const struct mantis_credentials *credentials, const struct mantis_credentials *others)
+{
+  const char *a = credentials->bearer ? credentials->bearer : credentials->cookie;
+  const char *b = others->bearer ? others->bearer : others->cookie;
+
+  return a && b && strcmp (a, b) == 0;
+}
+
+void
+attending_doubt (struct attending *attending, const struct mantis_credentials *credentials)
+{
+  struct attendant *next;
+
+  for (struct attendant *attendant = attending->settled; attendant; attendant = next) {
+    next = attendant->next;
+    if (attendant->over || !same_token (attendant->of.credentials, credentials))
+      continue;
+    leave (attendant, attending);
+    doubt (attendant, attending);
+  }
+  attending->stale = true;
+  check_next (attending);
+}
+
 struct attending *
 attending_new (const struct service_settings *settings, struct event_base *base)
 {

@@ -10,6 +10,12 @@
 struct attending;
 struct service_settings;
 
+/* Do CREDENTIALS and OTHERS show the same token? */
+bool same_token (const struct mantis_credentials *credentials,
+                 const struct mantis_credentials *others);
+/* The credentials of those who came with CREDENTIALS are looked at once more. */
+void attending_doubt (struct attending *attending, const struct mantis_credentials *credentials);
+
 struct attending *attending_new (const struct service_settings *settings, struct event_base *base);
 void attending_free (struct attending *attending); /* when nobody attends and no worker is busy */
 

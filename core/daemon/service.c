@@ -486,6 +486,24 @@ bar (struct visit *visit)
   refuse (visit, MANTIS_REFUSED, error.text);
 }
 
+/* The sender of VISIT has ended what he is known by: who else came with it is looked at once more. */
+static void
+doubt_same (struct visit *visit)
+{
+  struct mantis_service *service = visit->service;
+  const struct mantis_credentials *credentials = &visit->request->credentials;
+  struct visit *next;
+
+  for (struct visit *parked = service->parked; parked; parked = next) {
+    next = parked->next;
+    if (!same_token (&parked->request->credentials, credentials))
+      continue;
+    parked->round = 0; /* none has this number */
+    wake (parked);
+  }
+  attending_doubt (service->attending, credentials);
+}
+
 /* What became of VISIT, which comes from a worker? */
 static void
 sort_out (struct visit *visit)
@@ -499,6 +517,8 @@ sort_out (struct visit *visit)
   if (visit->reply.committed)
     service_news (service, &visit->position, false);
   bar (visit);
+  if (visit->reply.ended)
+    doubt_same (visit);
   if (visit->reply.again && !visit->cancelled) {
     visit->reply = (struct reply){.body = MANTIS_BUF_INIT};
     queue (visit);
@@ -726,6 +746,7 @@ service_new (const struct service_settings *settings, struct event_base *base,
   if (!made)
     return mantis_fail (error, MANTIS_FAILED, "no memory left for the server");
   made->set = *settings;
+  made->round = 1;
   made->base = base;
   made->queued_end = &made->queued;
   if (!(made->attending = attending_new (&made->set, base))) {

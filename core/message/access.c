@@ -9,6 +9,7 @@
 #include "message/access.h"
 
 #include "base/base.h"
+#include "sync/keep.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -222,6 +223,12 @@ access_touch (struct store *store, struct mantis_error *error)
   enum mantis_status status = store_meta_integer (store, "access", 0, &count, error);
 
   return status == MANTIS_OK ? store_put_meta_integer (store, "access", count + 1, error) : status;
+}
+
+enum mantis_status
+mantis_keep_revoke (struct mantis_keep *keep, struct mantis_error *error)
+{
+  return access_touch (keep->store, error);
 }
 
 enum mantis_status

@@ -98,6 +98,7 @@ handle_logout (struct server *server, struct store *store, const struct mantis_r
     reply_error (reply, &error);
     return;
   }
+  reply->ended = true;
   reply->has_cookie = request->credentials.cookie != NULL;
   mantis_buf_text (&reply->body, "{}");
   reply_done (reply);

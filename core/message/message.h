@@ -74,6 +74,7 @@ struct reply {
   int64_t wait; /* > 0: nothing to tell yet; ask again at a commit or after so many milliseconds */
   bool committed;           /* something that others may be waiting for */
   bool again;               /* those answered beside it took the room: ask at once, once more */
+  bool ended;               /* the sender's credentials are good no more */
   bool has_cookie;          /* the session's cookie is COOKIE from now on; empty: it goes */
   struct mantis_buf cookie; /* to be freed as the body is */
   int64_t cookie_lifetime;  /* seconds */

@@ -79,6 +79,11 @@ MANTIS_PUBLIC enum mantis_status mantis_keep_delete (struct mantis_keep *keep,
                                                      const struct mantis_table *table,
                                                      mantis_row key, struct mantis_error *error);
 
+/* In a transaction that writes: when it commits, credentials that were good may not be any more.  All who are connected
+ * are asked for theirs once more: here when the call returns, on other servers of the database within a second. */
+MANTIS_PUBLIC enum mantis_status mantis_keep_revoke (struct mantis_keep *keep,
+                                                     struct mantis_error *error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -23,6 +23,16 @@ option_number (const struct mantis_option *option, const char *text)
   return number * (*unit == 'k' ? 1 << 10 : *unit == 'M' ? 1 << 20 : 1);
 }
 
+/* One entry. */
+static inline void
+option_list (void *field, const char *text)
+{
+  const char **list = calloc (2, sizeof *list);
+
+  *list = text;
+  memcpy (field, &list, sizeof list);
+}
+
 static inline void
 option_set (const struct mantis_plugin *plugin, void *self, const char *name, const char *text)
 {
@@ -35,6 +45,8 @@ option_set (const struct mantis_plugin *plugin, void *self, const char *name, co
     else if (option->type == MANTIS_OPTION_TEXT || option->type == MANTIS_OPTION_CHOICE ||
              option->type == MANTIS_OPTION_FILE)
       *(const char **)(void *)field = text;
+    else if (option->type == MANTIS_OPTION_LIST)
+      option_list (field, text);
     else
       *(int64_t *)(void *)field = option_number (option, text);
     return;

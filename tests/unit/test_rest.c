@@ -183,7 +183,7 @@ START_TEST (credentials_come_from_one_place)
 
   ck_assert_int_eq (ask_route (peer, "POST", "/sync/push", credentials[_i].fields),
                     credentials[_i].status);
-  ck_assert_int_eq (ask_route (peer, "POST", "/sync/push?access_token=x", ""), 401);
+  ck_assert_int_eq (ask_route (peer, "POST", "/sync/push?access_token=x", ""), 400);
   peer_close (peer);
 }
 END_TEST

@@ -93,6 +93,8 @@ write_user (struct mantis_keep *keep, mantis_row row, bool new, struct mantis_er
     status = mantis_fail (error, MANTIS_ABSENT, "there is no user \"%s\"", name);
   if (status == MANTIS_OK)
     status = mantis_keep_put (keep, &session_users, row, error);
+  if (status == MANTIS_OK && !new)
+    status = mantis_keep_revoke (keep, error);
   if (status == MANTIS_OK)
     status = mantis_keep_commit (keep, error);
   mantis_keep_rollback (keep);
@@ -161,6 +163,8 @@ remove_user (struct mantis_keep *keep, const char *user, struct mantis_error *er
     status = mantis_fail (error, MANTIS_ABSENT, "there is no user \"%s\"", user);
   if (status == MANTIS_OK)
     status = mantis_keep_delete (keep, &session_users, key, error);
+  if (status == MANTIS_OK)
+    status = mantis_keep_revoke (keep, error);
   if (status == MANTIS_OK)
     status = mantis_keep_commit (keep, error);
   mantis_keep_rollback (keep);

@@ -192,7 +192,8 @@ manner_of (struct conn *conn)
   conn->close |= conn->listener->draining || !request || request->close;
   return (struct manner){.close = conn->close,
                          .head_only = request && request->head_only,
-                         .gzip = request && request->takes_gzip};
+                         .gzip = request && request->takes_gzip,
+                         .origin = request && request->listed ? request->origin : NULL};
 }
 
 static void
@@ -281,6 +282,7 @@ submit (struct conn *conn)
       .revisions = request->revisions,
       .credentials = {.size = sizeof request->message.credentials,
                       .bearer = request->bearer,
+                      .cookie = request->cookie,
                       .peer = conn->peer,
                       .certificate_subject = request->certificate_subject},
       .body = request->body.bytes ? request->body.bytes : "",

@@ -263,8 +263,8 @@ request_parse (struct request *request, const char *bytes, size_t length, const 
     return false;
   request->close = !http_should_keep_alive (&request->parser) || request->chunked ||
                    request->length || request->parser.method == HTTP_CONNECT;
-  if (!read_sender (request, refusal) || !route_find (request, rest, refusal) ||
-      !read_content (request, refusal))
+  if (!read_sender (request, refusal) || !browser_read (request, rest, refusal) ||
+      !route_find (request, rest, refusal) || !read_content (request, refusal))
     return false;
   if (request->length > (uint64_t)rest->max_body_bytes)
     return refuse (refusal, BODY_TOO_LARGE, no_body (BODY_TOO_LARGE));
@@ -318,6 +318,7 @@ request_free (struct request *request)
 {
   if (request) {
     body_free (&request->body);
+    free (request->spoken);
     free (request);
   }
 }

@@ -43,6 +43,10 @@ add_head (struct evbuffer *out, const struct mantis_answer *answer, const struct
     mantis_buf_printf (&head, "Allow: %s\r\n", manner->allow);
   if (answer->retry_after > 0)
     mantis_buf_printf (&head, "Retry-After: %" PRId64 "\r\n", answer->retry_after);
+  if (answer->cookie)
+    browser_cookie (&head, answer);
+  if (manner->origin)
+    browser_share (&head, manner->origin);
   if (manner->fields)
     mantis_buf_text (&head, manner->fields);
   mantis_buf_printf (&head, "Connection: %s%s\r\n\r\n", answer->status == 426 ? "Upgrade, " : "",

@@ -14,6 +14,8 @@ static const struct mantis_option options[] = {
                  "listen beyond this machine although nothing is encrypted"),
     MANTIS_CHOICE (struct rest, serves, "all", "all|websocket",
                    "websocket: a port for WebSockets alone, all other addresses are 404"),
+    MANTIS_LIST (struct rest, allowed_origins, NULL,
+                 "other origins whose pages may use this server, \"https://app.example.org\""),
     TLS_OPTIONS (struct rest),
     MANTIS_INTEGER_OPTION (struct rest, max_connections, "1000", 1, 1000000,
                            "connections at once; one more is answered 503"),

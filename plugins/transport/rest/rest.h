@@ -1,7 +1,7 @@
 /* rest.h - what the files of this plugin share.
  *
  * Server: server.c accepts, conn.c leads a connection through its states, guard.c and request.c
- * turn bytes into a request, body.c keeps what follows it, response.c writes the answer, upgrade.c
+ * turn bytes into a request, browser.c looks at what browsers add, body.c keeps what follows it, response.c writes the answer, upgrade.c
  * finds who takes a connection over.  Client:
  * link.c drives libcurl on the event loop, exchange.c is one request on its way.
  *
@@ -30,6 +30,7 @@ struct rest {
   const char *address;
   bool insecure;
   const char *serves;
+  const char *const *allowed_origins; /* ends with NULL; NULL: none */
   int64_t max_connections, max_body_bytes, max_buffered_bytes, max_header_bytes;
   int64_t header_timeout, body_timeout, write_timeout, idle_timeout;
   const char *compress;
@@ -115,6 +116,11 @@ struct request {
   http_parser parser;
   const struct mantis_route *route;
   const char *argument, *bearer, *node, *epoch, *revisions;
+  const char *cookie;              /* the session's, where it counts */
+  const char *origin;              /* of the page that makes it */
+  bool at_home;                    /* that is ours, or listed */
+  bool listed;                     /* it may read the answer */
+  char *spoken;                    /* the bearer, where it was a subprotocol */
   const char *certificate_subject; /* of the connection */
   const char *target;
   struct field fields[MAX_FIELDS];
@@ -144,6 +150,22 @@ bool request_feed (struct request *request, const char *bytes, size_t length, si
 void request_free (struct request *request);
 /* The value of the one field NAME: NULL when there is none, *TWICE when there are more. */
 const char *request_field (const struct request *request, const char *name, bool *twice);
+
+/* ---- Browsers (browser.c) -------------------------------------------------------------------- */
+
+/* May ORIGIN stand in allowed_origins? */
+bool browser_may_list (const char *origin);
+/* Where does REQUEST come from, and does it bring a cookie?  False: REFUSAL. */
+bool browser_read (struct request *request, const struct rest *rest, struct refusal *refusal);
+/* Of a request whose route is known: does it come from where it may? */
+bool browser_check (const struct request *request, struct refusal *refusal);
+/* Of a handshake: the token among its subprotocols. */
+bool browser_spoken_token (struct request *request, struct refusal *refusal);
+/* Does a browser only ask whether a page may?  Then REFUSAL gets the fields of the answer. */
+bool browser_asks_first (const struct request *request, struct refusal *refusal);
+/* Fields of an answer: for ORIGIN to read it, and the session's cookie. */
+void browser_share (struct mantis_buf *head, const char *origin);
+bool browser_cookie (struct mantis_buf *head, const struct mantis_answer *answer);
 
 /* ---- Connections that become another transport's (upgrade.c) --------------------------------- */
 
@@ -181,6 +203,7 @@ bool content_length_of (const char *value, uint64_t *length);
 struct manner {
   bool close, head_only, gzip;
   const char *allow, *fields;
+  const char *origin; /* may read it; NULL: none */
 };
 
 bool response_write (struct evbuffer *out, const struct mantis_answer *answer,

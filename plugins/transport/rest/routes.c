@@ -65,6 +65,19 @@ route_matches (const struct mantis_route *route, const char *path, size_t length
              length;
 }
 
+/* RFC 6750 has a token there, too; but addresses end up in logs. */
+static bool
+holds_token (const char *query)
+{
+  static const char *const names[] = {"token", "access_token"};
+
+  for (const char *at = query; *at; at += strcspn (at, "&"), at += *at == '&')
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+      if (strncasecmp (at, names[i], strlen (names[i])) == 0 && at[strlen (names[i])] == '=')
+        return true;
+  return false;
+}
+
 static void
 add_allowed (char *allow, size_t room, const char *method)
 {
@@ -96,11 +109,21 @@ find_route (struct request *request, const char *method, const struct rest *rest
   if (!known)
     return refuse (refusal, 404, "there is nothing at this address");
   add_allowed (refusal->allow, sizeof refusal->allow, "OPTIONS");
-  if (!open && !request->bearer && !request->certificate_subject)
+  if (browser_asks_first (request, refusal))
+    return refuse (refusal, 204, NULL);
+  if (path[length] && holds_token (path + length + 1))
+    return refuse (
+        refusal, 400,
+        "a token in the address is not taken: it belongs into \"Authorization: Bearer TOKEN\"");
+  if (request->route && upgrade_is (request->route) && !browser_spoken_token (request, refusal))
+    return false;
+  if (!open && !request->bearer && !request->cookie && !request->certificate_subject)
     return refuse (refusal, 401, "a request needs \"Authorization: Bearer TOKEN\"");
   if (!request->route)
     return refuse (refusal, strcmp (method, "OPTIONS") == 0 ? 204 : 405,
                    "this address does not know this method");
+  if (!browser_check (request, refusal))
+    return false;
   if (argument) {
     ((char *)(uintptr_t)argument)[length - (size_t)(argument - path)] = '\0';
     request->argument = argument;

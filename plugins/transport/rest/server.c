@@ -217,6 +217,18 @@ bind_first (struct mantis_listener *listener, const struct addrinfo *found,
   return MANTIS_OK;
 }
 
+static enum mantis_status
+check_origins (const struct rest *rest, struct mantis_error *error)
+{
+  for (const char *const *origin = rest->allowed_origins; origin && *origin; origin++)
+    if (!browser_may_list (*origin))
+      return mantis_fail (error, MANTIS_INVALID,
+                          "rest: allowed_origins: \"%s\" is no origin: scheme, host and port as in "
+                          "\"https://app.example.org\", without a path, and no wildcards",
+                          *origin);
+  return MANTIS_OK;
+}
+
 enum mantis_status
 server_listen (void *self, struct event_base *base, struct mantis_service *service,
                struct mantis_listener **listener, struct mantis_error *error)
@@ -226,8 +238,9 @@ server_listen (void *self, struct event_base *base, struct mantis_service *servi
   enum mantis_status status = upgrade_check (rest, service, error);
 
   if (status == MANTIS_OK)
+    status = check_origins (rest, error);
+  if (status == MANTIS_OK)
     status = resolve (rest->address, &found, error);
-
   if (status != MANTIS_OK)
     return status;
   if (!(*listener = listener_new (rest, base, service)))

@@ -25,6 +25,7 @@ guest_free (struct mantis_guest *guest)
 {
   frames_free (&guest->frames);
   free ((char *)(uintptr_t)guest->credentials.bearer);
+  free ((char *)(uintptr_t)guest->credentials.cookie);
   free ((char *)(uintptr_t)guest->credentials.certificate_subject);
   free ((char *)(uintptr_t)guest->credentials.peer);
   free (guest->node);
@@ -261,6 +262,7 @@ copy_texts (struct mantis_guest *guest, const struct mantis_handover *handover)
 
   guest->credentials = (struct mantis_credentials){.size = sizeof guest->credentials};
   if (!copy (&guest->credentials.bearer, credentials->bearer) ||
+      !copy (&guest->credentials.cookie, credentials->cookie) ||
       !copy (&guest->credentials.certificate_subject, credentials->certificate_subject) ||
       !copy (&guest->credentials.peer, credentials->peer) || !copy (&node, handover->node))
     return false;
