@@ -8,6 +8,7 @@
 #include "base/base.h"
 #include "wire/block.h"
 #include "wire/json.h"
+#include "../lib/table.h"
 #include "wire_rig.h"
 
 #include <stdlib.h>
@@ -23,22 +24,9 @@ static const struct mantis_column
                       {.name = "rev", .declared = ""}, /* C23 */
                       {.name = "a", .declared = "", .key_position = 1}};
 static const uint32_t todo_key[] = {0}, pair_key[] = {2, 0};
-static const struct mantis_table tables[] = {{.size = sizeof *tables,
-                                              .name = "todos",
-                                              .id = 1,
-                                              .fingerprint = "f-todos",
-                                              .columns = todo_columns,
-                                              .column_count = 4,
-                                              .key = todo_key,
-                                              .key_count = 1},
-                                             {.size = sizeof *tables,
-                                              .name = "pa\"irs",
-                                              .id = 2,
-                                              .fingerprint = "f-pairs",
-                                              .columns = pair_columns,
-                                              .column_count = 3,
-                                              .key = pair_key,
-                                              .key_count = 2}};
+static const struct mantis_table tables[] = {
+    TABLE_OF ("todos", todo_columns, todo_key, .id = 1, .fingerprint = "f-todos"),
+    TABLE_OF ("pa\"irs", pair_columns, pair_key, .id = 2, .fingerprint = "f-pairs")};
 
 static const struct mantis_table *
 find (void *context, const char *name, bool *ignore)

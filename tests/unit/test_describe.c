@@ -4,6 +4,7 @@
  */
 #include "base/base.h"
 #include "wire/describe.h"
+#include "../lib/table.h"
 #include "wire_rig.h"
 
 #include <stdlib.h>
@@ -63,20 +64,10 @@ START_TEST (all_of_a_table_comes_back)
   static const struct mantis_unique uniques[] = {{.columns = child, .count = 2},
                                                  {.columns = one, .count = 1},
                                                  {.columns = parent, .count = 1}};
-  static const struct mantis_table table = {.size = sizeof table,
-                                            .name = "a \"table\"",
-                                            .columns = columns,
-                                            .column_count = 5,
-                                            .key = key,
-                                            .key_count = 2,
-                                            .foreign_keys = foreign,
-                                            .foreign_key_count = 2,
-                                            .uniques = uniques,
-                                            .unique_count = 3,
-                                            .loose_uniques = 1, /* it stays here */
-                                            .fingerprint = "f1",
-                                            .without_rowid = true,
-                                            .strict = true};
+  static const struct mantis_table table =
+      TABLE_OF ("a \"table\"", columns, key, .foreign_keys = foreign, .foreign_key_count = 2,
+                .uniques = uniques, .unique_count = 3, .loose_uniques = 1, /* it stays here */
+                .fingerprint = "f1", .without_rowid = true, .strict = true);
   const struct mantis_table *back;
 
   table_encode (&buf, &table);

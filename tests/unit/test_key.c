@@ -4,6 +4,7 @@
  */
 #include "base/base.h"
 #include "wire/key.h"
+#include "../lib/table.h"
 #include "wire_rig.h"
 
 #include <sqlite3.h>
@@ -14,18 +15,8 @@ static const struct mantis_column columns[] = {{.name = "a", .declared = "", .ke
                                                {.name = "x", .declared = ""},
                                                {.name = "b", .declared = "", .key_position = 1}};
 static const uint32_t both[] = {2, 0}, first[] = {2};
-static const struct mantis_table pair = {.size = sizeof pair,
-                                         .name = "pair",
-                                         .columns = columns,
-                                         .column_count = 3,
-                                         .key = both,
-                                         .key_count = 2},
-                                 single = {.size = sizeof single,
-                                           .name = "single",
-                                           .columns = columns,
-                                           .column_count = 3,
-                                           .key = first,
-                                           .key_count = 1};
+static const struct mantis_table pair = TABLE_OF ("pair", columns, both),
+                                 single = TABLE_OF ("single", columns, first);
 
 static mantis_row
 row_of (struct mantis_value b, struct mantis_value a)

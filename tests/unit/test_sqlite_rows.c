@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "../lib/table.h"
 #include "sqlite_rig.h"
 
 #include <stdio.h>
@@ -130,16 +131,9 @@ START_TEST (what_names_a_column_that_is_not_made)
   static const struct mantis_foreign_key foreign[] = {
       {.parent = "t", .columns = gone, .parents = parents, .count = 1},
       {.parent = "t", .columns = kept, .parents = parents, .count = 1}};
-  static const struct mantis_table table = {.size = sizeof table,
-                                            .name = "made",
-                                            .columns = columns,
-                                            .column_count = 3,
-                                            .key = key,
-                                            .key_count = 1,
-                                            .uniques = uniques,
-                                            .unique_count = 2,
-                                            .foreign_keys = foreign,
-                                            .foreign_key_count = 2};
+  static const struct mantis_table table =
+      TABLE_OF ("made", columns, key, .uniques = uniques, .unique_count = 2,
+                .foreign_keys = foreign, .foreign_key_count = 2);
 
   WRITES ("CREATE TABLE t (id INTEGER PRIMARY KEY)");
   attach (MANTIS_CLIENT);
