@@ -12,7 +12,7 @@ build_packages="gcc libc6-dev make autoconf automake libtool pkg-config libevent
 show_packages="sqlite3 curl"
 mysql_packages="mariadb-server-core mariadb-client-core" # without the service
 test_packages="check g++ python3 sqlite3 curl openssl xz-utils iproute2 faketime $mysql_packages galera-4
-  python3-websockets node-ws"
+  python3-websockets node-ws chromium"
 
 say ()
 {
