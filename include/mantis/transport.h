@@ -129,6 +129,7 @@ struct mantis_handover {
   void *context;
   uint64_t memo; /* of the verdict */
   int64_t limit; /* bytes of a message, at most; 0: the listener has none */
+  bool plain;    /* what is written to CONNECTION goes to its socket as it is: there is no TLS */
 };
 
 /* ---- What the core tells a dialling transport --------------------------------------------------- */

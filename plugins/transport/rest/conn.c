@@ -534,7 +534,8 @@ hand_over (struct conn *conn)
                                      .left = on_left,
                                      .context = conn,
                                      .memo = request->verdict.memo,
-                                     .limit = conn->listener->rest->max_body_bytes};
+                                     .limit = conn->listener->rest->max_body_bytes,
+                                     .plain = !conn->listener->tls};
 
   if (credentials->certificate_subject &&
       (!handover.expires || conn->subject_expires < handover.expires))

@@ -11,6 +11,7 @@
 
 #include <event2/buffer.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum {
   ROOM_OUT = 64 * 1024, /* waits to be taken: no more is read */
@@ -49,13 +50,49 @@ on_recv (uint8_t *bytes, size_t length, int flags, void *context)
   return got;
 }
 
+/* To the socket at once, how much of it: to wait until it can be written to would cost three calls of the system for
+ * each answer.  What it does not take, or says of the connection, comes out when it is written to again. */
+static size_t
+send_now (const struct frames *frames, struct iovec *parts, size_t count)
+{
+  const struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
+  ssize_t sent = sendmsg (frames->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+  return sent > 0 ? (size_t)sent : 0;
+}
+
+/* What SENT leaves of PARTS waits. */
+static bool
+send_later (const struct frames *frames, const struct iovec *parts, size_t count, size_t sent)
+{
+  for (size_t i = 0; i < count; i++) {
+    size_t skip = sent < parts[i].iov_len ? sent : parts[i].iov_len;
+    sent -= skip;
+    if (skip < parts[i].iov_len &&
+        evbuffer_add (frames->output, (const char *)parts[i].iov_base + skip,
+                      parts[i].iov_len - skip) != 0)
+      return false;
+  }
+  return true;
+}
+
+/* The head of a frame is kept until its content is there, too. */
 static ssize_t
 on_send (const uint8_t *bytes, size_t length, int flags, void *context)
 {
   struct frames *frames = context;
+  struct iovec parts[2] = {{frames->head, frames->head_length}, {(void *)(uintptr_t)bytes, length}};
+  size_t sent = 0;
 
-  (void)flags;
-  return evbuffer_add (frames->output, bytes, length) == 0 ? (ssize_t)length : -1;
+  if (flags & WSLAY_MSG_MORE && frames->head_length + length <= sizeof frames->head) {
+    memcpy (frames->head + frames->head_length, bytes, length);
+    frames->head_length += (uint8_t)length;
+    return (ssize_t)length;
+  }
+  frames->head_length = 0;
+  if (frames->plain && evbuffer_get_length (frames->output) == 0)
+    sent = send_now (frames, parts, 2);
+  return send_later (frames, parts, 2, sent) ? (ssize_t)length : -1;
 }
 
 static int

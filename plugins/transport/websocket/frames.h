@@ -84,7 +84,7 @@ void message_forget (struct message *message);
 char *message_take (struct message *message, size_t *room);
 
 /* ---- Frames (frames.c) ----------------------------------------------------------------------- */
-enum { LONGEST_CONTROL = 125 };
+enum { LONGEST_CONTROL = 125, LONGEST_HEAD = 14 };
 
 struct frames {
   struct evbuffer *input, *output; /* of the connection */
@@ -95,6 +95,8 @@ struct frames {
   struct message message;
   struct deflate deflate;
   bool client;       /* this side is: it masks what it sends */
+  bool plain;        /* no TLS: while nothing waits in OUTPUT, bytes go to SOCKET at once */
+  int socket;
   bool coming;       /* a message has begun and not ended */
   uint64_t received; /* bytes of it, as they travel */
   bool heard;        /* bytes have come; whoever asks sets it back */
@@ -106,7 +108,8 @@ struct frames {
   size_t inside;                 /* bytes that wslay was given and has not told of */
   uint64_t left;                 /* of the present frame */
   bool in_frame, binary;
-  uint8_t control_length;
+  uint8_t control_length, head_length;
+  char head[LONGEST_HEAD]; /* of a frame that is being sent */
   char control[LONGEST_CONTROL];
 };
 

@@ -308,6 +308,8 @@ guest_adopt (void *self, const struct mantis_handover *handover)
                                   .message.limit = limit_of (self, handover),
                                   .message.budget = &guest->websocket->budget,
                                   .deflate = memo_read (handover->memo),
+                                  .plain = handover->plain,
+                                  .socket = bufferevent_getfd (handover->connection),
                                   .heard = true};
   if (!copy_texts (guest, handover) || !attend (guest)) {
     guest_free (guest);
