@@ -31,7 +31,7 @@ for path in / /healthz /readyz /metrics /sync/status /sync/schema /sync/conflict
   got=$(at $path -H "$bearer")
   [ "$got" = 404 ] || fail "$path: $got"
 done
-for path in /sync/push /sync/pull /sync/hello /sync/conflicts/1; do
+for path in /sync/push /sync/pull /sync/hello /sync/conflicts/1 /auth/login /auth/logout; do
   got=$(at $path -H "$bearer" -d '{}')
   [ "$got" = 404 ] || fail "POST $path: $got"
 done
