@@ -24,6 +24,7 @@ encrypt depot
 more_auth depot
 start_mantisd depot --mode server
 server=depot
+transport=auto # over WebSocket
 start_mantisd tablet --mode client
 start_mantisd phone --mode client
 wait_for_maria tablet phone

@@ -49,10 +49,10 @@ failed (struct cable *cable, bool unfit, const char *format, ...)
 static struct mantis_answer
 problem (struct cable *cable, int status, const char *detail)
 {
-  snprintf (
-      cable->failure, sizeof cable->failure,
-      "{\"type\":\"about:blank\",\"title\":\"WebSocket closed\",\"status\":%d,\"detail\":\"%s\"}",
-      status, detail);
+  snprintf (cable->failure, sizeof cable->failure,
+            "{\"type\":\"about:blank\",\"title\":\"WebSocket closed\",\"status\":%d,"
+            "\"detail\":\"%s\"%s}",
+            status, detail, status == 403 ? ",\"code\":\"disabled\"" : "");
   return (struct mantis_answer){.size = sizeof (struct mantis_answer),
                                 .status = status,
                                 .type = "application/problem+json",
@@ -390,7 +390,7 @@ end_closed (struct cable *cable)
     spare_renewed (cable);
     answer = problem (cable, 401, "the credentials have expired");
   } else if (code == CLOSE_FORBIDDEN)
-    answer = problem (cable, 403, "disabled: turned away by the server");
+    answer = problem (cable, 403, "this node is disabled by the server");
   else if (code == CLOSE_TRY_AGAIN)
     answer = problem (cable, 503, "too much at once");
   else {
