@@ -528,6 +528,7 @@ dialer_set (struct dialer *dialer, const struct dialer_settings *settings)
   dialer->token.told = false;
   dialer->news.set = true;
   dialer->news.hurry = true; /* whoever sends SIGHUP has mended something */
+  ways_retry (&dialer->ways);
   token_read (&dialer->token);
   begin_turn (dialer);
 }

@@ -102,6 +102,13 @@ ways_turn (struct ways *ways, int slot, const struct mantis_answer *answer)
   return false;
 }
 
+void
+ways_retry (struct ways *ways)
+{
+  ways->again_at = 0;
+  ways->pause = 0;
+}
+
 const char *
 ways_name (const struct ways *ways)
 {

@@ -40,6 +40,8 @@ void ways_send (struct ways *ways, int slot, const struct mantis_request *reques
 void ways_interrupt (struct ways *ways, int slot);
 /* What ANSWER on SLOT says of the way that it came.  True: it was unfit; send the message again. */
 bool ways_turn (struct ways *ways, int slot, const struct mantis_answer *answer);
+/* Somebody may have mended the way: the first one is tried again with the next message. */
+void ways_retry (struct ways *ways);
 /* The transport in use. */
 const char *ways_name (const struct ways *ways);
 

@@ -77,6 +77,21 @@ start_mantisd tablet --mode client
 settled office tablet
 over tablet websocket || fail "$(cat said)"
 
+# ---- Through a tunnel, to a server elsewhere: compressed ---------------------------------------------
+stop_mantisd tablet
+at=$(free_port)
+python3 "$top/tests/daemon/tunnel.py" "$at" http office.example="$port" > asked &
+pids[tunnel]=$!
+wait_for "a proxy" bash -c "exec 3<> /dev/tcp/127.0.0.1/$at"
+sed -i "s|http://127.0.0.1:$port|http://office.example:$port|; s|\"transport\": \"websocket\"|\"transport\": \"auto\", \"proxy\": \"http://127.0.0.1:$at\"|" tablet.json
+start_mantisd tablet --mode client --log-level debug
+sql tablet "INSERT INTO note SELECT 'through-' || id, hex(zeroblob(500)) FROM note WHERE id LIKE 't%'"
+sql office "UPDATE note SET body = 'back' || hex(zeroblob(500)) WHERE id LIKE 'o1%'"
+settled office tablet
+has_message tablet "connected with office.example:$port by way of http://127.0.0.1:$at, compressed" || fail "not compressed"
+grep -q "^office.example:$port" asked || fail "what the proxy saw: $(cat asked)"
+stop_mantisd tunnel
+
 # ---- TLS, a pin, and a certificate instead of a token ------------------------------------------------
 stop_mantisd tablet
 stop_mantisd office
@@ -88,7 +103,8 @@ pin=$(openssl x509 -in office.crt -noout -pubkey | openssl pkey -pubin -outform 
 tls=on
 sed -i "s/\"address\": \"127.0.0.1:$port\"/&, \"tls\": {\"certificate_file\": \"office.crt\", \"key_file\": \"office.key\", \"client_ca_file\": \"devices.crt\", \"client_certificate\": \"optional\"}/;
   s/\"auth\": \[/&{\"plugin\": \"certificate\"}, /" office.json
-sed -i "s/http:/https:/; s/\"token_file\": \"tablet.token\"/\"ca_file\": \"ca.crt\", \"pin_sha256\": \"$pin\", \"client_certificate_file\": \"tablet.crt\", \"client_key_file\": \"tablet.key\"/" tablet.json
+sed -i "s#http://office.example#https://127.0.0.1#; s#, \"proxy\": \"http://127.0.0.1:$at\"##;
+  s#\"token_file\": \"tablet.token\"#\"ca_file\": \"ca.crt\", \"pin_sha256\": \"$pin\", \"client_certificate_file\": \"tablet.crt\", \"client_key_file\": \"tablet.key\"#" tablet.json
 rm tablet.token
 export STATE_DIRECTORY=$work/state
 start_mantisd office --mode server --log-level debug

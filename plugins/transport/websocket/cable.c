@@ -187,7 +187,8 @@ begin_frames (struct cable *cable, struct deflate deflate)
   cable->next_ping = now + cable->websocket->ping_interval;
   cable->deadline = now + cable->websocket->connect_timeout;
   frames_ping (&cable->frames); /* its answer proves that frames get through */
-  mantis_log (MANTIS_DEBUG, "websocket: connected with %s", reach_place (cable->reach));
+  mantis_log (MANTIS_DEBUG, "websocket: connected with %s%s", reach_place (cable->reach),
+              deflate.out ? ", compressed" : "");
 }
 
 static void

@@ -66,7 +66,6 @@ on_arrived (void *context, enum wslay_opcode opcode)
 
   if (cable->state != CABLE_UP)
     return;
-  cable->proved = true;
   if (opcode == WSLAY_CONNECTION_CLOSE)
     note_close (cable, &cable->frames);
   else if (opcode == WSLAY_BINARY_FRAME)
@@ -98,6 +97,7 @@ hear (struct cable *cable)
   if (cable->frames.coming && !cable->coming)
     cable->began = mantis_monotonic () / 1000;
   cable->coming = cable->frames.coming;
+  cable->proved |= cable->frames.heard;
   if (cable->state != CABLE_UP || !wrong.code)
     return;
   if (wrong.code == WSLAY_CODE_MESSAGE_TOO_BIG)
