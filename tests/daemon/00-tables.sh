@@ -6,6 +6,8 @@ requires python3
 
 sql office "CREATE TABLE notes (id TEXT PRIMARY KEY, title TEXT); CREATE TABLE pairs (a INTEGER, b TEXT, v, PRIMARY KEY (a, b));
   INSERT INTO notes VALUES ('old', 'from before')"
+configure_server office
+sed -i 's/"auth": \[/&"session", /' office.json
 start_mantisd office --mode server
 start_mantisd tablet --mode client
 wait_for_sync tablet office
