@@ -82,8 +82,10 @@ meet_older_server (struct client *client, struct mantis_error *error)
 
   if (status == MANTIS_OK)
     status = queue_forget_revisions (&client->queue, client->store, client->phases.rev, error);
-  for (size_t i = 0; i < client->phases.count; i++)
+  for (size_t i = 0; i < client->phases.count; i++) {
     phase_set (&client->phases.tables[i], PHASE_FIRST); /* whole up to the same revision */
+    phase_forget_bases (&client->phases.tables[i]);
+  }
   client->pushed = 0;
   return status == MANTIS_OK ? phases_save (&client->phases, client->store, error) : status;
 }
@@ -160,6 +162,7 @@ start_anew (struct client *client)
 {
   for (size_t i = 0; i < client->phases.count; i++) {
     phase_set (&client->phases.tables[i], PHASE_FIRST);
+    phase_forget_bases (&client->phases.tables[i]);
     client->phases.tables[i].rev = 0;
   }
 }

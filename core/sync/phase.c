@@ -44,8 +44,6 @@ phase_set (struct table_state *state, enum phase phase)
     replace_text (&state->happened, NULL);
   if (phase == PHASE_LIVE && state->era)
     state->based = 0; /* rows that were found equal may have none */
-  if (phase == PHASE_FIRST)
-    phase_forget_bases (state);
   state->changed = true;
 }
 

@@ -126,8 +126,8 @@ stamp_now (const struct push *push, const struct pushed *item, size_t i)
 
   if (change->row[i].type == MANTIS_NONE || (change->was && change->was[i].type == MANTIS_NONE))
     return ours; /* not of this change */
-  if (item->outcome == OUTCOME_SAME)
-    return later (ours, theirs);
+  if (item->outcome == OUTCOME_SAME || item->outcome == OUTCOME_SUPERSEDED)
+    return mantis_value_equal (&item->current[i], &change->row[i]) ? later (ours, theirs) : ours;
   if (!item->conflict) { /* made on what it replaces: later, whatever the clock says */
     if (theirs.time <= ours.time)
       theirs.time = ours.time + 1;
@@ -177,7 +177,8 @@ static bool
 is_stamped (const struct pushed *item)
 {
   return item->stamps && (item->outcome == OUTCOME_APPLIED || item->outcome == OUTCOME_MERGED ||
-                          (item->outcome == OUTCOME_SAME && !item->change.deleted));
+                          (item->current && !item->change.deleted &&
+                           (item->outcome == OUTCOME_SAME || item->outcome == OUTCOME_SUPERSEDED)));
 }
 
 enum mantis_status

@@ -30,4 +30,9 @@ done
 test $? = 2 || complain "a rule that is none is not refused"
 # It was the flaws: the same worlds are well without them.
 "$sim" --plan plain --seeds $seeds || complain "the engine as it is fails, too"
+
+# Amounts that are added up: each sale counts once.
+"$sim" --break apply-again --plan tills --seeds $seeds > "$out/first"
+test $? = 1 || complain "tills: a batch that counts twice is not noticed in $seeds worlds"
+"$sim" --plan tills --seeds $seeds || complain "tills: a sale is lost, or counts twice"
 exit $failed

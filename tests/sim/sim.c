@@ -42,6 +42,8 @@ const struct plan plans[] = {
     {"servers", WITH_SERVERS, ALL_FEATURES & ~(unsigned)WITH_RESTORE},
     {"pruned", WITH_PRUNING, ALL_FEATURES & ~(unsigned)WITH_RESTORE},
     {"groups", WITH_GROUPS, ALL_FEATURES & ~(unsigned)WITH_RESTORE},
+    {"tills", WITH_TILLS,
+     WITH_PARTS | WITH_CLOCKS | WITH_DISK | WITH_GROUPS | WITH_SERVERS | WITH_PRUNING},
     {NULL, 0, 0},
 };
 
@@ -166,6 +168,8 @@ one_step (void)
     node->offline = !node->offline;
   else
     something_special (node);
+  if (has (WITH_TILLS) && odds (2))
+    tills_sell (odds (6) ? &world->nodes[0] : some_client ());
   if (has (WITH_PRUNING) && odds (8))
     prune_log (&world->nodes[0]);
   for (int i = 0; i < world->node_count; i++)
@@ -270,6 +274,8 @@ run (uint64_t seed, const struct plan *plan, int steps, bool verbose, struct tot
     settle_world ();
   if (!failed ())
     judge ();
+  for (int i = 0; has (WITH_TILLS) && i < world->node_count && !failed (); i++)
+    tills_judge (&world->nodes[i]);
   if (!failed () && (has (WITH_CLOCKS) || odds (10))) {
     write_later ();
     judge ();

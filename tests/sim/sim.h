@@ -11,6 +11,7 @@
  *   writer.c   applications
  *   network.c  requests and answers, and what becomes of them
  *   oracle.c   what must hold
+ *   tills.c    a stock that many sell from
  *   break.c    rules taken out, to see that the oracle notices
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -47,7 +48,8 @@ enum feature {
   WITH_SERVERS = 1 << 15, /* two server processes on one file */
   WITH_PRUNING = 1 << 16, /* what is old leaves the server's log */
   WITH_GROUPS = 1 << 17,  /* pushes that share a transaction */
-  ALL_FEATURES = (1 << 18) - 1
+  ALL_FEATURES = (1 << 18) - 1,
+  WITH_TILLS = 1 << 18 /* a stock that many sell from, whose amounts are added up */
 };
 
 struct plan {
@@ -172,7 +174,8 @@ struct world {
   struct node nodes[MOST_NODES];
   int node_count;
   struct server server;
-  struct instance *policy;
+  struct instance *policy, *merges; /* for all tables but that of the tills; for that one */
+  int64_t sold[8], highest[8];      /* of each row of the tills' stock, by all */
   struct client_settings settings;
   struct parcel flying[MOST_FLYING], old[MOST_OLD];
   int flying_count, old_count;
@@ -243,6 +246,11 @@ void network_heal (void);
 /* Deliver all, until nobody has anything to say; false: that does not end. */
 bool network_drain (void);
 void forget_parcels (void);
+
+/* tills.c */
+void tills_make (struct node *node);
+void tills_sell (struct node *node);
+void tills_judge (struct node *node);
 
 /* break.c */
 bool break_rule (const char *name); /* false: there is no such rule */

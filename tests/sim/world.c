@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-extern const struct mantis_plugin plugin_sqlite, plugin_timestamp;
+extern const struct mantis_plugin plugin_sqlite, plugin_timestamp, plugin_version;
 
 struct world *world;
 
@@ -346,25 +346,34 @@ rebuild_table (struct node *node, int table)
 static struct instance *
 find_policy (void *context, const char *table)
 {
-  (void)context, (void)table;
-  return world->policy;
+  (void)context;
+  return strcmp (table, "stock") == 0 ? world->merges : world->policy;
 }
 
 static bool
 make_policy (void)
 {
   static struct plugins *plugins;
-  static struct instance *policy;
+  static struct instance *policy, *merges;
   const struct plugin_use use = {.kind = MANTIS_KIND_RESOLVER, .name = "timestamp"};
+  struct plugin_use merging = {
+      .kind = MANTIS_KIND_RESOLVER,
+      .name = "version",
+      .options.json =
+          json_pack ("{s:{s:s,s:s,s:s}}", "columns", "qty", "add", "price", "add", "hi", "max")};
   struct mantis_error error;
 
   if (!policy && ((!plugins && !(plugins = plugins_new ((const char *const[]){NULL}))) ||
                   plugins_add_static (plugins, &plugin_timestamp, &error) != MANTIS_OK ||
+                  plugins_add_static (plugins, &plugin_version, &error) != MANTIS_OK ||
+                  instance_new (plugins, &merging, &merges, &error) != MANTIS_OK ||
                   instance_new (plugins, &use, &policy, &error) != MANTIS_OK)) {
     fail ("resolver: %s", error.text);
     return false;
   }
+  json_decref (merging.options.json);
   world->policy = policy;
+  world->merges = merges;
   return true;
 }
 
@@ -455,6 +464,7 @@ make_nodes (void)
       make_tables (node);
   }
   make_accounts ();
+  tills_make (&world->nodes[0]);
   if (odds (2))
     write_before (&world->nodes[0], (int)chance (20));
   note_server ();

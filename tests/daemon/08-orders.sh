@@ -1,0 +1,38 @@
+#!/bin/bash
+# 08: random histories of 2 to 5 devices, in every order in which they can reach the server, end in the state that the one-page
+# definition of the policy in docs/conflicts.md says (orders.py is written from it): timestamp; version with the second policies
+# timestamp, server, client, with groups, add and max, and deletions that lose or win; and on every device (K3, K6, K11, K13).
+. "${0%/*}/functions.sh"
+requires python3
+
+seed=${SEED:-$RANDOM}
+echo "SEED=$seed repeats it"
+port=$(free_port)
+policy ()
+{
+  echo "{\"conflict_policy\": {\"plugin\": \"version\", \"second\": \"$1\", \"deletes\": \"$2\", \"groups\": [[\"start\", \"stop\"]],
+    \"columns\": {\"qty\": \"add\", \"top\": \"max\"}}}"
+}
+cat > office.json << END
+{"mode": "server", "storage": {"plugin": "sqlite", "path": "office.db"},
+ "listen": [{"transport": "rest", "address": "127.0.0.1:$port"}],
+ "auth": [{"plugin": "jwt", "algorithm": "HS256", "key_file": "jwt.key"}],
+ "tables": {"timestamp": {}, "latest": $(policy timestamp lose), "first": $(policy server lose), "last": $(policy client lose),
+            "final": $(policy timestamp win)}}
+END
+for table in timestamp latest first last final; do
+  # 2! + 3 * 3! + 4! + 5! orders
+  sql office "CREATE TABLE \"$table\" (id INTEGER PRIMARY KEY, title TEXT, note TEXT, start TEXT, stop TEXT, qty INTEGER, top INTEGER);
+    WITH RECURSIVE k(k) AS (VALUES (0) UNION ALL SELECT k + 1 FROM k WHERE k < 163) INSERT INTO \"$table\" SELECT k, 't', 'n', 'a', 'z', 10, 10 FROM k"
+done
+start_mantisd office --mode server
+start_mantisd tablet --mode client
+settled office tablet
+token curl > curl.token
+python3 "$top/tests/daemon/orders.py" "http://127.0.0.1:$port" curl.token "$seed" > expected || fail "the pushes"
+settled office tablet
+sql tablet "$(for table in timestamp latest first last final; do
+  echo "SELECT '$table|' || k.id || '|' || coalesce((SELECT json_array(title, note, start, stop, qty, top) FROM \"$table\" WHERE id = k.id), '')
+    FROM (WITH RECURSIVE k(id) AS (VALUES (0) UNION ALL SELECT id + 1 FROM k WHERE id < 163) SELECT id FROM k) AS k;"
+done)" > got
+diff expected got > difference || { head -20 difference; fail "SEED=$seed: other rows than the page says: $(grep -c '^<' difference)"; }
