@@ -125,7 +125,8 @@ stamp_now (const struct push *push, const struct pushed *item, size_t i)
   struct mantis_stamp ours = item->stamps[i], theirs = {change->updated_at, push->node};
 
   if (change->row[i].type == MANTIS_NONE || (change->was && change->was[i].type == MANTIS_NONE))
-    return ours; /* not of this change */
+    /* not of this change; of a row that it brings back, nobody's since */
+    return item->conflict && !item->current ? (struct mantis_stamp){.origin = ""} : ours;
   if (item->outcome == OUTCOME_SAME || item->outcome == OUTCOME_SUPERSEDED)
     return mantis_value_equal (&item->current[i], &change->row[i]) ? later (ours, theirs) : ours;
   if (!item->conflict) { /* made on what it replaces: later, whatever the clock says */
