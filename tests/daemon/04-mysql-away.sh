@@ -45,9 +45,23 @@ wait_for_message shop "pull from no node waits"
 pull "$depot" "{\"cursor\": $cursor, \"wait\": 25}" > said.depot &
 asked=$!
 wait_for_message depot "pull from no node waits"
+python3 -B - "$top/tests/daemon" "$depot" "$cursor" > said.socket 2>&1 << 'END' &
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from ws import *
+w = WebSocket(int(sys.argv[2]), open("curl.token").read().strip(), "Mantis-Node: " + "ab" * 16)
+a = w.ask({"type": "pull", "body": {"cursor": json.loads(sys.argv[3]), "wait": 25}})
+try:
+    w.receive()
+except Closed as closed:
+    print(a["status"], closed.code)
+END
+socket=$!
+wait_for_message depot "pull from abababababababababababababababab waits"
 cut_road depot
 wait_for "an answer" test -s said.depot
 [ "$(cut -c1-3 said.depot)" = 503 ] && [ "$(cut -d' ' -f2 said.depot)" -ge 1 ] || fail "it says: $(cat said.depot)"
+wait "$socket" && [ "$(cat said.socket)" = "503 1013" ] || fail "over a WebSocket: $(cat said.socket)"
 kill -0 $other || fail "it was told when its time was over"
 kill $asked $other 2> /dev/null || true
 open_road depot

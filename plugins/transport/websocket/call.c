@@ -88,8 +88,11 @@ on_answered (void *context, const struct mantis_answer *answer)
 
   call->ticket = 0;
   call->answered = true;
-  if (call->guest->connection)
+  if (call->guest->connection) {
     send_answer (call->guest, &call->envelope, answer);
+    if (answer->elsewhere) /* a balancer chooses when it is made anew */
+      guest_leave (call->guest, CLOSE_TRY_AGAIN, "the server cannot use its database now");
+  }
   if (!call->submitting)
     end_call (call);
 }
