@@ -25,7 +25,7 @@ _mantis ()
   --log-level) answers="error warning info debug" ;;
   --state) answers="open closed" ;;
   --dump-plugin) answers=$("$program" --list-plugins 2> /dev/null | awk '{ print $2 }') ;;
-  --subject | --lifetime | --table | --role | add | passwd | remove | --listen | --server | -D) return ;;
+  --subject | --lifetime | --table | --role | add | passwd | remove | login | --listen | --server | -D) return ;;
   conflicts) answers="list show" ;;
   nodes) answers="list disable enable" ;;
   disable | enable) answers=$(_mantis_nodes "${COMP_WORDS[@]}") ;;
@@ -33,7 +33,7 @@ _mantis ()
   *)
     answers=$(_mantis_options "$program")
     case $program in
-    *mantisctl) answers+=" --subject --lifetime --table --state --role token status sync scan conflicts nodes user" ;;
+    *mantisctl) answers+=" --subject --lifetime --table --state --role token status sync scan conflicts nodes user login" ;;
     esac
     ;;
   esac

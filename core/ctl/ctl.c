@@ -27,6 +27,7 @@ const struct ctl_command ctl_commands[] = {
     {"user", "add NAME [--role ROLE,...]", "somebody who may log in (server)", 2, 2, ctl_user},
     {"user", "passwd|disable|enable|remove NAME", "change that", 2, 2, ctl_user},
     {"user", "list", "who may", 1, 1, ctl_user},
+    {"login", "USER", "get a session's token for this node (client)", 1, 1, ctl_login},
     {NULL, NULL, NULL, 0, 0, NULL},
 };
 

@@ -35,6 +35,7 @@ int ctl_scan (struct ctl *ctl);
 int ctl_conflicts (struct ctl *ctl);
 int ctl_nodes (struct ctl *ctl);
 int ctl_user (struct ctl *ctl);
+int ctl_login (struct ctl *ctl);
 
 /* Say on stderr what is wrong; the exit status for it. */
 int ctl_complain (const struct mantis_error *error);

@@ -78,17 +78,23 @@ on_once (struct waiter *waiter, const char *why)
   mantis_stop (node);
 }
 
+struct mantis_remote
+follow_remote (const struct config *config)
+{
+  return (struct mantis_remote){.size = sizeof (struct mantis_remote),
+                                .url = config->server_url,
+                                .ca_file = config->ca_file,
+                                .proxy = config->proxy,
+                                .pins = config->pins,
+                                .client_certificate_file = config->certificate_file,
+                                .client_key_file = config->key_file};
+}
+
 enum mantis_status
 follow_start (struct mantis *node, struct mantis_error *error)
 {
   const struct config *config = node->config;
-  const struct mantis_remote remote = {.size = sizeof remote,
-                                       .url = config->server_url,
-                                       .ca_file = config->ca_file,
-                                       .proxy = config->proxy,
-                                       .pins = config->pins,
-                                       .client_certificate_file = config->certificate_file,
-                                       .client_key_file = config->key_file};
+  const struct mantis_remote remote = follow_remote (config);
   struct dialer_settings settings = follow_settings (node);
   enum mantis_status status =
       dialer_new (&node->dialer, &settings, node->loop, node->dial, &node->stores, &remote, error);

@@ -95,6 +95,7 @@ void serve_reload (struct mantis *node);
 
 /* follow.c */
 struct dialer_settings follow_settings (const struct mantis *node);
+struct mantis_remote follow_remote (const struct config *config); /* borrows from CONFIG */
 enum mantis_status follow_open (struct mantis *node, struct mantis_error *error);
 enum mantis_status follow_start (struct mantis *node, struct mantis_error *error);
 void follow_stop (struct mantis *node);

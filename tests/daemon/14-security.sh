@@ -62,7 +62,8 @@ head -c 18 /dev/urandom | base64 > alice.password
 cp tablet.token jwt.token
 PATH=$build:$PATH
 sed '$d' users.sh > login.sh
-bash -e login.sh || fail "$(cat login.sh)"
+bash -e login.sh > said || fail "$(cat login.sh)"
+grep -q '"token":"mst_' said || fail "$(cat said)"
 grep -q '^mst_' tablet.token || fail "no token of a session: $(cat tablet.token)"
 sql office "INSERT INTO note VALUES ('b', 'for alice')"
 sed 's#tablet.db#alice.db#' tablet.json > alice.json

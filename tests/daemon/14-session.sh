@@ -36,6 +36,7 @@ expect ()
 # ---- Users ----
 head -c 18 /dev/urandom | base64 > alice.password
 head -c 18 /dev/urandom | base64 > other.password
+cp other.password old.password
 ctl office user add alice --role clerk,night < alice.password || fail "user add"
 printf '%s\r\nnot this line\n' "$(cat other.password)" > file.password
 ctl office user add bob --password-file file.password
@@ -87,7 +88,14 @@ expect 401 "$(path=/auth/logout with second.token -X POST)"
 expect 200 "$(with alice.token)"
 
 # A client with it, as with any token.
-cp alice.token tablet.token
+touch tablet.token
+configure_client tablet
+ctl tablet login alice < old.password 2> said && fail "a login with a wrong password"
+grep -q 'the server answers 401: user or password is wrong' said || fail "$(cat said)"
+[ ! -s tablet.token ] || fail "a token for a wrong password"
+ctl office login alice < alice.password 2> said && fail "a login with a server's configuration"
+ctl tablet login alice < alice.password || fail "login"
+[ "$(stat -c %a tablet.token)" = 600 ] && grep -q '^mst_' tablet.token || fail "$(ls -l tablet.token)"
 start_mantisd tablet --mode client
 wait_for_sync tablet office
 stop_mantisd tablet
