@@ -13,6 +13,7 @@ show_packages="sqlite3 curl"
 mysql_packages="mariadb-server-core mariadb-client-core" # without the service
 test_packages="check g++ python3 sqlite3 curl openssl xz-utils iproute2 faketime $mysql_packages galera-4
   python3-websockets node-ws chromium"
+bench_packages="mosquitto openssl"
 
 say ()
 {

@@ -24,6 +24,9 @@ void measure_mysql (int rows);
 /* ---- live.c ---- */
 void measure_live (void);
 
+/* ---- idle.c ---- */
+void measure_idle_connections (void);
+
 /* ---- pushes.c ---- */
 void measure_pushes (int pushes);
 
@@ -56,7 +59,10 @@ struct daemon {
 extern const char *bench_profile; /* a folder for what perf records of the daemons; NULL: nothing */
 extern char bench_folder[];
 extern int server_port;
+extern const char
+    *bench_listen; /* more members of a server's listener, each with a comma before it */
 
+int free_port (void);
 void daemons_start (void); /* makes bench_folder */
 void daemons_end (void);
 /* OPTIONS: more members of the configuration, each with a comma before it. */

@@ -22,6 +22,7 @@ enum { TOO_LONG = 300 /* seconds */, LOOK = 500 /* microseconds */ };
 const char *bench_profile;
 char bench_folder[] = "/tmp/mantis-bench-XXXXXX";
 int server_port;
+const char *bench_listen = "";
 
 static void
 give_up (const char *what, const struct daemon *daemon)
@@ -35,7 +36,7 @@ give_up (const char *what, const struct daemon *daemon)
   exit (1);
 }
 
-static int
+int
 free_port (void)
 {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK)};
@@ -131,10 +132,10 @@ server_start_on (struct daemon *daemon, const char *name, const char *storage, c
     exit (1);
   fprintf (file,
            "{\"mode\": \"server\", \"storage\": %s, \"control_socket\": \"%s/%s.control\",\n"
-           " \"listen\": [{\"transport\": \"rest\", \"address\": \"127.0.0.1:%d\"}],\n"
+           " \"listen\": [{\"transport\": \"rest\", \"address\": \"127.0.0.1:%d\"%s}],\n"
            " \"auth\": [{\"plugin\": \"jwt\", \"algorithm\": \"HS256\", \"key_file\": "
            "\"jwt.key\"}]%s}\n",
-           storage, bench_folder, name, server_port, options);
+           storage, bench_folder, name, server_port, bench_listen, options);
   fclose (file);
   start (daemon, "server");
   wait_for_text (daemon, "listening on");

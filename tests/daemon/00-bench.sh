@@ -1,5 +1,5 @@
 #!/bin/bash
-# 00: the lines of `make bench` on MariaDB are measured and printed.  Small here: their figures mean nothing.
+# 00: the lines of `make bench` on MariaDB and for many small pushes are measured and printed.  Small here: their figures mean nothing.
 # SPDX-License-Identifier: LGPL-2.1-or-later
 . "${0%/*}/functions.sh"
 mariadb_installed || skip "mariadb-server is not installed"
@@ -13,3 +13,7 @@ for line in "initial load to a client" "bulk push of a client" "commit to visibl
   grep -q "MariaDB, $line.* [1-9][0-9.]* " figures.log || fail "not measured: $line"
 done
 grep -q "CPU of a server that waits" figures.log || fail "not measured: CPU of a server that waits"
+
+MANTISD=$top/mantisd MANTISCTL=$top/mantisctl MANTIS_BUILD=$build MANTIS_SOURCE=$top \
+  "$build/tests/bench/bench" --only pushes --rows 1000 > figures.log 2> bench.log || fail "the bench gives up on pushes"
+grep -q "pushes of one row, 50 connections.* [1-9][0-9.]* /s" figures.log || fail "not measured: pushes"

@@ -288,6 +288,7 @@ submit (struct conn *conn)
       .body = request->body.bytes ? request->body.bytes : "",
       .length = request->body.length,
   };
+  request_lighten (request);
   enter (conn, STAGE_WAIT, PIPELINE_ROOM, 0);
   conn->answered = false;
   conn->submitting = true;

@@ -249,6 +249,8 @@ request_parse (struct request *request, const char *bytes, size_t length, const 
 {
   memcpy (request->head, bytes, length);
   request->head[length] = '\0';
+  if (!(request->fields = calloc (MAX_FIELDS, sizeof *request->fields)))
+    return refuse (refusal, BODY_NO_ROOM, no_body (BODY_NO_ROOM));
   request->close = true; /* until the framing is certain, what follows could be read in two ways */
   if (!cut_request_line (request, request->head, refusal) ||
       !run_parser (request, bytes, length, refusal))
@@ -314,9 +316,18 @@ request_feed (struct request *request, const char *bytes, size_t length, size_t 
 }
 
 void
+request_lighten (struct request *request)
+{
+  free (request->fields);
+  request->fields = NULL;
+  request->field_count = 0;
+}
+
+void
 request_free (struct request *request)
 {
   if (request) {
+    request_lighten (request);
     body_free (&request->body);
     free (request->spoken);
     free (request);

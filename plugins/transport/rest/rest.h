@@ -123,7 +123,7 @@ struct request {
   char *spoken;                    /* the bearer, where it was a subprotocol */
   const char *certificate_subject; /* of the connection */
   const char *target;
-  struct field fields[MAX_FIELDS];
+  struct field *fields; /* MAX_FIELDS; NULL once nobody asks for them any more */
   size_t field_count;
   uint64_t length;   /* of the body as it travels, when not chunked */
   uint64_t received; /* of the body so far, as it travels */
@@ -147,6 +147,8 @@ bool request_parse (struct request *request, const char *bytes, size_t length,
 /* Hand over bytes of the body.  *USED of them belong to it; request->complete when it is whole. */
 bool request_feed (struct request *request, const char *bytes, size_t length, size_t *used,
                    struct refusal *refusal);
+/* The core has it, perhaps for long: what nobody looks at any more goes. */
+void request_lighten (struct request *request);
 void request_free (struct request *request);
 /* The value of the one field NAME: NULL when there is none, *TWICE when there are more. */
 const char *request_field (const struct request *request, const char *name, bool *twice);
