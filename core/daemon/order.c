@@ -162,7 +162,8 @@ static void
 give_to_worker (struct order *order, void (*work) (struct task *task, size_t worker),
                 void (*done) (struct call *call))
 {
-  order->task = (struct task){.work = work, .done.run = done}; /* none of the writer: pushes may wait there */
+  /* Not for the writer alone: pushes may wait there. */
+  order->task = (struct task){.work = work, .done.run = done};
   if (!pool_submit (order->node->pool, &order->task))
     refuse (order, MANTIS_BUSY, "the server is busy: try again later");
 }
