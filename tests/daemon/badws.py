@@ -102,6 +102,7 @@ cases = {
     "twice": (lambda i: frame(1, b'{"type":"error","id":%d,"status":503,"body":{}}' % i) * 2, "more"),
     "no-id": (frame(1, b'{"type":"news","body":{}}'), "more"),
     "pings": (frame(9, b"x" * 125) * 20000, "more"),
+    "pings-unread": (frame(9, b"x" * 125) * 1000, None),
     "pongs": (frame(10, b"never asked"), "more"),
     "half-frame": (frame(1, b"{")[:1], None),
     "half-message": (frame(1, b'{"type":', fin=False), 1008),
@@ -113,6 +114,7 @@ cases = {
     "close-not-utf8": (close(1000, b"\xff"), 1007),
     "close-in-message": (frame(1, b"{", fin=False) + close(1000) + frame(0, b"}"), 1000),
     **{"close-%d" % code: (close(code, b"\x1b[2J because"), code) for code in (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1011, 1012, 1013, 3000, 3003, 4999)},
+    "close-and-more": (close(1000) + frame(9, b"x" * 100) * 1000, 1000),
     "gone": (None, 0),
 }
 
@@ -181,6 +183,10 @@ def misbehave(name, client, stream, head):
         client.close()
         return True, 0
     load = load(asked) if callable(load) else load
+    if name == "pings-unread":
+        for i in range(1000):
+            client.sendall(load)
+        return True, 0
     left = []
     reader = threading.Thread(target=lambda: left.extend(leave_code(stream)))
     reader.start()

@@ -15,10 +15,11 @@
 #include <string.h>
 
 enum {
-  LEAVE_MS = 1000,  /* for the server to close, after our close frame */
-  SHORT_MS = 10000, /* a connection that is cut so soon ... */
-  SHORT_LIVES = 3,  /* ... so often in a row: something on the way does not bear it */
-  SLOWEST = 4096,   /* bytes a second for which a message is given time beyond the timeout */
+  LEAVE_MS = 1000,     /* for the server to close, after our close frame */
+  SHORT_MS = 10000,    /* a connection that is cut so soon ... */
+  SHORT_LIVES = 3,     /* ... so often in a row: something on the way does not bear it */
+  SLOWEST = 4096,      /* bytes a second for which a message is given time beyond the timeout */
+  ROOM_IN = 64 * 1024, /* waits to be looked at: no more is read */
   MOST_AT_ONCE = 16 * CHUNK /* bytes that are read before others have their turn */
 };
 
@@ -89,6 +90,7 @@ close_connection (struct cable *cable)
   cable->node = cable->token = NULL;
   cable->chunk_at = cable->chunk_length = 0;
   cable->coming = cable->proved = cable->refused = cable->eof = cable->cut = false;
+  cable->clogged = false;
   cable->closed = 0;
   cable->state = CABLE_DOWN;
 }
@@ -211,6 +213,12 @@ take_bytes (struct cable *cable, const char *bytes, size_t length)
   }
 }
 
+static bool
+has_room (const struct cable *cable)
+{
+  return evbuffer_get_length (cable->in) < ROOM_IN;
+}
+
 static void
 on_readable (evutil_socket_t fd, short what, void *context)
 {
@@ -219,7 +227,7 @@ on_readable (evutil_socket_t fd, short what, void *context)
 
   (void)fd, (void)what;
   cable->busy++;
-  while (cable->state >= CABLE_HAILING && !cable->eof && total < MOST_AT_ONCE) {
+  while (cable->state >= CABLE_HAILING && !cable->eof && has_room (cable) && total < MOST_AT_ONCE) {
     char bytes[CHUNK];
     size_t got = 0;
     CURLcode result = curl_easy_recv (cable->easy, bytes, sizeof bytes, &got);
@@ -232,6 +240,9 @@ on_readable (evutil_socket_t fd, short what, void *context)
   }
   if (total >= MOST_AT_ONCE && cable->state >= CABLE_HAILING)
     event_active (&cable->readable, EV_READ, 1); /* TLS may hold bytes of which no socket tells */
+  cable->clogged = cable->state == CABLE_UP && !has_room (cable);
+  if (cable->clogged)
+    event_del (&cable->readable);
   cable->busy--;
   cable_settle (cable);
 }
@@ -241,6 +252,22 @@ on_writable (evutil_socket_t fd, short what, void *context)
 {
   (void)fd, (void)what;
   cable_settle (context);
+}
+
+/* Look at what had to wait while too much waited to be sent. */
+static void
+unclog (struct cable *cable)
+{
+  while (cable->state == CABLE_UP && !cable->eof && !cable->frames.ended &&
+         evbuffer_get_length (cable->in) && !frames_are_full (&cable->frames)) {
+    hear (cable);
+    pump (cable);
+  }
+  if (!cable->clogged || cable->state != CABLE_UP || !has_room (cable))
+    return;
+  cable->clogged = false;
+  event_add (&cable->readable, NULL);
+  event_active (&cable->readable, EV_READ, 1);
 }
 
 /* ---- Making it ------------------------------------------------------------------------------- */
@@ -601,6 +628,7 @@ cable_settle (struct cable *cable)
   if (cable->state == CABLE_UP)
     post_all (cable);
   pump (cable);
+  unclog (cable);
   mind_end (cable);
   if (cable->state == CABLE_DOWN && cable->first && cable->links)
     dial (cable);

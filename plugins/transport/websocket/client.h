@@ -86,6 +86,7 @@ struct cable {
   bool proved;        /* that frames get through, on this connection */
   bool refused;       /* what it was opened with does not serve any more */
   bool eof;
+  bool clogged;     /* not read from, as what came before waits for answers to pings to be taken */
   bool cut;         /* half a message was sent, and nothing can follow it */
   int closed;       /* the code of the server's close frame; 0: there was none */
   char reason[128]; /* of it */
