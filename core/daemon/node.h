@@ -19,6 +19,8 @@
 
 #include <signal.h>
 
+#include <stdatomic.h>
+
 struct event;
 struct host;
 
@@ -40,7 +42,8 @@ struct mantis {
   struct mantis_error error;
 
   /* Server (serve.c) */
-  struct instance **auth, **resolvers; /* resolvers: by number of the use, NULL for other uses */
+  struct instance **auth;
+  _Atomic (struct policies *) policies; /* policies.c */
   struct instance **listen;
   struct instance *
       *takers; /* transports that take connections over from a listener; ends with NULL */
@@ -84,6 +87,15 @@ void host_works (struct mantis *node);   /* its loop runs from here on */
 void host_turns_away (struct mantis *node); /* who still waits for an answer */
 void host_stopped (struct mantis *node, enum mantis_status status, const struct mantis_error *error);
 void host_join (struct mantis *node); /* the thread of mantis_start() */
+
+/* policies.c: who decides about conflicts; CONTEXT is the node. */
+struct instance *policy_of (void *context, const char *table);
+enum mantis_status policies_open (struct mantis *node, struct config *config,
+                                  struct mantis_error *error);
+/* After SIGHUP: those of the live configuration, where they are other ones. */
+void policies_reload (struct mantis *node);
+bool policies_hold (const struct mantis *node, const struct config *config);
+void policies_close (struct mantis *node);
 
 /* serve.c */
 enum mantis_status serve_open (struct mantis *node, struct mantis_error *error);

@@ -14,6 +14,22 @@ static const char *const live_sync_keys[] = {"enabled",    "interval_seconds", "
                                              "batch_rows", "batch_bytes",      "whole_rows",
                                              "whole_bytes", "warn_entries"};
 
+/* A server's policies may change, but not which tables there are. */
+static void
+forget_policies (const struct config *config, json_t *copy, json_t *sync)
+{
+  const char *name;
+  json_t *table;
+
+  if (config->role != MANTIS_SERVER)
+    return;
+  json_object_del (sync, "conflict_policy");
+  json_object_foreach (json_object_get (copy, "tables"), name, table)
+  {
+    json_object_del (table, "conflict_policy");
+  }
+}
+
 /* What of CONFIG cannot be taken over. */
 static json_t *
 fixed_part (const struct config *config)
@@ -25,6 +41,7 @@ fixed_part (const struct config *config)
     json_object_del (copy, live_keys[i]);
   for (size_t i = 0; i < COUNT_OF (live_sync_keys); i++)
     json_object_del (sync, live_sync_keys[i]);
+  forget_policies (config, copy, sync);
   if (sync && json_object_size (sync) == 0)
     json_object_del (copy, "sync");
   return copy;
@@ -71,7 +88,7 @@ node_reload (struct mantis *node, struct config *fresh)
     serve_reload (node);
   else
     follow_reload (node);
-  if (before != node->config)
+  if (before != node->config && !policies_hold (node, before))
     config_free (before);
   mantis_log (MANTIS_INFO, "%s: read again", fresh->file);
 }

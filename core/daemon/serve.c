@@ -25,31 +25,6 @@ enum {
 };
 static const int64_t local_token_lifetime = INT64_C (365) * 24 * 3600 * 1000;
 
-/* ---- Who decides ------------------------------------------------------------------------------
- */
-
-static struct instance *
-policy_of (void *context, const char *table)
-{
-  const struct mantis *node = context;
-
-  return node->resolvers[config_policy (node->config, table)->number];
-}
-
-static enum mantis_status
-open_resolvers (struct mantis *node, struct mantis_error *error)
-{
-  enum mantis_status status = MANTIS_OK;
-
-  if (!(node->resolvers = calloc (node->config->use_count + 1, sizeof (struct instance *))))
-    return mantis_fail (error, MANTIS_FAILED, "no memory left");
-  for (const struct plugin_use *use = node->config->uses; use && status == MANTIS_OK;
-       use = use->next)
-    if (use->kind == MANTIS_KIND_RESOLVER)
-      status = instance_new (node->plugins, use, &node->resolvers[use->number], error);
-  return status;
-}
-
 /* ---- Who may come in --------------------------------------------------------------------------
  */
 
@@ -145,7 +120,7 @@ serve_open (struct mantis *node, struct mantis_error *error)
                                  .retention = config->retention};
   status = read_access (node, error);
   if (status == MANTIS_OK)
-    status = open_resolvers (node, error);
+    status = policies_open (node, node->config, error);
   if (status == MANTIS_OK)
     status = open_list (node, config->auth, config->auth_count, &node->auth, error);
   if (status == MANTIS_OK)
@@ -239,6 +214,7 @@ serve_reload (struct mantis *node)
   struct mantis_error error;
 
   reload_listeners (node);
+  policies_reload (node);
   for (size_t i = 0; i < node->config->auth_count; i++) {
     struct instance *auth = node->auth[i];
     const struct mantis_auth *ops = auth->ops;
@@ -326,5 +302,5 @@ serve_close (struct mantis *node)
     instance_free (node->takers[i]);
   free (node->takers);
   close_list (node->auth, config->auth_count);
-  close_list (node->resolvers, config->use_count);
+  policies_close (node);
 }

@@ -214,10 +214,11 @@ greet (struct server *server, struct store *store, const struct mantis_request *
   mantis_buf_printf (
       buf,
       "{\"protocol\":%d,\"node\":\"%s\",\"verdict\":\"%s\",\"number\":%lld,\"clock\":%lld,"
-      "\"generation\":%lld,\"create_tables\":%s,\"limits\":{\"page_rows\":%zu,"
+      "\"generation\":%lld,\"policies\":%llu,\"create_tables\":%s,\"limits\":{\"page_rows\":%zu,"
       "\"page_bytes\":%zu,\"wait\":%lld}",
       PROTOCOL, store->node, fork ? "fork" : "ok", (long long)sender.number,
       (long long)mantis_now (), (long long)sender.generation,
+      (unsigned long long)server->policies,
       server->create_tables ? "true" : "false", server->limits.page_rows, server->limits.page_bytes,
       (long long)server->limits.wait / 1000);
   if (status == MANTIS_OK)

@@ -59,6 +59,7 @@ struct server {
   int64_t started;   /* milliseconds since 1970 */
   int64_t retention; /* milliseconds; see sync/prune.h */
   struct accounts accounts;
+  _Atomic uint64_t policies; /* another number when who decides has changed: clients say hello then */
   struct counters counters;
   struct heard heard;
   atomic_size_t crowd; /* requests that were under way at once lately, those that wait among them */

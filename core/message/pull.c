@@ -263,8 +263,9 @@ add_changes (const struct pull *pull, const struct mantis_change *const *changes
 
   add_cursor (buf, &page->cursor);
   mantis_buf_printf (
-      buf, ",\"complete\":%s,\"head\":%lld,\"generation\":%lld,\"clock\":%lld,\"changes\":[",
+      buf, ",\"complete\":%s,\"head\":%lld,\"generation\":%lld,\"policies\":%llu,\"clock\":%lld,\"changes\":[",
       page->complete ? "true" : "false", (long long)page->head, (long long)pull->store->generation,
+      (unsigned long long)pull->server->policies,
       (long long)mantis_now ());
   blocks_encode (buf, changes, count, BLOCK_PULL);
   mantis_buf_char (buf, ']');

@@ -95,6 +95,7 @@ struct client {
   bool creates;      /* the server makes tables that are offered */
   bool wish_told;
   int64_t generation;           /* of the server at the last hello */
+  int64_t policies;             /* so are its policies numbered */
   int64_t clock_ahead;          /* of ours before the server's, milliseconds; 0 when it is small */
   size_t page_rows, page_bytes; /* limits of the server */
   bool caught_up;               /* the last page was complete and nothing is left to reconcile */

@@ -560,6 +560,7 @@ receive (struct client *client, const json_t *json, struct lists *lists, struct 
   enum mantis_status status = MANTIS_OK;
   bool complete = json_get_bool (json, "complete", true, &status, error);
   int64_t generation = json_get_integer (json, "generation", client->generation, &status, error);
+  int64_t policies = json_get_integer (json, "policies", client->policies, &status, error);
   /* Read before our last batch was applied, overtaken by the answer to it: rows would go back in time. */
   bool stale = json_get_integer (json, "head", INT64_MAX, &status, error) < client->pushed;
   int64_t number = json_get_integer (json, "number", 0, &status, error);
@@ -567,7 +568,8 @@ receive (struct client *client, const json_t *json, struct lists *lists, struct 
 
   /* Hello tells who we are now, and how the server's tables are: columns that we do not know pause theirs. */
   if (status == MANTIS_OK &&
-      (generation != client->generation || is_for_another (client, number, nonce))) {
+      (generation != client->generation || policies != client->policies ||
+       is_for_another (client, number, nonce))) {
     client->greeted = client->caught_up = false;
     return MANTIS_OK;
   }

@@ -1,0 +1,119 @@
+/* policies.c - who decides about conflicts in each table: from the configuration as it was read last.
+ *
+ * After SIGHUP workers may still be asking an instance of before: what was in use stays until the node is closed.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "daemon/node.h"
+
+#include "base/base.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct policies {
+  struct policies *before;
+  struct config *config;
+  struct instance **resolvers; /* by number of the use, NULL for other uses */
+};
+
+struct instance *
+policy_of (void *context, const char *table)
+{
+  const struct mantis *node = context;
+  const struct policies *policies = atomic_load (&node->policies);
+
+  return policies->resolvers[config_policy (policies->config, table)->number];
+}
+
+/* Another number for other policies: clients say hello when it changes. */
+static uint64_t
+fingerprint (const struct config *config)
+{
+  const json_t *parts[] = {
+      json_object_get (config->root, "tables"),
+      json_object_get (json_object_get (config->root, "sync"), "conflict_policy")};
+  uint64_t hash = UINT64_C (14695981039346656037);
+
+  for (size_t i = 0; i < COUNT_OF (parts); i++) {
+    CLEANUP_FREE char *text =
+        parts[i] ? json_dumps (parts[i], JSON_ENCODE_ANY | JSON_SORT_KEYS) : NULL;
+    for (const char *c = text ? text : "-"; *c; c++)
+      hash = (hash ^ (unsigned char)*c) * UINT64_C (1099511628211);
+  }
+  return hash >> 1; /* that fits an integer of JSON */
+}
+
+static void
+free_one (struct policies *policies)
+{
+  for (size_t i = 0; policies->resolvers && i < policies->config->use_count; i++)
+    instance_free (policies->resolvers[i]);
+  free (policies->resolvers);
+  free (policies);
+}
+
+enum mantis_status
+policies_open (struct mantis *node, struct config *config, struct mantis_error *error)
+{
+  struct policies *made = calloc (1, sizeof *made);
+  enum mantis_status status = MANTIS_OK;
+
+  if (!made)
+    return mantis_fail (error, MANTIS_FAILED, "no memory left");
+  made->config = config;
+  if (!(made->resolvers = calloc (config->use_count + 1, sizeof (struct instance *))))
+    status = mantis_fail (error, MANTIS_FAILED, "no memory left");
+  for (const struct plugin_use *use = config->uses; use && status == MANTIS_OK; use = use->next)
+    if (use->kind == MANTIS_KIND_RESOLVER) {
+      if (!config->listed && !plugins_find (node->plugins, MANTIS_KIND_RESOLVER, use->name))
+        status = plugins_open (node->plugins, use->name, NULL, NULL, NULL, error);
+      if (status == MANTIS_OK)
+        status = instance_new (node->plugins, use, &made->resolvers[use->number], error);
+    }
+  if (status != MANTIS_OK) {
+    free_one (made);
+    return status;
+  }
+  made->before = atomic_load (&node->policies);
+  atomic_store (&node->policies, made);
+  atomic_store (&node->server.policies, fingerprint (config));
+  return MANTIS_OK;
+}
+
+void
+policies_reload (struct mantis *node)
+{
+  const struct policies *now = atomic_load (&node->policies);
+  struct mantis_error error;
+
+  if (fingerprint (now->config) == fingerprint (node->live))
+    return;
+  if (policies_open (node, node->live, &error) != MANTIS_OK)
+    mantis_log (MANTIS_ERROR, "the policies of before go on: %s", error.text);
+  else
+    mantis_log (MANTIS_INFO, "conflicts are decided by the policies as they are now");
+}
+
+bool
+policies_hold (const struct mantis *node, const struct config *config)
+{
+  for (const struct policies *p = atomic_load (&node->policies); p; p = p->before)
+    if (p->config == config)
+      return true;
+  return false;
+}
+
+void
+policies_close (struct mantis *node)
+{
+  struct policies *policies = atomic_exchange (&node->policies, NULL), *before;
+
+  for (; policies; policies = before) {
+    struct config *config = policies->config;
+    before = policies->before;
+    free_one (policies);
+    if (config != node->config && config != node->live)
+      config_free (config);
+  }
+}
