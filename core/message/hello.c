@@ -1,7 +1,7 @@
 /* hello.c - the message "hello": do client and server still know each other, and do their tables fit?
  *
  *   {"protocol": 1, "number": 7, "nonce": "ab..", "in_flight": {"number": 8, "nonce": "cd.."},
- *    "cursor": {"epoch": "..", "rev": 41, "mark": ".."}, "tables": {"todos": "FINGERPRINT"},
+ *    "cursor": {"epoch": "..", "rev": 41, "mark": ".."}, "ahead": {..., as in pull}, "tables": {"todos": "FINGERPRINT"},
  *    "offer": [TABLE, ...]}
  *
  * The numbers of both sides tell whether the client's file went back in time or was copied (`fork': it has
@@ -24,8 +24,8 @@ enum { PROTOCOL = 1 };
 struct greeting {
   int64_t protocol, number, flying_number;
   const char *nonce, *flying_nonce;
-  struct cursor cursor;
-  bool has_cursor;
+  struct cursor cursor, ahead;
+  bool has_cursor, has_ahead;
   const json_t *tables, *offer;
 };
 
@@ -34,7 +34,6 @@ read_greeting (const json_t *body, struct greeting *greeting, struct mantis_erro
 {
   enum mantis_status status = MANTIS_OK;
   const json_t *flying = json_get_object (body, "in_flight", &status, error);
-  const json_t *cursor = json_get_object (body, "cursor", &status, error);
 
   greeting->protocol = json_get_integer (body, "protocol", PROTOCOL, &status, error);
   greeting->number = json_get_integer (body, "number", 0, &status, error);
@@ -43,12 +42,10 @@ read_greeting (const json_t *body, struct greeting *greeting, struct mantis_erro
   greeting->flying_nonce = json_get_text (flying, "nonce", "", &status, error);
   greeting->tables = json_get_object (body, "tables", &status, error);
   greeting->offer = json_get_array (body, "offer", &status, error);
-  greeting->has_cursor = cursor != NULL;
-  greeting->cursor.rev = json_get_integer (cursor, "rev", 0, &status, error);
-  snprintf (greeting->cursor.epoch, sizeof greeting->cursor.epoch, "%s",
-            json_get_text (cursor, "epoch", "", &status, error));
-  snprintf (greeting->cursor.mark, sizeof greeting->cursor.mark, "%s",
-            json_get_text (cursor, "mark", "", &status, error));
+  if (status == MANTIS_OK)
+    status = cursor_read (body, "cursor", &greeting->cursor, &greeting->has_cursor, error);
+  if (status == MANTIS_OK)
+    status = cursor_read (body, "ahead", &greeting->ahead, &greeting->has_ahead, error);
   if (status == MANTIS_OK && greeting->protocol != PROTOCOL)
     return mantis_fail (error, MANTIS_INVALID, "$.protocol: this server speaks %d, not %lld",
                         PROTOCOL, (long long)greeting->protocol);
@@ -188,10 +185,12 @@ add_cursor (struct store *store, const struct greeting *greeting, struct mantis_
 
   if (status == MANTIS_OK && greeting->has_cursor)
     status = feed_check (store, &greeting->cursor, &state, error);
-  if (status == MANTIS_OK)
-    mantis_buf_printf (
-        buf, ",\"cursor\":\"%s\",\"head\":{\"epoch\":\"%s\",\"rev\":%lld,\"mark\":\"%s\"}",
-        greeting->has_cursor ? states[state] : "none", head.epoch, (long long)head.rev, head.mark);
+  if (status == MANTIS_OK && greeting->has_ahead && state == CURSOR_KNOWN)
+    status = feed_check (store, &greeting->ahead, &state, error);
+  if (status == MANTIS_OK) {
+    mantis_buf_printf (buf, ",\"cursor\":\"%s\",", greeting->has_cursor ? states[state] : "none");
+    cursor_add (buf, "head", &head);
+  }
   return status;
 }
 

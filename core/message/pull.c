@@ -1,7 +1,7 @@
 /* pull.c - the message "pull": what came after a cursor, a page of a table, rows by key; all of one moment.
  *
  *   {"cursor": {"epoch": "..", "rev": 41, "mark": ".."}, "limit": 5000, "bytes": 2000000, "wait": 25,
- *    "skip": ["notes"],
+ *    "ahead": {"epoch": "..", "rev": 99, "mark": ".."}, "skip": ["notes"],
  *    "keys": [{"table": "todos", "keys": [[1], [7]]}],
  *    "load": {"table": "orders", "after": [1000], "limit": 5000, "known": [{"to": [1500], "rows": 500, "sum": ".."}]}}
  *
@@ -35,8 +35,9 @@ struct pull {
   struct server *server;
   struct store *store;
   struct mantis_arena *arena;
-  struct cursor cursor;
-  bool has_cursor;
+  struct cursor cursor,
+      ahead; /* ahead: how new some rows are that the caller was told behind its cursor */
+  bool has_cursor, has_ahead;
   size_t limit, bytes;
   size_t used;        /* of the bytes, so far */
   struct large large; /* rows that do not fit into an answer */
@@ -44,21 +45,6 @@ struct pull {
   const json_t *skip, *keys, *load;
   struct feed_page page;
 };
-
-static enum mantis_status
-read_cursor (const json_t *json, struct pull *pull, struct mantis_error *error)
-{
-  enum mantis_status status = MANTIS_OK;
-
-  if (!(pull->has_cursor = json != NULL))
-    return MANTIS_OK;
-  snprintf (pull->cursor.epoch, sizeof pull->cursor.epoch, "%s",
-            json_get_text (json, "epoch", "", &status, error));
-  snprintf (pull->cursor.mark, sizeof pull->cursor.mark, "%s",
-            json_get_text (json, "mark", "", &status, error));
-  pull->cursor.rev = json_get_integer (json, "rev", 0, &status, error);
-  return status == MANTIS_OK ? MANTIS_OK : mantis_fail_in (error, "$.cursor");
-}
 
 /* ASKED rows or bytes, within what the server allows. */
 static size_t
@@ -102,8 +88,11 @@ read_pull (const json_t *body, struct pull *pull, struct mantis_error *error)
   pull->load = json_get_object (body, "load", &status, error);
   if (pull->wait && !pull->keys && !pull->load)
     pull->bytes = bounded ((int64_t)pull->bytes, 1, share_of (pull->server));
-  const json_t *cursor = json_get_object (body, "cursor", &status, error);
-  return status == MANTIS_OK ? read_cursor (cursor, pull, error) : status;
+  if (status == MANTIS_OK)
+    status = cursor_read (body, "cursor", &pull->cursor, &pull->has_cursor, error);
+  if (status == MANTIS_OK)
+    status = cursor_read (body, "ahead", &pull->ahead, &pull->has_ahead, error);
+  return status;
 }
 
 static bool
@@ -119,13 +108,6 @@ skips (void *context, const struct mantis_table *table)
       return true;
   }
   return false;
-}
-
-static void
-add_cursor (struct mantis_buf *buf, const struct cursor *cursor)
-{
-  mantis_buf_printf (buf, "\"cursor\":{\"epoch\":\"%s\",\"rev\":%lld,\"mark\":\"%s\"}",
-                     cursor->epoch, (long long)cursor->rev, cursor->mark);
 }
 
 /* The table that PLACE asks for.  MANTIS_STALE: it may have been one when the caller said hello. */
@@ -261,7 +243,11 @@ add_changes (const struct pull *pull, const struct mantis_change *const *changes
 {
   const struct feed_page *page = &pull->page;
 
-  add_cursor (buf, &page->cursor);
+  cursor_add (buf, "cursor", &page->cursor);
+  if (!page->complete) {
+    mantis_buf_char (buf, ',');
+    cursor_add (buf, "ahead", &page->ahead);
+  }
   mantis_buf_printf (
       buf, ",\"complete\":%s,\"head\":%lld,\"generation\":%lld,\"policies\":%llu,\"clock\":%lld,\"changes\":[",
       page->complete ? "true" : "false", (long long)page->head, (long long)pull->store->generation,
@@ -318,6 +304,8 @@ check_cursor (struct pull *pull, struct reply *reply, struct mantis_error *error
 
   if (pull->has_cursor)
     status = feed_check (pull->store, &pull->cursor, &state, error);
+  if (status == MANTIS_OK && pull->has_ahead && state == CURSOR_KNOWN)
+    status = feed_check (pull->store, &pull->ahead, &state, error);
   if (status == MANTIS_OK && state == CURSOR_PRUNED)
     reply_problem (reply, 410, "pruned",
                    "what came after this cursor is not kept any more: say hello");

@@ -1,6 +1,6 @@
 /* push.c - the message "push": one numbered changeset of a client, in one transaction; or "abandon".
  *
- *   {"number": 8, "nonce": "4f..", "whole": true, "changes": [BLOCK, ...]}
+ *   {"number": 8, "nonce": "4f..", "whole": true, "cursor": {...}, "ahead": {..., as in pull}, "changes": [BLOCK, ...]}
  *   {"abandon": {"number": 8, "nonce": "4f.."}}
  *
  * A batch is (node, number, nonce): the same one again gets the stored answer, another one under an old
@@ -33,6 +33,10 @@ read_batch (const json_t *body, struct batch *batch, struct mantis_error *error)
   batch->changes = json_get_array (body, "changes", &status, error);
   batch->generation = json_get_integer (from, "generation", 0, &status, error);
   batch->partial = !json_get_bool (body, "whole", true, &status, error);
+  if (status == MANTIS_OK)
+    status = cursor_read (body, "cursor", &batch->cursor, &batch->has_cursor, error);
+  if (status == MANTIS_OK)
+    status = cursor_read (body, "ahead", &batch->ahead, &batch->has_ahead, error);
   if (status == MANTIS_OK && (batch->number < 0 || strlen (batch->nonce) > 63))
     status = mantis_fail (error, MANTIS_INVALID, "$.number, $.nonce: out of range");
   if (status == MANTIS_OK && (batch->number > 0) != (*batch->nonce != '\0'))
@@ -66,6 +70,25 @@ pushing_is_next (struct pushing *pushing, const struct sender *sender)
             (long long)batch->number, (long long)sender->number);
   reply_problem (reply, 409, batch->number > sender->number ? "expected" : "fork", detail);
   return false;
+}
+
+enum mantis_status
+pushing_check_history (struct pushing *pushing, struct mantis_error *error)
+{
+  const struct batch *batch = &pushing->batch;
+  struct store *store = pushing->push.store;
+  enum cursor_state state = CURSOR_KNOWN;
+  enum mantis_status status = MANTIS_OK;
+
+  if (batch->has_cursor)
+    status = feed_check (store, &batch->cursor, &state, error);
+  if (status == MANTIS_OK && batch->has_ahead && state == CURSOR_KNOWN)
+    status = feed_check (store, &batch->ahead, &state, error);
+  if (status != MANTIS_OK || state != CURSOR_FOREIGN)
+    return status; /* of one that is pruned, versions that count are kept */
+  pushing->settled = true;
+  reply_problem (pushing->reply, 409, "foreign", "its cursor is of another history: say hello");
+  return MANTIS_OK;
 }
 
 static enum mantis_status
@@ -154,6 +177,10 @@ push_once (struct pushing *pushing, bool *again, struct mantis_error *error)
     status =
         sender_find (store, pushing->request, pushing->principal, pushing->arena, &sender, error);
   if (status == MANTIS_OK && !pushing_is_next (pushing, &sender))
+    return MANTIS_OK;
+  if (status == MANTIS_OK)
+    status = pushing_check_history (pushing, error);
+  if (status == MANTIS_OK && pushing->settled)
     return MANTIS_OK;
   if (status == MANTIS_OK)
     status = pushing_make (pushing, &sender, error);

@@ -14,6 +14,8 @@ struct batch {
   const char *nonce;
   bool abandon, partial;
   int64_t generation;
+  struct cursor cursor, ahead; /* as in pull: what the changes were made on */
+  bool has_cursor, has_ahead;
   const json_t *changes;
 };
 
@@ -39,6 +41,9 @@ void pushing_close (struct pushing *pushing);
 
 /* Is this batch SENDER's next?  If not, it is settled. */
 bool pushing_is_next (struct pushing *pushing, const struct sender *sender);
+/* Is the history that SENDER knows ours?  If not, it is settled: the revisions that its changes were made on are
+ * others than those that have these numbers here. */
+enum mantis_status pushing_check_history (struct pushing *pushing, struct mantis_error *error);
 /* The changes, against the tables as the store knows them.  Where these are not the sender's, it is settled. */
 enum mantis_status pushing_decode (struct pushing *pushing, const struct sender *sender,
                                    struct mantis_error *error);

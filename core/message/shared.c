@@ -49,6 +49,8 @@ try_once (struct pushing *pushing, struct mantis_error *error)
       sender_find (store, pushing->request, pushing->principal, pushing->arena, &sender, error);
   if (status != MANTIS_OK || !pushing_is_next (pushing, &sender))
     return status;
+  if ((status = pushing_check_history (pushing, error)) != MANTIS_OK || pushing->settled)
+    return status;
   if (!pushing->push.node)
     status = pushing_decode (pushing, &sender, error);
   return status == MANTIS_OK && !pushing->settled ? pushing_make (pushing, &sender, error) : status;

@@ -51,6 +51,8 @@ load_state (struct client *client, struct mantis_error *error)
     status = queue_load (&client->queue, client->store, error);
   if (status == MANTIS_OK)
     status = load_flight (client, error);
+  if (status == MANTIS_OK)
+    status = ahead_load (client, error);
   /* A batch in memory may speak of tables as they were; its keys are found again when its answer comes. */
   batch_free (client->batch);
   client->batch = NULL;

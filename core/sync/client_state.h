@@ -83,6 +83,7 @@ struct client {
   struct pace pull, push;
   /* head of the server's log once the last batch was applied: older pages are stale */
   int64_t pushed;
+  struct cursor newest; /* the newest head that rows came from before the cursor was there; rev 0: none */
   char *asked_table; /* of which the pull under way asks a page, NULL: none */
   char *asked_after; /* behind this key, NULL: from the start */
   size_t row_limit;  /* of a batch, after the server found one too large; 0: none */
@@ -179,6 +180,16 @@ enum mantis_status pull_request (struct client *client, struct mantis_buf *buf, 
 /* LISTS: the page's rows. */
 enum mantis_status receive (struct client *client, const json_t *page, struct lists *lists,
                             struct mantis_error *error);
+
+/* ---- ahead.c --------------------------------------------------------------------------------- */
+enum mantis_status ahead_load (struct client *client, struct mantis_error *error);
+/* In the write transaction that takes PAGE. */
+enum mantis_status ahead_note (struct client *client, const json_t *page,
+                               struct mantis_error *error);
+/* The cursor has come to REV, or nothing that was known counts any more (INT64_MAX). */
+enum mantis_status ahead_reached (struct client *client, int64_t rev, struct mantis_error *error);
+/* ,"ahead":{..} for a message to the server. */
+void ahead_add (const struct client *client, struct mantis_buf *buf);
 
 /* ---- backlog.c ------------------------------------------------------------------------------- */
 

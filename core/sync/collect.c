@@ -152,6 +152,19 @@ read_rows (struct client *client, struct batch *batch, struct rows *rows, size_t
   return status;
 }
 
+/* What the changes were made on, to a server that may have been restored since. */
+static void
+add_history (const struct client *client, struct mantis_buf *buf)
+{
+  const struct cursor cursor = phases_cursor (&client->phases);
+
+  if (!*cursor.epoch)
+    return;
+  cursor_add (buf, "cursor", &cursor);
+  ahead_add (client, buf);
+  mantis_buf_char (buf, ',');
+}
+
 static void
 encode_batch (struct client *client, struct batch *batch, const struct rows *rows)
 {
@@ -159,7 +172,9 @@ encode_batch (struct client *client, struct batch *batch, const struct rows *row
 
   /* In the order of keys, in which the server writes each page of an index once. */
   qsort (rows->order, rows->count, sizeof *rows->order, compare_changes);
-  mantis_buf_text (&batch->body, "{\"changes\":[");
+  mantis_buf_char (&batch->body, '{');
+  add_history (client, &batch->body);
+  mantis_buf_text (&batch->body, "\"changes\":[");
   blocks_encode (&batch->body, rows->order, rows->count, BLOCK_PUSH);
   batch->changes = rows->count;
   for (size_t i = 0; i < rows->count; i++)

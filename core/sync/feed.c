@@ -362,6 +362,8 @@ feed_read (struct store *store, int64_t rev, size_t limit, size_t bytes, const c
   out->bytes = bytes_seen;
   if (status == MANTIS_OK && !out->complete)
     status = tell_versions (store, out, arena, error);
+  if (status == MANTIS_OK && !out->complete)
+    status = cursor_at (store, out->head, &out->ahead, error);
   return status == MANTIS_OK
              ? cursor_at (store, out->complete ? out->head : last, &out->cursor, error)
              : status;

@@ -5,18 +5,11 @@
 #ifndef MANTIS_FEED_H
 #define MANTIS_FEED_H
 
+#include "sync/cursor.h"
 #include "sync/large.h"
-
-enum { MARK_LENGTH = 16 };
 
 /* A place in a server's history.  The mark is derived from the log's entry at REV: a history that was
  * restored and went on differently has other entries there. */
-struct cursor {
-  char epoch[EPOCH_LENGTH + 1];
-  int64_t rev;
-  char mark[MARK_LENGTH + 1];
-};
-
 enum cursor_state {
   CURSOR_KNOWN,
   CURSOR_PRUNED, /* what came after it is not all there any more */
@@ -35,6 +28,7 @@ struct feed_page {
   struct cursor cursor; /* the place up to which the page tells */
   bool complete;        /* that is the head of the snapshot */
   int64_t head;
+  struct cursor ahead; /* where the snapshot's head is, unless complete: rows may be as new as that */
   size_t bytes; /* that the rows take */
 };
 

@@ -50,20 +50,23 @@ add_offers (struct client *client, struct mantis_buf *buf)
 enum mantis_status
 hello_request (struct client *client, struct mantis_buf *buf, struct mantis_error *error)
 {
-  const struct phases *phases = &client->phases;
+  struct cursor cursor;
   /* A look at the schema first: tables may have come since. */
   enum mantis_status status = client_begin (client, MANTIS_READ, error);
 
   status = client_end (client, status, error);
+  cursor = phases_cursor (&client->phases);
   client->told = client->store->attached;
   mantis_buf_printf (buf, "{\"protocol\":%d,\"number\":%lld,\"nonce\":\"%s\"", PROTOCOL,
                      (long long)client->number, client->nonce);
   if (client->flight.number)
     mantis_buf_printf (buf, ",\"in_flight\":{\"number\":%lld,\"nonce\":\"%s\"}",
                        (long long)client->flight.number, client->flight.nonce);
-  if (*phases->epoch)
-    mantis_buf_printf (buf, ",\"cursor\":{\"epoch\":\"%s\",\"rev\":%lld,\"mark\":\"%s\"}",
-                       phases->epoch, (long long)phases->rev, phases->mark);
+  if (*cursor.epoch) {
+    mantis_buf_char (buf, ',');
+    cursor_add (buf, "cursor", &cursor);
+  }
+  ahead_add (client, buf);
   add_fingerprints (client, buf);
   add_offers (client, buf);
   mantis_buf_char (buf, '}');
@@ -87,6 +90,8 @@ meet_older_server (struct client *client, struct mantis_error *error)
     phase_forget_bases (&client->phases.tables[i]);
   }
   client->pushed = 0;
+  if (status == MANTIS_OK)
+    status = ahead_reached (client, INT64_MAX, error);
   return status == MANTIS_OK ? phases_save (&client->phases, client->store, error) : status;
 }
 
@@ -153,7 +158,7 @@ set_cursor (struct client *client, const json_t *head, struct mantis_error *erro
   client->pushed = 0;
   if (status == MANTIS_OK && (!*phases->epoch || phases->rev < 1))
     status = mantis_fail (error, MANTIS_INVALID, "$.head: missing");
-  return status;
+  return status == MANTIS_OK ? ahead_reached (client, INT64_MAX, error) : status;
 }
 
 /* Nothing that we know of the server's rows counts any more. */

@@ -64,6 +64,16 @@ phase_pause (struct table_state *state, const char *reason)
   replace_text (&state->paused, reason);
 }
 
+struct cursor
+phases_cursor (const struct phases *phases)
+{
+  struct cursor cursor = {.rev = phases->rev};
+
+  snprintf (cursor.epoch, sizeof cursor.epoch, "%s", phases->epoch);
+  snprintf (cursor.mark, sizeof cursor.mark, "%s", phases->mark);
+  return cursor;
+}
+
 struct table_state *
 phase_of (struct phases *phases, const struct mantis_table *table)
 {

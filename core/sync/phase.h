@@ -15,7 +15,7 @@
 #ifndef MANTIS_PHASE_H
 #define MANTIS_PHASE_H
 
-#include "sync/store.h"
+#include "sync/cursor.h"
 
 enum phase { PHASE_FIRST, PHASE_LIVE, PHASE_REPAIR, PHASE_SCAN };
 
@@ -50,7 +50,7 @@ struct phases {
   /* The row '*': */
   char epoch[EPOCH_LENGTH + 1]; /* "" : no cursor yet */
   int64_t rev;
-  char mark[20];
+  char mark[MARK_LENGTH + 1];
   int64_t last_push, last_pull;
   char *detail; /* what failed last, or NULL */
   bool changed;
@@ -64,6 +64,8 @@ enum mantis_status phases_save (struct phases *phases, struct store *store,
                                 struct mantis_error *error);
 void phases_free (struct phases *phases);
 
+/* How far the feed has been followed; epoch "": not at all. */
+struct cursor phases_cursor (const struct phases *phases);
 struct table_state *phase_of (struct phases *phases, const struct mantis_table *table);
 struct table_state *phase_named (struct phases *phases, const char *name);
 void phase_set (struct table_state *state, enum phase phase);

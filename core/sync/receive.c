@@ -120,18 +120,19 @@ enum mantis_status
 pull_request (struct client *client, struct mantis_buf *buf, bool *waits,
               struct mantis_error *error)
 {
-  const struct phases *phases = &client->phases;
   const struct table_state *load;
+  struct cursor cursor;
   size_t rows = client->partly ? client->pull.part : client->pull.whole;
   size_t bytes = client->partly ? client->settings.batch_bytes : client->settings.whole_bytes,
          held = 0;
   enum mantis_status status = client_begin (client, MANTIS_READ, error);
 
   load = reconcile_next (&client->phases); /* as beginning may have read the schema anew */
-  mantis_buf_printf (
-      buf,
-      "{\"cursor\":{\"epoch\":\"%s\",\"rev\":%lld,\"mark\":\"%s\"},\"limit\":%zu,\"bytes\":%zu",
-      phases->epoch, (long long)phases->rev, phases->mark, rows, bytes);
+  cursor = phases_cursor (&client->phases);
+  mantis_buf_char (buf, '{');
+  cursor_add (buf, "cursor", &cursor);
+  ahead_add (client, buf);
+  mantis_buf_printf (buf, ",\"limit\":%zu,\"bytes\":%zu", rows, bytes);
   if (client->settings.answer_bytes)
     mantis_buf_printf (buf, ",\"takes\":%zu", client->settings.answer_bytes);
   add_skipped (client, buf);
@@ -429,6 +430,8 @@ move_cursor (struct client *client, const json_t *json, struct mantis_error *err
     status = queue_note_base (&client->queue, client->store, phases->rev, error);
   if (status != MANTIS_OK)
     return status;
+  if ((status = ahead_reached (client, rev, error)) != MANTIS_OK)
+    return status;
   phases->changed |= rev != phases->rev;
   phases->rev = rev;
   snprintf (phases->mark, sizeof phases->mark, "%s", mark);
@@ -492,6 +495,8 @@ take_page (struct page_in *page, const json_t *json, struct mantis_error *error)
     status = apply_page (page, error);
   if (status == MANTIS_OK)
     status = stir_held (page, error);
+  if (status == MANTIS_OK)
+    status = ahead_note (client, json, error);
   if (status == MANTIS_OK)
     status = move_cursor (client, json, error);
   if (status == MANTIS_OK) {

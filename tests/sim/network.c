@@ -340,6 +340,16 @@ network_step (void)
   }
 }
 
+/* The server's process has ended, its connections with it: no answer of it arrives after another file has taken the
+ * place of the one that it was made from. */
+void
+network_hang_up (void)
+{
+  for (int i = 0; i < world->flying_count; i++)
+    if (world->flying[i].way == TO_CLIENT)
+      world->flying[i].status = 0;
+}
+
 /* ---- A good network ---- */
 
 void

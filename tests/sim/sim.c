@@ -119,9 +119,10 @@ something_special (struct node *node)
     rebuild_table (odds (4) ? &world->nodes[0] : node, table);
   else if (has (WITH_SCAN) && node->up && odds (3))
     client_scan (node->client, NULL, &error);
-  else if (has (WITH_RESTORE) && world->nodes[0].copied && odds (2))
+  else if (has (WITH_RESTORE) && world->nodes[0].copied && odds (2)) {
+    network_hang_up ();
     restore_node (&world->nodes[0]);
-  else if (has (WITH_RESTORE) && odds (2))
+  } else if (has (WITH_RESTORE) && odds (2))
     copy_node (&world->nodes[0]);
   else if (has (WITH_COPIES) && odds (3))
     fork_node (node);

@@ -242,6 +242,7 @@ void bind_any (sqlite3_stmt *statement, int at);
 /* network.c */
 void client_talks (struct node *node);
 void network_step (void);
+void network_hang_up (void);
 void network_heal (void);
 /* Deliver all, until nobody has anything to say; false: that does not end. */
 bool network_drain (void);

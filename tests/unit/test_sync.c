@@ -468,6 +468,46 @@ START_TEST (edits_on_what_a_restored_server_still_has_win)
 }
 END_TEST
 
+/* Its new history has come past the device's cursor: the numbers say nothing. */
+START_TEST (an_edit_of_a_lost_version_overwrites_nothing_of_a_restored_server)
+{
+  start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
+  back_up ();
+  sql (SERVER, "UPDATE note SET v = 'lost'");
+  exchange (A, PULL);
+  is (A, "lost", NOTE ("k"));
+  restore ();
+  sql (SERVER, "UPDATE note SET v = 'theirs'");
+  sql (A, "UPDATE note SET v = 'mine'");
+  backdate (A);
+  cycle (A);
+  is (SERVER, "theirs", NOTE ("k"));
+  is (A, "theirs", NOTE ("k"));
+  is (A, "1", "SELECT count(*) FROM __sync_conflicts WHERE loser LIKE '%mine%'");
+}
+END_TEST
+
+/* The cursor is one that it knows; a row that came with the page is newer. */
+START_TEST (a_row_that_was_newer_than_the_cursor_is_not_one_of_a_restored_server)
+{
+  start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
+  sql (SERVER, "UPDATE note SET v = 'two'");
+  back_up ();
+  sql (SERVER, "INSERT INTO note VALUES ('n', 'lost'); UPDATE note SET v = 'lost' WHERE id = 'k'");
+  rig_server.limits.page_rows = 1;
+  exchange (A, PULL);
+  is (A, "lost", NOTE ("k"));
+  restore ();
+  sql (SERVER, "INSERT INTO note VALUES ('m', 'new'); UPDATE note SET v = 'theirs' WHERE id = 'k'");
+  sql (A, "UPDATE note SET v = 'mine' WHERE id = 'k'");
+  backdate (A);
+  cycle (A);
+  is (SERVER, "theirs", NOTE ("k"));
+  is (A, "theirs", NOTE ("k"));
+  is (A, "1", "SELECT count(*) FROM __sync_conflicts WHERE loser LIKE '%mine%'");
+}
+END_TEST
+
 /* ---- First contact ---- */
 
 /* V27: a row that no message can carry is passed over, told, and comes once it is small; nothing of it is lost,
@@ -1054,6 +1094,8 @@ sync_suite (void)
   tcase_add_test (tests, what_a_restored_server_lacks_is_offered_again);
   tcase_add_test (tests, what_came_from_a_server_before_it_was_restored_is_kept);
   tcase_add_test (tests, edits_on_what_a_restored_server_still_has_win);
+  tcase_add_test (tests, an_edit_of_a_lost_version_overwrites_nothing_of_a_restored_server);
+  tcase_add_test (tests, a_row_that_was_newer_than_the_cursor_is_not_one_of_a_restored_server);
   tcase_add_test (tests, a_row_too_large_for_a_message_holds_up_nobody);
   tcase_add_test (tests, a_load_passes_over_what_is_too_large);
   tcase_add_test (tests, what_is_too_large_overwrites_nothing_that_was_here_first);
