@@ -1,0 +1,82 @@
+/* visit.h - one request, from its arrival to its answer; for service.c, which leads it over the loop, and visit.c, which
+ * has it handled on a worker.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#ifndef MANTIS_DAEMON_VISIT_H
+#define MANTIS_DAEMON_VISIT_H
+
+#include "daemon/service.h"
+
+#include "base/map.h"
+
+#include <event2/event_struct.h>
+
+enum stage { STAGE_WORK, STAGE_PARKED, STAGE_QUEUED };
+
+enum {
+  TOGETHER = 128,   /* that go to a worker together */
+  LOOK_AHEAD = 512, /* in the lane, for those that ask the same */
+  CROWD_MS = 30000,
+  SMALL = 16 * 1024 /* bytes of a push that may share its commit */
+};
+
+struct visit {
+  struct task task;
+  struct mantis_service *service;
+  const struct mantis_request *request;
+  struct mantis_request own; /* of a prompt one, as a worker may look at it after the answer */
+  mantis_answered answered;
+  void *context;
+  uint64_t ticket;
+  struct visit *next, **self; /* in the list of its stage, unless that is STAGE_WORK */
+  enum stage stage;
+  struct visit *fellow; /* goes to the worker with it */
+  bool local, leads;    /* leads: it occupies the lane */
+  bool told;            /* it was answered, while a worker still waits for the database */
+  bool doubted;         /* credentials that were good before are looked at once more */
+  bool hang_up;         /* the connection shall not stay, either */
+  uint64_t round;       /* of checks, that the present run knows of */
+  atomic_bool cancelled;
+  struct mantis_arena *arena; /* for the principal; NULL: not admitted yet */
+  struct mantis_principal principal;
+  struct reply reply;
+  struct position position; /* after a commit of ours */
+  uint64_t seen;            /* news that the present run knows of */
+  int64_t generation;       /* when it arrived */
+  int64_t deadline;         /* of a parked one, in mantis_monotonic(); 0: it has not been parked */
+  struct event timer;
+};
+
+struct mantis_service {
+  struct service_settings set;
+  struct event_base *base;
+  struct map tickets; /* -> visit */
+  uint64_t last_ticket;
+  size_t count; /* of visits */
+  struct visit *parked, *queued, **queued_end;
+  size_t in_lane;
+  size_t crowd,
+      crowd_before; /* most visits at once, in this window of time and in the one before */
+  int64_t crowd_since;
+  uint64_t news;  /* counts them */
+  uint64_t round; /* counts checks of who may come in */
+  struct attending *attending;
+  struct position position;
+  bool draining;
+  void (*empty) (void *context);
+  void *empty_context;
+};
+
+/* Its reply tells the caller WHY it is turned away. */
+void visit_refuse (struct visit *visit, enum mantis_status status, const char *why);
+
+/* ---- On a worker (visit.c) --------------------------------------------------------------------- */
+void visit_work (struct task *task, size_t worker);
+/* The same for a leader and its fellows. */
+void visits_work (struct task *task, size_t worker);
+/* Pushes that waited while another was made share a commit. */
+void pushes_work (struct task *task, size_t worker);
+bool push_joins (const struct task *task, const struct task *next, size_t count);
+
+#endif
