@@ -28,12 +28,17 @@ fails_with ()
   fi
 }
 
-# problem TEXT: it stands in the status, as JSON and for people.
+# shows TEXT: the status for people does.
+shows ()
+{
+  ctl shop status > said && grep -q "^all .*$1" said
+}
+
+# problem TEXT: it stands in the status, as JSON and for people.  Whoever connects anew may be told before all are.
 problem ()
 {
   wait_until shop "any(__import__('re').search(r'''$1''', p['what']) and not p.get('table') and p['since'] > 1700000000000 for p in S['problems'])"
-  ctl shop status > said
-  grep -q "^all .*$1" said || fail "for people: $(cat said)"
+  wait_for "the status for people to show $1" shows "$1"
 }
 
 # Without its pauses, which have grown while the server did not answer.
