@@ -4,8 +4,8 @@
  * is the core's; how it crosses is the transport's: routes, frames, headers, compression, limits on size,
  * time and connections.
  *
- * All callbacks run on the event loop's thread and never wait.  A transport calls the functions below on
- * that thread only.
+ * All callbacks run on the event loop's thread, where SIGPIPE is ignored or blocked, and never wait.  A
+ * transport calls the functions below on that thread only.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -11,6 +11,7 @@ import ctypes
 import gc
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -182,6 +183,7 @@ def restart(application):
 
 
 def main(*arguments):
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as in a program in C
     before = signals(), footprint()
     exchange(*arguments)
     gc.collect()  # the databases that it had opened

@@ -4,7 +4,6 @@
  */
 #include "rest.h"
 
-#include <signal.h>
 
 static const struct mantis_option options[] = {
     MANTIS_TEXT_OPTION (
@@ -47,12 +46,7 @@ static const struct mantis_option options[] = {
 static enum mantis_status
 start (void *self, struct mantis_error *error)
 {
-  struct sigaction old;
-
   (void)self;
-  /* Writing to a peer that has gone is an error to handle, not a reason to die. */
-  if (sigaction (SIGPIPE, NULL, &old) == 0 && old.sa_handler == SIG_DFL)
-    signal (SIGPIPE, SIG_IGN);
   if (curl_global_init (CURL_GLOBAL_ALL) != CURLE_OK)
     return mantis_fail (error, MANTIS_FAILED, "rest: libcurl cannot start");
   return MANTIS_OK;

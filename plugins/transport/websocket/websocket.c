@@ -4,7 +4,6 @@
  */
 #include "client.h"
 
-#include <signal.h>
 
 static const struct mantis_option options[] = {
     MANTIS_SIZE (struct websocket, max_message_bytes, "16M", 1024, 1 << 30,
@@ -33,12 +32,8 @@ static enum mantis_status
 start (void *self, struct mantis_error *error)
 {
   struct websocket *websocket = self;
-  struct sigaction old;
 
   websocket->budget.limit = (size_t)websocket->max_buffered_bytes;
-  /* Writing to a peer that has gone is an error to handle, not a reason to die. */
-  if (sigaction (SIGPIPE, NULL, &old) == 0 && old.sa_handler == SIG_DFL)
-    signal (SIGPIPE, SIG_IGN);
   if (curl_global_init (CURL_GLOBAL_ALL) != CURLE_OK)
     return mantis_fail (error, MANTIS_FAILED, "websocket: libcurl cannot start");
   return MANTIS_OK;
