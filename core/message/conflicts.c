@@ -74,8 +74,8 @@ add_conflict (struct mantis_buf *buf, mantis_row row)
 {
   for (size_t i = 0; i < CONFLICT_COLUMNS; i++) {
     const char *name = table_conflicts.columns[i].name;
-    bool json =
-        i == CONFLICT_KEY || i == CONFLICT_LOSER || i == CONFLICT_WINNER || i == CONFLICT_BASE_ROW;
+    bool json = i == CONFLICT_KEY || i == CONFLICT_LOSER || i == CONFLICT_WINNER ||
+                i == CONFLICT_BASE_ROW || i == CONFLICT_STAMPS || i == CONFLICT_STANDS;
     mantis_buf_printf (buf, "%s\"%s\":", i ? "," : "{", name);
     if (row[i].type == MANTIS_INTEGER)
       mantis_buf_printf (buf, "%lld", (long long)row[i].as.integer);

@@ -41,7 +41,8 @@ static const struct mantis_column conflict_columns[] = {
     COLUMN ("winner_origin", "TEXT", 0), COLUMN ("base", "INTEGER", 0),
     COLUMN ("rev", "INTEGER", 0),        COLUMN ("decided_by", "TEXT", 0),
     COLUMN ("at", "INTEGER", 0),         COLUMN ("state", "TEXT", 0),
-    COLUMN ("base_row", "TEXT", 0)};
+    COLUMN ("base_row", "TEXT", 0),      COLUMN ("stamps", "TEXT", 0),
+    COLUMN ("stands", "TEXT", 0),        COLUMN ("sent_time", "INTEGER", 0)};
 static const struct mantis_column bases_columns[] = {COLUMN ("seq", "INTEGER", 1),
                                                      COLUMN ("rev", "INTEGER", 0)};
 static const struct mantis_column pending_columns[] = {
@@ -101,9 +102,9 @@ internal_tables (enum mantis_role role)
   static const struct mantis_table *const client[] = {
       &table_meta, &table_state, &table_conflicts, &table_bases, &table_pending,
       &table_held, &table_seen,  &table_base,      NULL};
-  static const struct mantis_table *const server[] = {
-      &table_meta,  &table_state,    &table_conflicts, &table_heads,
-      &table_nodes, &table_disabled, &table_stamps,    NULL};
+  static const struct mantis_table *const server[] = {&table_meta,   &table_state, &table_conflicts,
+                                                      &table_heads,  &table_nodes, &table_disabled,
+                                                      &table_stamps, NULL};
 
   return role == MANTIS_CLIENT ? client : server;
 }

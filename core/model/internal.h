@@ -59,6 +59,9 @@ enum {
   CONFLICT_AT,
   CONFLICT_STATE,    /* open, closed */
   CONFLICT_BASE_ROW, /* that the loser was made of, NULL: not known */
+  CONFLICT_STAMPS, /* of the server's row by column, as in __sync_stamps; NULL: nobody asked for them */
+  CONFLICT_STANDS, /* the third row, where one stands; NULL: it is one of the two, or a deletion */
+  CONFLICT_SENT_TIME, /* of the change, before it was made later than what it replaced */
   CONFLICT_COLUMNS
 };
 

@@ -72,5 +72,9 @@ conflict_keep (struct store *store, const struct conflict *conflict, struct mant
   row[CONFLICT_STATE] =
       value_text (strcmp (conflict->outcome, "deferred") == 0 ? "open" : "closed");
   row[CONFLICT_BASE_ROW] = value_text (row_text (arena, conflict->table, conflict->base_row));
+  row[CONFLICT_STAMPS] = value_text (conflict->stamps);
+  row[CONFLICT_STANDS] = value_text (row_text (arena, conflict->table, conflict->stands));
+  row[CONFLICT_SENT_TIME] = conflict->sent_time ? value_integer (conflict->sent_time)
+                                                : (struct mantis_value){.type = MANTIS_NULL};
   return store_put (store, &table_conflicts, row, error);
 }

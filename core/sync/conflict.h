@@ -23,6 +23,9 @@ struct conflict {
   const char *winner_origin;
   int64_t base, rev;
   mantis_row base_row;    /* that the loser was made of; NULL: not known */
+  const char *stamps;     /* of the server's row, by column, as JSON; NULL: not known */
+  mantis_row stands;      /* a third row; NULL: the winner stands, or no row */
+  int64_t sent_time;      /* of the change, as the resolver saw it; 0: not known */
   const char *decided_by; /* name of the resolver, or "database" */
 };
 

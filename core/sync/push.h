@@ -74,6 +74,8 @@ uint32_t push_wants (const struct push *push, const struct mantis_table *table);
 /* stamps.c: who wrote which column when, for the items of tables whose policy wants to know; and as it is now. */
 enum mantis_status push_read_stamps (struct push *push, struct mantis_error *error);
 enum mantis_status push_write_stamps (struct push *push, struct mantis_error *error);
+/* Those of ITEM as they stood, as JSON in the push's arena; NULL: nobody wants them. */
+const char *push_stamps_text (const struct push *push, const struct pushed *item);
 /* record.c: apply what stands, find what the database altered, keep what lost.  MANTIS_REFUSED: see APPLY_ALL. */
 enum mantis_status push_apply (struct push *push, struct mantis_error *error);
 enum mantis_status push_record (struct push *push, struct mantis_error *error);

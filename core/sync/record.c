@@ -165,6 +165,9 @@ keep (struct push *push, const struct pushed *item, struct mantis_error *error)
       .rev = version_rev (push->store, &item->version),
       .decided_by = item->decided_by ? item->decided_by : "database",
       .base_row = item->base,
+      .stamps = push_stamps_text (push, item),
+      .stands = item->outcome == OUTCOME_MERGED && !item->stored.deleted ? item->stored.row : NULL,
+      .sent_time = change->updated_at,
   };
 
   return conflict_keep (push->store, &conflict, error);

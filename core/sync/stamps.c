@@ -143,20 +143,19 @@ stamp_now (const struct push *push, const struct pushed *item, size_t i)
   return later (ours, theirs);
 }
 
-static enum mantis_status
-make_record (const struct push *push, const struct pushed *item, struct mantis_value *record,
-             struct mantis_error *error)
+/* The stamps of ITEM by column, in the push's arena: as they were, or as they are NOW. */
+static const char *
+stamps_text (const struct push *push, const struct pushed *item, bool now)
 {
   const struct mantis_table *table = item->change.table;
-  bool stored = item->outcome == OUTCOME_APPLIED || item->outcome == OUTCOME_MERGED;
   CLEANUP_BUF struct mantis_buf buf = MANTIS_BUF_INIT;
-  const char *comma = "{", *text;
+  const char *comma = "{";
 
   for (size_t i = 0; i < table->column_count; i++) {
     struct mantis_stamp stamp;
     if (table->columns[i].key_position || table->columns[i].generated)
       continue;
-    stamp = stamp_now (push, item, i);
+    stamp = now ? stamp_now (push, item, i) : item->stamps[i];
     mantis_buf_text (&buf, comma);
     mantis_buf_json (&buf, table->columns[i].name, strlen (table->columns[i].name));
     mantis_buf_printf (&buf, ":[%lld,", (long long)stamp.time);
@@ -166,7 +165,23 @@ make_record (const struct push *push, const struct pushed *item, struct mantis_v
     comma = ",";
   }
   mantis_buf_text (&buf, *comma == '{' ? "{}" : "}");
-  text = buf.failed ? NULL : mantis_arena_strdup (push->arena, buf.bytes);
+  return buf.failed ? NULL : mantis_arena_strdup (push->arena, buf.bytes);
+}
+
+const char *
+push_stamps_text (const struct push *push, const struct pushed *item)
+{
+  return item->stamps ? stamps_text (push, item, false) : NULL;
+}
+
+static enum mantis_status
+make_record (const struct push *push, const struct pushed *item, struct mantis_value *record,
+             struct mantis_error *error)
+{
+  const struct mantis_table *table = item->change.table;
+  bool stored = item->outcome == OUTCOME_APPLIED || item->outcome == OUTCOME_MERGED;
+  const char *text = stamps_text (push, item, true);
+
   record[STAMP_KEY] = value_text (key_text (push->arena, table, item->change.row));
   record[STAMP_TIME] = value_integer (stored ? item->stored.updated_at : item->version.updated_at);
   record[STAMP_STAMPS] = value_text (text);
