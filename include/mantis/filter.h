@@ -56,12 +56,14 @@ struct mantis_filter {
 
   /* ---- For filters that want to know more; each may be NULL ---- */
 
-  /* Before the first question about TABLE, and again when its shape has changed; never while another thread is in a
-   * call of this use.  LOOKS has column_count places, all false: set those of the columns that reads() or sees() looks
-   * at.  Their earlier values are kept beside each change for as long as the log is, and ROW is given with them alone
-   * when it is asked what a device held.  Anything but MANTIS_OK: this table does not fit (a column that there is not);
-   * nobody reads or writes it until it does, and ERROR is told.  NULL: it looks at all columns. */
-  enum mantis_status (*prepare) (void *self, const struct mantis_table *table, bool *looks,
+  /* Before the first question about TABLE, and again when its shape has changed, or that of a table that uses() names;
+   * never while another thread is in a call of this use.  LENDER knows those tables and lends no rows yet.  LOOKS has
+   * column_count places, all false: set those of the columns that reads() or sees() looks at.  Their earlier values are
+   * kept beside each change for as long as the log is, and ROW is given with them alone when it is asked what a device
+   * held.  Anything but MANTIS_OK: this table does not fit (a column that there is not); nobody reads or writes it until
+   * it does, and ERROR is told.  NULL: it looks at all columns. */
+  enum mantis_status (*prepare) (void *self, const struct mantis_table *table,
+                                 const struct mantis_lender *lender, bool *looks,
                                  struct mantis_error *error);
 
   /* Add to VIEW all that reads(), sees() and column() take from the caller: callers with the same view get the same
