@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct beginning {
   void *(*work) (void *context);
@@ -48,4 +49,49 @@ thread_start (pthread_t *thread, size_t stack, void *(*work) (void *context), vo
   if (result != 0)
     free (beginning);
   return result;
+}
+
+/* ---- Of a plugin ------------------------------------------------------------------------------- */
+struct mantis_thread {
+  pthread_t thread;
+  char name[16];
+  void (*work) (void *context);
+  void *context;
+};
+
+static void *
+work_on (void *context)
+{
+  struct mantis_thread *thread = context;
+
+  pthread_setname_np (pthread_self (), thread->name);
+  thread->work (thread->context);
+  return NULL;
+}
+
+enum mantis_status
+mantis_thread_start (const char *name, void (*work) (void *context), void *context,
+                     struct mantis_thread **thread, struct mantis_error *error)
+{
+  struct mantis_thread *made = calloc (1, sizeof *made);
+  int result;
+
+  if (!made)
+    return mantis_fail (error, MANTIS_FAILED, "no memory left for a thread");
+  made->work = work;
+  made->context = context;
+  strncpy (made->name, name, sizeof made->name - 1);
+  if ((result = thread_start (&made->thread, 0, work_on, made)) != 0) {
+    free (made);
+    return mantis_fail (error, MANTIS_FAILED, "cannot start a thread: %s", strerror (result));
+  }
+  *thread = made;
+  return MANTIS_OK;
+}
+
+void
+mantis_thread_join (struct mantis_thread *thread)
+{
+  pthread_join (thread->thread, NULL);
+  free (thread);
 }

@@ -111,6 +111,16 @@ MANTIS_PUBLIC const char *mantis_table_fingerprint (const struct mantis_table *t
 /* A row of TABLE: column_count values in the order of its columns. */
 typedef const struct mantis_value *mantis_row;
 
+/* {"id": 1, "title": "milk"}: the columns that ROW carries, in the forms of docs/protocol.md (a blob is {"b": "BASE64"}). */
+MANTIS_PUBLIC void mantis_row_json (struct mantis_buf *buf, const struct mantis_table *table,
+                                    mantis_row row);
+/* A row of TABLE from such an object, in ARENA: columns that it does not name are MANTIS_NONE.  MANTIS_INVALID: it is none, or
+ * names a column that the table lacks. */
+MANTIS_PUBLIC enum mantis_status mantis_row_read (const char *json, size_t length,
+                                                  const struct mantis_table *table,
+                                                  struct mantis_arena *arena, mantis_row *row,
+                                                  struct mantis_error *error);
+
 /* ---- Change -------------------------------------------------------------------------------------
  *
  * One row's new state, or its deletion.

@@ -124,6 +124,20 @@ MANTIS_PUBLIC bool mantis_logs (enum mantis_level level); /* would a line of LEV
 /* -D NAME=VALUE of the command line, or NULL.  A developer's question, e.g. "sqlite.sql". */
 MANTIS_PUBLIC const char *mantis_flag (const char *name);
 
+/* ---- Threads ------------------------------------------------------------------------------------
+ *
+ * Of a plugin that needs one of its own.  It takes no signals, and its log goes where that of the thread goes that made
+ * it: in an application that embeds Mantis, to the application.
+ */
+struct mantis_thread;
+
+/* Run WORK (CONTEXT) on a thread named NAME (15 bytes at most).  Each is joined, once. */
+MANTIS_PUBLIC enum mantis_status mantis_thread_start (const char *name, void (*work) (void *context),
+                                                      void *context, struct mantis_thread **thread,
+                                                      struct mantis_error *error);
+/* Wait until WORK has returned, and free THREAD. */
+MANTIS_PUBLIC void mantis_thread_join (struct mantis_thread *thread);
+
 /* ---- Clock and chance ---------------------------------------------------------------------------
  *
  * Ask here, not the system: the simulation runs on a clock and a seed of its own.
