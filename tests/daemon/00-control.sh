@@ -88,7 +88,7 @@ wait_for_row tablet "SELECT 1 FROM note WHERE id = 'c'"
 # Conflicts, in both forms.
 stop_mantisd tablet
 sql tablet "UPDATE note SET body = 'early' WHERE id = 'a'"
-sleep 0.01
+later
 sql office "UPDATE note SET body = 'late' WHERE id = 'a'"
 start_mantisd tablet --mode client
 wait_for_row office "SELECT 1 FROM __sync_conflicts"

@@ -53,7 +53,7 @@ wait_for_sync tablet office
 stop_mantisd tablet
 for table in ideas plans; do
   sql tablet "UPDATE $table SET title = 'tablet', votes = CASE id WHEN 'a' THEN 5 ELSE 2 END"
-  sleep 0.01
+  later
   sql office "UPDATE $table SET title = 'office', votes = 1"
 done
 start_mantisd tablet --mode client

@@ -74,7 +74,7 @@ wait_until tablet "T['note']['state'] == 'live' and S['waiting'] == 0 and T['not
 # A conflict, on both sides; what cannot be synced.
 stop_mantisd tablet
 sql tablet "UPDATE note SET body = 'early' WHERE id = 'a'"
-sleep 0.01
+later
 sql office "UPDATE note SET body = 'late' WHERE id = 'a'"
 says tablet 'S["waiting"] == 1' || fail "without a daemon: $(cat tablet.status)"
 start_mantisd tablet --mode client

@@ -15,7 +15,7 @@ sql tablet "INSERT INTO notes VALUES ('a', 'one'), ('b', 'two'); INSERT INTO pai
 settled office tablet
 stop_mantisd tablet
 sql tablet "UPDATE notes SET title = 'tablet' WHERE id = 'a'"
-sleep 0.01
+later
 sql office "UPDATE notes SET title = 'office' WHERE id = 'a'"
 start_mantisd tablet --mode client
 wait_for_row tablet "SELECT 1 FROM __sync_conflicts"

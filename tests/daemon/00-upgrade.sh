@@ -20,7 +20,7 @@ sql tablet "INSERT INTO plan VALUES ('p', 'set aside')"
 wait_for_row tablet "SELECT 1 FROM __sync_pending"
 stop_mantisd tablet
 sql tablet "UPDATE note SET body = 'early' WHERE id = 'a'"
-sleep 0.01
+later
 sql office "UPDATE note SET body = 'late' WHERE id = 'a'"
 start_mantisd tablet --mode client
 wait_until office 'S["conflicts"] == 1'
@@ -66,7 +66,7 @@ settled office tablet
 [ "$(sql office "SELECT body FROM plan")" = "set aside" ] || fail "what was set aside did not come: $(rows office plan)"
 stop_mantisd tablet
 sql tablet "UPDATE note SET body = 'early' WHERE id = 'b'"
-sleep 0.01
+later
 sql office "UPDATE note SET body = 'late' WHERE id = 'b'"
 start_mantisd tablet --mode client
 settled office tablet

@@ -67,7 +67,7 @@ id=$(sql tablet "SELECT id FROM __sync_tables WHERE name = 'note'")
 for n in 1 2; do
   stop_mantisd tablet
   sql tablet "UPDATE note SET body = 'tablet $n' WHERE id = 1"
-  sleep 0.01
+  later
   sql office "UPDATE note SET body = 'office $n' WHERE id = 1"
   start_mantisd tablet --mode client
   settled office tablet

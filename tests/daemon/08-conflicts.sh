@@ -46,7 +46,7 @@ for order in "tablet phone" "phone tablet"; do
   stop_mantisd tablet
   stop_mantisd phone
   sql tablet "$(edit ${who}edits early; edit ${who}gone early; delete ${who}back; delete ${who}deletions; edit ${who}same early)"
-  sleep 0.01
+  later
   sql phone "$(edit ${who}edits late; delete ${who}gone; edit ${who}back late; delete ${who}deletions; edit ${who}same early)"
   for name in $order; do
     start_mantisd "$name" --mode client
@@ -78,7 +78,7 @@ grep -q 'counted: its INTEGER PRIMARY KEY' tablet.log || fail "no warning about 
 stop_mantisd tablet
 stop_mantisd phone
 sql tablet "INSERT INTO counted (body) VALUES ('of the tablet')"
-sleep 0.01
+later
 sql phone "INSERT INTO counted (body) VALUES ('of the phone')"
 start_mantisd tablet --mode client
 start_mantisd phone --mode client

@@ -22,7 +22,7 @@ start_mantisd phone --mode client
 settled office tablet phone
 stop_mantisd tablet
 sql tablet "UPDATE stock SET title = 'queued' WHERE id = 'q'"
-sleep 0.01
+later
 sql phone "UPDATE stock SET qty = 9 WHERE id = 'q'"
 settled office phone
 

@@ -41,7 +41,7 @@ both ()
   stop_mantisd tablet
   stop_mantisd phone
   sql tablet "$2"
-  sleep 0.01
+  later
   sql phone "$3"
   for name in $1; do
     start_mantisd "$name" --mode client
@@ -73,7 +73,7 @@ settled office till
 stop_mantisd till
 both "tablet phone" "UPDATE plain SET title = 'first' WHERE id = 'x'" "SELECT 1"
 sql till "UPDATE plain SET title = 'second' WHERE id = 'x'"
-sleep 0.01
+later
 sql phone "UPDATE plain SET note = 'third' WHERE id = 'x'"
 settled office tablet phone
 start_mantisd till --mode client

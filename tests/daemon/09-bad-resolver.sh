@@ -70,7 +70,7 @@ differ ()
 {
   stop_mantisd tablet
   sql office "UPDATE $1 SET body = 'office' WHERE id = 1"
-  sleep 0.01
+  later
   sql tablet "UPDATE $1 SET body = 'tablet' WHERE id = 1; UPDATE $1 SET body = 'beside it' WHERE id = 2"
   start_mantisd tablet --mode client
 }

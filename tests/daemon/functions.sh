@@ -184,6 +184,16 @@ has_message ()
   [ "$(tail -n +"$(cat "$1.from" 2> /dev/null || echo 1)" "$1.log" | grep -cF -- "$2")" -ge "${3:-1}" ]
 }
 
+# later: returns when what is written from now on has a later time than all before; times are counted in milliseconds.
+later ()
+{
+  local now=$((${EPOCHREALTIME/[.,]/} / 1000))
+
+  until [ $((${EPOCHREALTIME/[.,]/} / 1000)) -gt $((now + 1)) ]; do
+    :
+  done
+}
+
 # ---- Daemons ---------------------------------------------------------------------------------------
 free_port ()
 {
