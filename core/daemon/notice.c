@@ -219,6 +219,7 @@ watch (void *context)
   bool changed;
 
   pthread_setname_np (pthread_self (), "notice");
+  look (notice); /* before any waiting: the storage sets its eyes on the database where we look */
   for (;;) {
     int64_t now = mantis_monotonic ();
     bool expecting = now - latest <= EXPECT_US;
