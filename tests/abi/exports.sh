@@ -1,6 +1,6 @@
 #!/bin/sh
-# libmantis.so exports what the public headers mark MANTIS_PUBLIC, and the two entries that its own programs
-# are thin mains over; nothing else.
+# libmantis.so exports what the public headers mark MANTIS_PUBLIC, and what its own programs call:
+# the two entries that they are thin mains over, and the trial of a plugin; nothing else.
 #
 # SPDX-License-Identifier: LGPL-2.1-or-later
 set -eu
@@ -10,7 +10,7 @@ nm -D --defined-only "$library" >/dev/null 2>&1 || { echo "no nm"; exit 77; }
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cat "${srcdir:-.}"/include/mantis/*.h "${srcdir:-.}"/core/daemon/daemon.h | tr '\n' ' ' | grep -o 'MANTIS_PUBLIC[^;({]*(' |
+cat "${srcdir:-.}"/include/mantis/*.h "${srcdir:-.}"/core/daemon/daemon.h "${srcdir:-.}"/core/daemon/trial.h | tr '\n' ' ' | grep -o 'MANTIS_PUBLIC[^;({]*(' |
   grep -o 'mantis_[a-z0-9_]* *($' | tr -d ' (' | sort -u >"$work/promised"
 nm -D --defined-only "$library" | awk '$2 != "A" { sub (/@.*/, "", $3); print $3 }' | sort -u >"$work/exported"
 
