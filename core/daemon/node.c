@@ -65,6 +65,7 @@ take_database (struct mantis *node, struct mantis_error *error)
   node->stores.patterns = config->patterns;
   if (!is_server (node)) /* one to work with, and one to look who else writes */
     return stores_init (&node->stores, 1 + 1, error);
+  serve_prepare (node);
   status = accounts_tables (config, node->plugins, &node->kept, error);
   node->stores.kept = node->kept;
   if (status == MANTIS_OK) /* one for each worker, then for each login, and one to look */
@@ -115,6 +116,10 @@ node_open (struct mantis *node, struct mantis_error *error)
   struct store *store;
   enum mantis_status status = stores_get (&node->stores, 0, &store, NULL, error);
 
+  if (status == MANTIS_OK && is_server (node))
+    status = serve_read (node, store, error);
+  if (status == MANTIS_LOST)
+    stores_renew (&node->stores);
   if (status != MANTIS_OK)
     return status;
   status = is_server (node) ? serve_open (node, error) : follow_open (node, error);

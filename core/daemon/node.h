@@ -98,6 +98,10 @@ bool policies_hold (const struct mantis *node, const struct config *config);
 void policies_close (struct mantis *node);
 
 /* serve.c */
+void serve_prepare (struct mantis *node);
+/* What the database says, before anybody can call: again where it was away. */
+enum mantis_status serve_read (struct mantis *node, struct store *store,
+                               struct mantis_error *error);
 enum mantis_status serve_open (struct mantis *node, struct mantis_error *error);
 enum mantis_status serve_start (struct mantis *node, struct mantis_error *error);
 void serve_stop (struct mantis *node);

@@ -89,16 +89,26 @@ open_takers (struct mantis *node, struct mantis_error *error)
   return status;
 }
 
-/* Before anybody can call. */
-static enum mantis_status
-read_access (struct mantis *node, struct mantis_error *error)
+void
+serve_prepare (struct mantis *node)
 {
-  struct store *store;
+  node->server = (struct server){.policy = policy_of,
+                                 .policy_context = node,
+                                 .create_tables = node->config->create_tables,
+                                 .limits = {.page_rows = PAGE_ROWS,
+                                            .page_bytes = PAGE_BYTES,
+                                            .body_bytes = MESSAGE_BYTES,
+                                            .wait = LONGEST_WAIT},
+                                 .started = mantis_now (),
+                                 .retention = node->config->retention};
+}
+
+enum mantis_status
+serve_read (struct mantis *node, struct store *store, struct mantis_error *error)
+{
   int64_t count;
   enum mantis_status status = access_configure (&node->server.access, node->config, error);
 
-  if (status == MANTIS_OK)
-    status = stores_get (&node->stores, 0, &store, NULL, error);
   return status == MANTIS_OK ? access_read (&node->server.access, store, true, &count, error)
                              : status;
 }
@@ -107,20 +117,8 @@ enum mantis_status
 serve_open (struct mantis *node, struct mantis_error *error)
 {
   const struct config *config = node->config;
-  enum mantis_status status;
+  enum mantis_status status = policies_open (node, node->config, error);
 
-  node->server = (struct server){.policy = policy_of,
-                                 .policy_context = node,
-                                 .create_tables = config->create_tables,
-                                 .limits = {.page_rows = PAGE_ROWS,
-                                            .page_bytes = PAGE_BYTES,
-                                            .body_bytes = MESSAGE_BYTES,
-                                            .wait = LONGEST_WAIT},
-                                 .started = mantis_now (),
-                                 .retention = config->retention};
-  status = read_access (node, error);
-  if (status == MANTIS_OK)
-    status = policies_open (node, node->config, error);
   if (status == MANTIS_OK)
     status = open_list (node, config->auth, config->auth_count, &node->auth, error);
   if (status == MANTIS_OK)

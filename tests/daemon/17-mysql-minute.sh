@@ -60,7 +60,7 @@ misfortune ()
   local name
 
   for name in "${!pids[@]}"; do
-    alive "$name" || fail "$name has ended by itself"
+    alive "$name" || fail "$name has ended by itself: $(tail -n 1 "$name.log")"
   done
   case $(chance 10) in
   0 | 1 | 2) restart "${devices[$(chance 4)]}" ;;

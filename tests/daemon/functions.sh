@@ -195,9 +195,21 @@ later ()
 }
 
 # ---- Daemons ---------------------------------------------------------------------------------------
+# A port to listen on, also after a restart: not one of those that the system gives to connections, which would be
+# taken, for a minute after their end too, while the daemon is away.
 free_port ()
 {
-  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+  python3 -c '
+import random, socket
+for _ in range(1000):
+    port = random.randrange(10240, 32768)
+    try:
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", port))
+    except OSError:
+        continue
+    print(port)
+    break'
 }
 
 # Write NAME.json unless the test has.
@@ -298,7 +310,7 @@ start_mantisd ()
   configure_$mode "$name"
   launch "$name" --config "$name.json" "$@"
   wait_for "$name to be ready" started "$name" "$mode"
-  alive "$name" || fail "$name did not start"
+  alive "$name" || fail "$name did not start: $(tail -n 1 "$name.log")"
 }
 
 started ()
