@@ -10,12 +10,7 @@ export EXAMPLE=$top/docs/examples/embed
 cp -r "$EXAMPLE" embed
 chmod -R u+w embed
 make -C embed CFLAGS='-Wall -Wextra -Werror' > embed.log 2>&1 || fail "the example does not build: $(cat embed.log)"
-python3 - "$top/docs/embed.md" embed/notes.c << 'END' || fail "docs/embed.md shows what is not in notes.c"
-import re, sys
-page, program = (open(name).read() for name in sys.argv[1:])
-blocks = re.findall(r"```c\n(.*?)```", page, re.S)
-sys.exit(not blocks or any(block not in program for block in blocks))
-END
+page_shows "$top/docs/embed.md" embed/notes.c
 [ "$(wc -l < embed/notes.c)" -le 60 ] || fail "embed/notes.c is longer than 60 lines"
 
 sql office "CREATE TABLE notes (id TEXT PRIMARY KEY, body TEXT); INSERT INTO notes VALUES ('0', 'of the office')"

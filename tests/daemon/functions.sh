@@ -159,6 +159,39 @@ installed_copy ()
   export PKG_CONFIG_PATH=${pc%/*} PKG_CONFIG_SYSROOT_DIR=$1 PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1
 }
 
+# installed_programs FOLDER: from here on, the programs and plugins of the copy in FOLDER, and nothing of the tree.
+installed_programs ()
+{
+  local program
+
+  export MANTIS_PLUGIN_PATH
+  MANTIS_PLUGIN_PATH=$(find "$1" -path '*/mantis/plugins' -type d)
+  build=$work/bin
+  mkdir "$build"
+  for program in mantisd mantisctl mantis-plugin-test; do
+    cat > "$build/$program" << END
+#!/bin/sh
+export LD_LIBRARY_PATH=$(dirname "$(find "$1" -name 'libmantis.so.0')")
+exec $(find "$1" -type f -name $program -perm -100) "\$@"
+END
+    chmod +x "$build/$program"
+  done
+  PATH=$build:$PATH
+}
+
+# page_shows PAGE FILE...: each piece of C on the page stands in one of the files, as it is; and there is one.
+page_shows ()
+{
+  python3 - "$@" << 'END' || fail "$1 shows what is not in ${*:2}"
+import re, sys
+page, *files = (open(name).read() for name in sys.argv[1:])
+blocks = re.findall(r"```c\n(.*?)```", page, re.S)
+missing = [block for block in blocks if not any(block in text for text in files)]
+print(*missing, sep="---\n", end="")
+sys.exit(not blocks or bool(missing))
+END
+}
+
 # ---- Waiting ---------------------------------------------------------------------------------------
 
 # wait_for WHAT COMMAND...: until COMMAND succeeds.
