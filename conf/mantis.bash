@@ -25,7 +25,8 @@ _mantis ()
   --log-level) answers="error warning info debug" ;;
   --state) answers="open closed" ;;
   --dump-plugin) answers=$("$program" --list-plugins 2> /dev/null | awk '{ print $2 }') ;;
-  --subject | --lifetime | --table | --role | add | passwd | remove | login | --listen | --server | -D) return ;;
+  --policy) answers="$("${program%ctl}d" --list-plugins 2> /dev/null | awk '$1 == "resolver" { print $2 }') $(compgen -f -X '!*.so' -- "$word")" ;;
+  --id | --since | --time-limit | --subject | --lifetime | --table | --role | add | passwd | remove | login | --listen | --server | -D) return ;;
   conflicts) answers="list show" ;;
   nodes) answers="list disable enable" ;;
   disable | enable) answers=$(_mantis_nodes "${COMP_WORDS[@]}") ;;
@@ -33,7 +34,7 @@ _mantis ()
   *)
     answers=$(_mantis_options "$program")
     case $program in
-    *mantisctl) answers+=" --subject --lifetime --table --state --role token status sync scan conflicts nodes user login" ;;
+    *mantisctl) answers+=" --subject --lifetime --table --state --role --policy --id --since token status sync scan conflicts replay nodes user login" ;;
     esac
     ;;
   esac

@@ -58,6 +58,25 @@ sync_once (struct mantis *node, struct mantis_buf *buf, struct mantis_error *err
 }
 
 enum mantis_status
+alone_look (struct mantis *node, const char *argument, struct mantis_buf *buf,
+            struct mantis_error *error)
+{
+  const struct stores *stores = &node->stores;
+  enum mantis_status status;
+  struct store store;
+
+  if (node->config->role != MANTIS_SERVER)
+    return mantis_fail (error, MANTIS_INVALID,
+                        "this node is a client: its server decides about conflicts");
+  status = store_look (&store, stores->ops, stores->self, stores->role, stores->patterns,
+                       stores->kept, error);
+  if (status == MANTIS_OK)
+    status = order_look (&store, argument, buf, error);
+  store_close (&store);
+  return status;
+}
+
+enum mantis_status
 alone_do (struct mantis *node, const char *message, const char *argument, const char *table,
           struct mantis_buf *buf, struct mantis_error *error)
 {

@@ -21,6 +21,8 @@ const struct ctl_command ctl_commands[] = {
     {"conflicts", "list [--table NAME] [--state open|closed]", "what lost against what, and why", 1,
      1, ctl_conflicts},
     {"conflicts", "show ID", "one of them in full", 2, 2, ctl_conflicts},
+    {"replay", "[--policy NAME|FILE.so|JSON] [--table NAME] [--id N,...] [--since TIME]",
+     "recorded conflicts, put to another policy (server)", 0, 0, ctl_replay},
     {"nodes", "list", "the clients, and who is turned away (server)", 1, 1, ctl_nodes},
     {"nodes", "disable|enable NODE-OR-SUBJECT", "turn a client away, or no more (server)", 2, 2,
      ctl_nodes},
@@ -43,6 +45,10 @@ enum {
   OPT_STATE,
   OPT_ROLE,
   OPT_PASSWORD_FILE,
+  OPT_POLICY,
+  OPT_ID,
+  OPT_SINCE,
+  OPT_TIME_LIMIT,
   OPT_HELP,
   OPT_VERSION
 };
@@ -59,6 +65,10 @@ static const struct option long_options[] = {
     {"state", required_argument, NULL, OPT_STATE},
     {"role", required_argument, NULL, OPT_ROLE},
     {"password-file", required_argument, NULL, OPT_PASSWORD_FILE},
+    {"policy", required_argument, NULL, OPT_POLICY},
+    {"id", required_argument, NULL, OPT_ID},
+    {"since", required_argument, NULL, OPT_SINCE},
+    {"time-limit", required_argument, NULL, OPT_TIME_LIMIT},
     {"help", no_argument, NULL, OPT_HELP},
     {"version", no_argument, NULL, OPT_VERSION},
     {NULL, 0, NULL, 0},
@@ -78,12 +88,15 @@ print_help (void)
       "      --database FILE        the node's database, where it differs from the configuration\n"
       "      --plugin-dir DIR       look for plugins in DIR first\n"
       "      --password-file FILE   a password's first line; -: standard input\n"
+      "      --time-limit DURATION  of replay, for one conflict: 10s where nothing is said\n"
       "      --json                 answers for programs\n"
       "      --version              print the version, and stop\n"
       "      --help                 print this, and stop\n"
       "\n"
       "Status 0: done. 1: it failed. 2: wrong usage or configuration. 3: the node cannot be "
       "reached.\n"
+      "Of replay 4: something comes out differently. 5: of some that cannot be told. 6: the policy "
+      "failed.\n"
       "See mantisctl(1).");
 }
 
@@ -130,8 +143,27 @@ text_of (struct ctl *ctl, int c)
     return &ctl->role;
   case OPT_PASSWORD_FILE:
     return &ctl->password_file;
+  case OPT_POLICY:
+    return &ctl->policy;
+  case OPT_SINCE:
+    return &ctl->since;
+  case OPT_TIME_LIMIT:
+    return &ctl->time_limit;
   }
   return NULL;
+}
+
+static enum mantis_status
+take_id (struct ctl *ctl, struct mantis_error *error)
+{
+  size_t count = 0;
+
+  while (ctl->ids[count])
+    count++;
+  if (count + 1 == MOST_IDS)
+    return mantis_fail (error, MANTIS_INVALID, "--id %s: give several as one: --id 7,9,12", optarg);
+  ctl->ids[count] = optarg;
+  return MANTIS_OK;
 }
 
 static enum mantis_status
@@ -147,6 +179,8 @@ take (struct ctl *ctl, int c, char **argv, struct mantis_error *error)
                         argv[optind - 1]);
   if (c == OPT_MODE)
     return take_mode (&ctl->options, error);
+  if (c == OPT_ID)
+    return take_id (ctl, error);
   if (text)
     *text = optarg;
   ctl->json |= c == OPT_JSON;

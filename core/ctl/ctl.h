@@ -11,12 +11,16 @@
 #include "wire/json.h"
 
 /* ---- The command line (ctl.c) ---------------------------------------------------------------- */
+enum { MOST_IDS = 64 };
+
 struct ctl {
   struct options options;
   bool json, help, version;
   const char *subject, *lifetime, *table, *state, *role, *password_file;
   char **words; /* what follows the command, ends with NULL */
   const char *command;
+  bool alone; /* no daemon runs, and that has been said */
+  const char *policy, *since, *time_limit, *ids[MOST_IDS]; /* of replay; IDS ends with NULL */
 };
 
 struct ctl_command {
@@ -36,6 +40,7 @@ int ctl_conflicts (struct ctl *ctl);
 int ctl_nodes (struct ctl *ctl);
 int ctl_user (struct ctl *ctl);
 int ctl_login (struct ctl *ctl);
+int ctl_replay (struct ctl *ctl);
 
 /* Say on stderr what is wrong; the exit status for it. */
 int ctl_complain (const struct mantis_error *error);
@@ -57,6 +62,10 @@ int talk (int fd, const char *path, const char *message, const char *argument, c
 /* alone.c: the same without a daemon, on NODE, opened for it.  Its answer goes to BUF. */
 enum mantis_status alone_do (struct mantis *node, const char *message, const char *argument,
                              const char *table, struct mantis_buf *buf, struct mantis_error *error);
+
+/* The same for a message that order_is_look(), on NODE, whose database was not opened. */
+enum mantis_status alone_look (struct mantis *node, const char *argument, struct mantis_buf *buf,
+                               struct mantis_error *error);
 
 /* The configuration of the command line, and its plugins. */
 enum mantis_status ctl_open (struct ctl *ctl, struct config **config, struct plugins **plugins,

@@ -33,10 +33,19 @@ is_there (const char *database)
   return database[0] != '/' || access (database, F_OK) == 0;
 }
 
+static void
+tell_alone (struct ctl *ctl, const struct mantis *node)
+{
+  if (!ctl->alone)
+    fprintf (stderr, "mantisctl: no daemon is running: working on %s directly\n",
+             node->place.database);
+  ctl->alone = true;
+}
+
 /* Takes CONFIG and PLUGINS. */
 static int
-do_alone (struct config *config, struct plugins *plugins, const char *message, const char *argument,
-          const char *table, json_t **whole, const json_t **reply)
+do_alone (struct ctl *ctl, struct config *config, struct plugins *plugins, const char *message,
+          const char *argument, const char *table, json_t **whole, const json_t **reply)
 {
   CLEANUP_BUF struct mantis_buf buf = MANTIS_BUF_INIT;
   struct mantis_error error = {.status = MANTIS_FAILED};
@@ -45,9 +54,11 @@ do_alone (struct config *config, struct plugins *plugins, const char *message, c
 
   if (status != MANTIS_OK)
     return ctl_complain (&error);
-  if ((status = node_open (node, &error)) == MANTIS_OK) {
-    fprintf (stderr, "mantisctl: no daemon is running: working on %s directly\n",
-             node->place.database);
+  if (order_is_look (message)) {
+    tell_alone (ctl, node);
+    status = alone_look (node, argument, &buf, &error);
+  } else if ((status = node_open (node, &error)) == MANTIS_OK) {
+    tell_alone (ctl, node);
     status = alone_do (node, message, argument, table, &buf, &error);
   }
   mantis_close (node);
@@ -106,7 +117,7 @@ ctl_ask (struct ctl *ctl, const char *message, const char *argument, const char 
     result = ctl_complain (&nowhere);
   else {
     place_free (&place);
-    return do_alone (config, plugins, message, argument, table, whole, reply);
+    return do_alone (ctl, config, plugins, message, argument, table, whole, reply);
   }
   place_free (&place);
   plugins_free (plugins);

@@ -67,6 +67,12 @@ enum mantis_status order_nodes (struct server *server, struct store *store, cons
                                 const char *name, struct mantis_buf *buf,
                                 struct mantis_error *error);
 
+/* look.c: "replay", of a server: a page of conflicts as in conflicts_list(), beside the node's id and its tables.  In a
+ * transaction of STORE. */
+bool order_is_look (const char *message);
+enum mantis_status order_look (struct store *store, const char *argument, struct mantis_buf *buf,
+                               struct mantis_error *error);
+
 /* ERROR of ORDER unless its status is MANTIS_OK; else its answer, a JSON value.  Frees ORDER. */
 void peer_answer (struct order *order);
 

@@ -159,6 +159,29 @@ server_nodes_done (struct call *call)
 }
 
 static void
+server_look (struct task *task, size_t worker)
+{
+  struct order *order = (struct order *)((char *)task - offsetof (struct order, task));
+  struct store *store;
+
+  order->status = stores_get (&order->node->stores, worker, &store, NULL, &order->error);
+  if (order->status == MANTIS_OK)
+    order->status = store_begin (store, MANTIS_READ, &order->error);
+  if (order->status != MANTIS_OK)
+    return;
+  order->status = order_look (store, order->argument, &order->answer, &order->error);
+  store_rollback (store);
+}
+
+static void
+server_looked (struct call *call)
+{
+  struct task *task = (struct task *)call;
+
+  peer_answer ((struct order *)((char *)task - offsetof (struct order, task)));
+}
+
+static void
 give_to_worker (struct order *order, void (*work) (struct task *task, size_t worker),
                 void (*done) (struct call *call))
 {
@@ -215,6 +238,8 @@ begin_at_server (struct order *order)
     give_to_worker (order, server_scan, server_scan_done);
   else if (order_is_nodes (order->message))
     give_to_worker (order, server_nodes, server_nodes_done);
+  else if (order_is_look (order->message))
+    give_to_worker (order, server_look, server_looked);
   else if (strcmp (order->message, "sync") == 0)
     refuse (order, MANTIS_INVALID, "this node is the server: its clients begin an exchange");
   else if (strcmp (order->message, "users") == 0)
@@ -296,6 +321,8 @@ begin_at_client (struct order *order)
       refuse (order, MANTIS_BUSY, "mantisd is busy: try again later");
   } else if (order_is_nodes (order->message))
     refuse (order, MANTIS_INVALID, "this node is a client: its server knows the nodes");
+  else if (order_is_look (order->message))
+    refuse (order, MANTIS_INVALID, "this node is a client: its server decides about conflicts");
   else
     refuse (order, MANTIS_INVALID, "this mantisd knows no such message");
 }

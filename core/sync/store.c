@@ -277,8 +277,9 @@ attach (struct store *store, struct mantis_error *error)
   return status;
 }
 
+/* KEEP: or leave the transaction open. */
 static enum mantis_status
-attach_in_transaction (struct store *store, struct mantis_error *error)
+attach_in_transaction (struct store *store, bool keep, struct mantis_error *error)
 {
   enum mantis_status status = MANTIS_STALE;
 
@@ -289,11 +290,28 @@ attach_in_transaction (struct store *store, struct mantis_error *error)
       return status;
     status = attach (store, error);
     FAULT_POINT ("attach");
-    if (status == MANTIS_OK)
+    if (status == MANTIS_OK && keep)
       status = store->ops->commit (store->session, error);
     if (status != MANTIS_OK)
       store->ops->rollback (store->session);
   }
+  return status;
+}
+
+static enum mantis_status
+open_store (struct store *store, const struct mantis_storage *ops, void *self,
+            enum mantis_role role, const char *const *patterns,
+            const struct mantis_table *const *kept, bool keep, struct mantis_error *error)
+{
+  enum mantis_status status;
+
+  *store =
+      (struct store){.ops = ops, .self = self, .role = role, .patterns = patterns, .kept = kept};
+  status = ops->open (self, role, &store->session, error);
+  if (status == MANTIS_OK)
+    status = attach_in_transaction (store, keep, error);
+  if (status != MANTIS_OK)
+    store_close (store);
   return status;
 }
 
@@ -309,16 +327,15 @@ store_open_keeping (struct store *store, const struct mantis_storage *ops, void 
                     enum mantis_role role, const char *const *patterns,
                     const struct mantis_table *const *kept, struct mantis_error *error)
 {
-  enum mantis_status status;
+  return open_store (store, ops, self, role, patterns, kept, true, error);
+}
 
-  *store =
-      (struct store){.ops = ops, .self = self, .role = role, .patterns = patterns, .kept = kept};
-  status = ops->open (self, role, &store->session, error);
-  if (status == MANTIS_OK)
-    status = attach_in_transaction (store, error);
-  if (status != MANTIS_OK)
-    store_close (store);
-  return status;
+enum mantis_status
+store_look (struct store *store, const struct mantis_storage *ops, void *self,
+            enum mantis_role role, const char *const *patterns,
+            const struct mantis_table *const *kept, struct mantis_error *error)
+{
+  return open_store (store, ops, self, role, patterns, kept, false, error);
 }
 
 void
@@ -339,7 +356,7 @@ store_begin (struct store *store, enum mantis_mode mode, struct mantis_error *er
   for (int i = 0; status == MANTIS_STALE && i < ATTACH_TRIES; i++) {
     mantis_log (MANTIS_DEBUG, "the schema has changed: attaching again");
     store->stale = true; /* the storage says so once, but the file may be locked just now */
-    if ((status = attach_in_transaction (store, error)) == MANTIS_INVALID)
+    if ((status = attach_in_transaction (store, true, error)) == MANTIS_INVALID)
       status = MANTIS_BUSY; /* no fault of who asks, and it may be mended any moment */
     if (status != MANTIS_OK && error)
       error->status = status;
