@@ -23,6 +23,7 @@ int64_t rig_past;
 enum mantis_decision (*rig_decide) (void *, const struct mantis_conflict *, struct mantis_value *,
                                     struct mantis_arena *, struct mantis_error *);
 bool rig_waits;
+uint32_t rig_wants;
 
 static const struct engine *const engine = &engine_sqlite;
 static void *self;
@@ -40,7 +41,7 @@ decide (void *unused, const struct mantis_conflict *conflict, struct mantis_valu
 static struct instance *
 policy (void *context, const char *table)
 {
-  static const struct mantis_resolver ops = {.size = sizeof ops, .decide = decide};
+  static struct mantis_resolver ops = {.size = sizeof ops, .decide = decide};
   static max_align_t options[8]; /* timestamp's own: all defaults are zero */
   static struct instance own = {.ops = &ops, .name = "rig", .parallel = true},
                          timestamp = {.name = "timestamp", .parallel = true, .self = options};
@@ -48,6 +49,7 @@ policy (void *context, const char *table)
   (void)context, (void)table;
   timestamp.ops = plugin_timestamp.ops;
   own.waits = rig_waits;
+  ops.wants = rig_wants;
   return rig_decide ? &own : &timestamp;
 }
 
@@ -111,6 +113,7 @@ rig_stop (void)
   engine->discard (self);
   rig_decide = NULL;
   rig_waits = false;
+  rig_wants = 0;
 }
 
 /* ---- Requests ---- */

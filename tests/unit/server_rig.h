@@ -43,6 +43,7 @@ extern enum mantis_decision (*rig_decide) (void *self, const struct mantis_confl
                                            struct mantis_value *merged, struct mantis_arena *arena,
                                            struct mantis_error *error);
 extern bool rig_waits; /* and it says that it may wait */
+extern uint32_t rig_wants; /* and asks for that much, enum mantis_wants */
 
 /* Send MESSAGE; the status of the answer. */
 int ask (const struct caller *caller, const char *message, const char *format, ...)

@@ -185,6 +185,35 @@ number_add (const struct mantis_value *base, const struct mantis_value *local,
   return to_value (&sum, base, local, remote, arena, result);
 }
 
+/* ---- Order ------------------------------------------------------------------------------------ */
+
+struct place { /* of a value among all others */
+  enum { NOTHING, NUMBER, WORDS, BYTES } rank;
+  double about;           /* of a number: the nearest double */
+  bool exact;             /* DECIMAL is set */
+  struct decimal decimal; /* of a number */
+};
+
+static struct place
+place_of (const struct mantis_value *value)
+{
+  struct place place = {.rank = value->type == MANTIS_NULL   ? NOTHING
+                                : value->type == MANTIS_BLOB ? BYTES
+                                : value->type == MANTIS_TEXT ? WORDS
+                                                             : NUMBER};
+  char text[TEXT_SIZE];
+
+  place.exact = from_value (value, &place.decimal);
+  if (value->type == MANTIS_REAL)
+    place.about = value->as.real;
+  else if (place.exact) {
+    place.rank = NUMBER;
+    print (&place.decimal, text);
+    place.about = strtod (text, NULL);
+  }
+  return place;
+}
+
 static int
 compare_bytes (const struct mantis_value *a, const struct mantis_value *b)
 {
@@ -194,41 +223,36 @@ compare_bytes (const struct mantis_value *a, const struct mantis_value *b)
   return order ? order : (a->length > b->length) - (a->length < b->length);
 }
 
-/* By value, where both are numbers; *ORDER may be 0. */
-static bool
-compare_numbers (const struct mantis_value *a, const struct mantis_value *b, int *order)
+/* What is equal as doubles differs in magnitude by too little for an overflow. */
+static int
+compare_decimals (struct decimal x, struct decimal y)
 {
-  struct decimal x, y;
-
-  if (from_value (a, &x) && from_value (b, &y)) {
-    int scale = x.scale > y.scale ? x.scale : y.scale;
-    if (rescale (&x, scale) && rescale (&y, scale)) {
-      *order = (x.digits > y.digits) - (x.digits < y.digits);
-      return true;
-    }
-  }
-  if (!is_number (a) || !is_number (b))
-    return false;
-  double u = a->type == MANTIS_REAL ? a->as.real : (double)a->as.integer;
-  double v = b->type == MANTIS_REAL ? b->as.real : (double)b->as.integer;
-  *order = (u > v) - (u < v);
-  return true;
+  if (!rescale (&x, y.scale) || !rescale (&y, x.scale))
+    return 0;
+  return (x.digits > y.digits) - (x.digits < y.digits);
 }
 
-bool
-number_order (const struct mantis_value *a, const struct mantis_value *b, int *order)
+int
+number_order (const struct mantis_value *a, const struct mantis_value *b)
 {
-  if (a->type == MANTIS_NULL || b->type == MANTIS_NULL) { /* nothing is less than anything */
-    *order = (a->type != MANTIS_NULL) - (b->type != MANTIS_NULL);
-    return *order != 0;
+  struct place x = place_of (a), y = place_of (b);
+  int order;
+
+  if (x.rank != y.rank)
+    return x.rank < y.rank ? -1 : 1;
+  if (x.rank == NUMBER) {
+    if (x.about < y.about || x.about > y.about)
+      return x.about < y.about ? -1 : 1;
+    if (x.exact != y.exact)
+      return x.exact ? -1 : 1;
+    if (x.exact && (order = compare_decimals (x.decimal, y.decimal)))
+      return order;
+    if (a->type != b->type) /* one number, written in two ways */
+      return a->type < b->type ? 1 : -1;
+    if (a->type == MANTIS_REAL)
+      return (signbit (b->as.real) != 0) - (signbit (a->as.real) != 0);
+    if (a->type == MANTIS_INTEGER)
+      return 0;
   }
-  if (compare_numbers (a, b, order) && *order)
-    return true;
-  if (a->type == MANTIS_TEXT && b->type == MANTIS_TEXT)
-    *order = compare_bytes (a, b);
-  else if (is_number (a) || is_number (b)) /* one number, written in two ways */
-    *order = a->type < b->type ? 1 : -1;
-  else
-    return false;
-  return *order != 0 && a->type != MANTIS_BLOB && b->type != MANTIS_BLOB;
+  return x.rank == NOTHING ? 0 : compare_bytes (a, b);
 }

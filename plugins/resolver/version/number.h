@@ -13,8 +13,7 @@ bool number_add (const struct mantis_value *base, const struct mantis_value *loc
                  const struct mantis_value *remote, struct mantis_arena *arena,
                  struct mantis_value *result);
 
-/* *ORDER: < 0 when A is the smaller one; never 0 for values that differ.  False: they are of kinds that have no
- * order. */
-bool number_order (const struct mantis_value *a, const struct mantis_value *b, int *order);
+/* < 0 when A is the smaller one, 0 for the same value alone: NULL, numbers (also as TEXT) by value, other TEXT, BLOBs. */
+int number_order (const struct mantis_value *a, const struct mantis_value *b);
 
 #endif

@@ -142,13 +142,14 @@ combine (struct merge *merge, const char *rule, size_t i)
 {
   const struct mantis_value *local = &merge->conflict->local->row[i],
                             *remote = &merge->conflict->remote->row[i];
-  int order;
 
   if (strcmp (rule, "add") == 0)
     return number_add (&merge->conflict->base[i], local, remote, merge->arena, &merge->merged[i]);
-  if (!number_order (local, remote, &order))
-    return false;
-  merge->merged[i] = (order > 0) == (strcmp (rule, "max") == 0) ? *local : *remote;
+  if (local->type == MANTIS_NULL || remote->type == MANTIS_NULL) /* no value at all */
+    merge->merged[i] = local->type == MANTIS_NULL ? *remote : *local;
+  else
+    merge->merged[i] =
+        (number_order (local, remote) > 0) == (strcmp (rule, "max") == 0) ? *local : *remote;
   merge->lost = true; /* the other value is no more */
   if (!merge->column)
     merge->column = merge->table->columns[i].name;
@@ -190,7 +191,7 @@ merge_unit (struct merge *merge, const uint32_t *at, size_t count)
   if (!there || (same && !(rule && strcmp (rule, "add") == 0 && here)))
     return;
   if (here) {
-    if (rule && combine (merge, rule, at[0]))
+    if ((rule && combine (merge, rule, at[0])) || same)
       return;
     stamp = newest_stamp (merge, at, count);
     winner = second (merge->version, merge->conflict->remote, &stamp);
