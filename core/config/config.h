@@ -55,8 +55,9 @@ struct config {
   size_t use_count;
 
   struct plugin_use *storage;
-  struct plugin_use *dial;    /* client: the transport to the server */
-  struct plugin_use *dial_preferred; /* client: used instead, while it gets through, if its plugin is
+  struct plugin_use *dial; /* client: the transport to the server */
+  struct plugin_use
+      *dial_preferred;        /* client: used instead, while it gets through, if its plugin is
                                         there; not among the uses.  NULL: none */
   struct plugin_use **listen; /* server */
   size_t listen_count;
@@ -92,10 +93,11 @@ struct config {
   int64_t whole_rows, whole_bytes;         /* a backlog up to this stays one transaction */
   int64_t warn_entries;                    /* a backlog from this on is warned about */
 
-  bool allow_wishes;  /* server: clients' conflict_policy counts */
-  bool create_tables; /* server: make tables that clients offer */
-  bool insecure;      /* --insecure was said */
-  int64_t retention;  /* milliseconds */
+  bool allow_wishes;                 /* server: clients' conflict_policy counts */
+  const char *const *administrators; /* server: subjects and "role:NAME"; ends with NULL */
+  bool create_tables;                /* server: make tables that clients offer */
+  bool insecure;                     /* --insecure was said */
+  int64_t retention;                 /* milliseconds */
   int64_t workers;
   enum mantis_level log_level;
   const char *control_socket; /* NULL: beside the database */

@@ -56,6 +56,8 @@ const struct mantis_option config_keys[] = {
          .help = "warn when so many entries of the log wait to be sent"),
     KEY ("allow_wishes", BOOL, allow_wishes, "false",
          .help = "the conflict_policy of clients counts"),
+    KEY ("administrators", LIST, administrators, "role:admin",
+         .help = "who may decide conflicts over the network"),
     KEY ("create_tables", BOOL, create_tables, "false", .help = "make tables that clients offer"),
     KEY ("retention", DURATION, retention, "30d", RANGE (1000, INT64_MAX),
          .help = "how long deletions are remembered"),

@@ -8,20 +8,27 @@
 
 #include <string.h>
 
+/* As the message of that NAME from a device does, but for somebody on this machine. */
 static enum mantis_status
-server_status (struct mantis *node, struct store *store, struct mantis_buf *buf,
-               struct mantis_error *error)
+server_message (struct mantis *node, struct store *store, const char *name, const char *body,
+                struct mantis_buf *buf, struct mantis_error *error)
 {
-  const struct mantis_request request = {.size = sizeof request, .message = "status", .body = ""};
+  const struct mantis_request request = {
+      .size = sizeof request, .message = name, .body = body, .length = strlen (body)};
   const struct mantis_principal principal = {
-      .size = sizeof principal, .subject = "mantisctl", .claims = "{}"};
+      .size = sizeof principal, .subject = "mantisctl", .claims = "{}", .local = true};
   struct reply reply;
   enum mantis_status status = MANTIS_OK;
 
   message_handle (&node->server, store, &request, &principal, &reply);
-  mantis_buf_add (buf, reply.body.bytes, reply.body.length);
-  if (reply.status != 200)
-    status = mantis_fail (error, MANTIS_FAILED, "the status cannot be read: %s", buf->bytes);
+  if (reply.status == 200)
+    mantis_buf_add (buf, reply.body.bytes, reply.body.length);
+  else {
+    struct mantis_error ignored;
+    CLEANUP_JSON json_t *problem = json_read (reply.body.bytes, reply.body.length, &ignored);
+    const char *why = json_string_value (json_object_get (problem, "detail"));
+    status = mantis_fail (error, MANTIS_FAILED, "%s", why ? why : "it was refused");
+  }
   mantis_buf_free (&reply.body);
   return status;
 }
@@ -92,6 +99,9 @@ alone_do (struct mantis *node, const char *message, const char *argument, const 
     return accounts_order (node->auth, store, argument, buf, error);
   if (strcmp (message, "conflicts") == 0)
     return order_conflicts (store, argument, buf, error);
+  if (strcmp (message, "decide") == 0)
+    return server ? server_message (node, store, "conflicts", argument, buf, error)
+                  : mantis_fail (error, MANTIS_INVALID, ORDER_CLIENT_DECIDES);
   if (order_is_nodes (message))
     return server ? order_nodes (&node->server, store, message, argument, buf, error)
                   : mantis_fail (error, MANTIS_INVALID,
@@ -99,7 +109,7 @@ alone_do (struct mantis *node, const char *message, const char *argument, const 
   if (!server)
     return as_client (node, store, scan, table, buf, error);
   if (!scan)
-    return server_status (node, store, buf, error);
+    return server_message (node, store, "status", "", buf, error);
   mantis_buf_text (buf, "{}");
   return order_scan (store, table, error);
 }

@@ -112,20 +112,19 @@ print_conflict (const json_t *conflict)
   grid_print (&grid);
 }
 
+static bool
+is_number (const char *text)
+{
+  return *text && !text[strspn (text, "0123456789")];
+}
+
 static int
 show (struct ctl *ctl)
 {
-  struct mantis_error error;
-  const char *id = ctl->words[1];
   const json_t *conflict;
   json_t *whole;
-  int result;
+  int result = ctl_ask (ctl, "conflicts", ctl->words[1], NULL, &whole, &conflict);
 
-  if (!*id || id[strspn (id, "0123456789")]) {
-    mantis_fail (&error, MANTIS_INVALID, "conflicts show: an ID is a number, not \"%s\"", id);
-    return ctl_complain (&error);
-  }
-  result = ctl_ask (ctl, "conflicts", id, NULL, &whole, &conflict);
   if (result == EXIT_CLEAN && ctl->json)
     result = print_json (conflict);
   else if (result == EXIT_CLEAN)
@@ -134,16 +133,92 @@ show (struct ctl *ctl)
   return result;
 }
 
+/* ---- Decisions ------------------------------------------------------------------------------- */
+
+/* What the command line chooses, as the body of POST /sync/conflicts/{id}. */
+static enum mantis_status
+add_choice (const struct ctl *ctl, json_t *order, struct mantis_error *error)
+{
+  const char *word = ctl->words[2];
+  bool restore = strcmp (ctl->words[0], "restore") == 0, merged = ctl->row && !word;
+  json_t *row;
+
+  if (!restore && !merged &&
+      (!word || ctl->row || (strcmp (word, "local") != 0 && strcmp (word, "remote") != 0)))
+    return mantis_fail (error, MANTIS_INVALID,
+                        "conflicts resolve: choose \"local\", what stands, \"remote\", what came, "
+                        "or a row of your own: --row '{\"title\": \"milk\"}' (or null: no row)");
+  json_object_set_new (order, "id", json_integer (strtoll (ctl->words[1], NULL, 10)));
+  json_object_set_new (order, "choose", json_string (restore ? "loser" : merged ? "merged" : word));
+  if (ctl->rev)
+    json_object_set_new (order, "rev", json_integer (strtoll (ctl->rev, NULL, 10)));
+  if (!merged)
+    return MANTIS_OK;
+  if (!(row = json_loads (ctl->row, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL)))
+    return mantis_fail (error, MANTIS_INVALID, "--row: this is not JSON");
+  json_object_set_new (order, "row", row);
+  return MANTIS_OK;
+}
+
+static void
+print_decision (const json_t *decided)
+{
+  CLEANUP_FREE char *row = json_dumps (json_object_get (decided, "row"), JSON_ENCODE_ANY);
+
+  if (json_is_null (json_object_get (decided, "row")))
+    printf ("There is no such row now, at revision %lld.\n",
+            (long long)json_integer_value (json_object_get (decided, "rev")));
+  else
+    printf ("The row is now %s, at revision %lld.\n", row ? row : "changed",
+            (long long)json_integer_value (json_object_get (decided, "rev")));
+}
+
+static int
+decide (struct ctl *ctl)
+{
+  CLEANUP_JSON json_t *order = json_object ();
+  CLEANUP_FREE char *text = NULL;
+  struct mantis_error error;
+  const json_t *decided;
+  json_t *whole;
+  int result;
+
+  if (ctl->rev && !is_number (ctl->rev)) {
+    mantis_fail (&error, MANTIS_INVALID, "--rev is a number, not \"%s\"", ctl->rev);
+    return ctl_complain (&error);
+  }
+  if (add_choice (ctl, order, &error) != MANTIS_OK)
+    return ctl_complain (&error);
+  if (!(text = json_dumps (order, JSON_COMPACT))) {
+    mantis_fail (&error, MANTIS_FAILED, "no memory left");
+    return ctl_complain (&error);
+  }
+  result = ctl_ask (ctl, "decide", text, NULL, &whole, &decided);
+  if (result == EXIT_CLEAN && ctl->json)
+    result = print_json (decided);
+  else if (result == EXIT_CLEAN)
+    print_decision (decided);
+  json_decref (whole);
+  return result;
+}
+
 int
 ctl_conflicts (struct ctl *ctl)
 {
+  const char *what = ctl->words[0], *id = ctl->words[1];
   struct mantis_error error;
 
-  if (strcmp (ctl->words[0], "list") == 0 && !ctl->words[1])
+  if (strcmp (what, "list") == 0 && !id)
     return list (ctl);
-  if (strcmp (ctl->words[0], "show") == 0 && ctl->words[1])
+  if (id && !is_number (id)) {
+    mantis_fail (&error, MANTIS_INVALID, "conflicts %s: an ID is a number, not \"%s\"", what, id);
+    return ctl_complain (&error);
+  }
+  if (strcmp (what, "show") == 0 && id && !ctl->words[2])
     return show (ctl);
+  if (id && (strcmp (what, "resolve") == 0 || (strcmp (what, "restore") == 0 && !ctl->words[2])))
+    return decide (ctl);
   mantis_fail (&error, MANTIS_INVALID,
-               "usage: mantisctl conflicts list, or mantisctl conflicts show ID");
+               "usage: mantisctl conflicts list, or mantisctl conflicts show|resolve|restore ID");
   return ctl_complain (&error);
 }

@@ -21,6 +21,9 @@ const struct ctl_command ctl_commands[] = {
     {"conflicts", "list [--table NAME] [--state open|closed]", "what lost against what, and why", 1,
      1, ctl_conflicts},
     {"conflicts", "show ID", "one of them in full", 2, 2, ctl_conflicts},
+    {"conflicts", "resolve ID local|remote|--row JSON [--rev N]", "decide one (server)", 2, 3,
+     ctl_conflicts},
+    {"conflicts", "restore ID", "bring back what lost (server)", 2, 2, ctl_conflicts},
     {"replay", "[--policy NAME|FILE.so|JSON] [--table NAME] [--id N,...] [--since TIME]",
      "recorded conflicts, put to another policy (server)", 0, 0, ctl_replay},
     {"nodes", "list", "the clients, and who is turned away (server)", 1, 1, ctl_nodes},
@@ -45,6 +48,8 @@ enum {
   OPT_STATE,
   OPT_ROLE,
   OPT_PASSWORD_FILE,
+  OPT_ROW,
+  OPT_REV,
   OPT_POLICY,
   OPT_ID,
   OPT_SINCE,
@@ -58,6 +63,8 @@ static const struct option long_options[] = {
     {"config", required_argument, NULL, OPT_CONFIG},
     {"database", required_argument, NULL, OPT_DATABASE},
     {"plugin-dir", required_argument, NULL, OPT_PLUGIN_DIR},
+    {"row", required_argument, NULL, OPT_ROW},
+    {"rev", required_argument, NULL, OPT_REV},
     {"json", no_argument, NULL, OPT_JSON},
     {"subject", required_argument, NULL, OPT_SUBJECT},
     {"lifetime", required_argument, NULL, OPT_LIFETIME},
@@ -143,6 +150,10 @@ text_of (struct ctl *ctl, int c)
     return &ctl->role;
   case OPT_PASSWORD_FILE:
     return &ctl->password_file;
+  case OPT_ROW:
+    return &ctl->row;
+  case OPT_REV:
+    return &ctl->rev;
   case OPT_POLICY:
     return &ctl->policy;
   case OPT_SINCE:

@@ -16,7 +16,7 @@ enum { MOST_IDS = 64 };
 struct ctl {
   struct options options;
   bool json, help, version;
-  const char *subject, *lifetime, *table, *state, *role, *password_file;
+  const char *subject, *lifetime, *table, *state, *role, *password_file, *row, *rev;
   char **words; /* what follows the command, ends with NULL */
   const char *command;
   bool alone; /* no daemon runs, and that has been said */

@@ -20,7 +20,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { MOST_PEERS = 16, LONGEST_LINE = 64 * 1024, IDLE_SECONDS = 60, BACKLOG = 16 };
+enum {
+  MOST_PEERS = 16,
+  LONGEST_LINE = 1024 * 1024 /* a row that a person wrote */,
+  IDLE_SECONDS = 60,
+  BACKLOG = 16
+};
 
 struct peer {
   struct control *control;

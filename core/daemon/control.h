@@ -6,7 +6,8 @@
  *   {"ok": true, "pid": 4711, "obstacle": "there is no token: ...", "answer": {...}}
  *   {"ok": false, "error": "..."}
  *
- * Messages: status, conflicts ("argument" as in GET /sync/conflicts), scan ("table", none for all),
+ * Messages: status, conflicts ("argument" as in GET /sync/conflicts), decide ("argument": as the body of POST
+ * /sync/conflicts/{id}, with "id"), scan ("table", none for all),
  * sync, users ("argument": an order as JSON, see accounts.h). Who may open the socket may do all of it: its mode is 0660.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -60,6 +61,8 @@ void order_free (struct order *order);
 enum mantis_status order_scan (struct store *store, const char *table, struct mantis_error *error);
 enum mantis_status order_conflicts (struct store *store, const char *argument,
                                     struct mantis_buf *buf, struct mantis_error *error);
+
+#define ORDER_CLIENT_DECIDES "this node is a client: conflicts are decided on its server"
 
 /* "nodes", "disable" or "enable", of a server: the nodes called NAME (NULL: all) as they are then. */
 bool order_is_nodes (const char *message);

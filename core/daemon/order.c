@@ -65,6 +65,12 @@ ask_server (struct order *order)
                                            .message = order->message,
                                            .argument = order->argument,
                                            .body = ""};
+  if (strcmp (order->message, "decide") == 0) { /* the same message as over the network */
+    order->request.message = "conflicts";
+    order->request.argument = NULL;
+    order->request.body = order->argument ? order->argument : "{}";
+    order->request.length = strlen (order->request.body);
+  }
   service_submit_local (order->node->service, &order->request, on_reply, order);
 }
 
@@ -232,7 +238,8 @@ begin_users (struct order *order)
 static void
 begin_at_server (struct order *order)
 {
-  if (strcmp (order->message, "status") == 0 || strcmp (order->message, "conflicts") == 0)
+  if (strcmp (order->message, "status") == 0 || strcmp (order->message, "conflicts") == 0 ||
+      strcmp (order->message, "decide") == 0)
     ask_server (order);
   else if (strcmp (order->message, "scan") == 0)
     give_to_worker (order, server_scan, server_scan_done);
@@ -321,6 +328,8 @@ begin_at_client (struct order *order)
       refuse (order, MANTIS_BUSY, "mantisd is busy: try again later");
   } else if (order_is_nodes (order->message))
     refuse (order, MANTIS_INVALID, "this node is a client: its server knows the nodes");
+  else if (strcmp (order->message, "decide") == 0)
+    refuse (order, MANTIS_INVALID, ORDER_CLIENT_DECIDES);
   else if (order_is_look (order->message))
     refuse (order, MANTIS_INVALID, "this node is a client: its server decides about conflicts");
   else

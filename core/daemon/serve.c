@@ -94,6 +94,7 @@ serve_prepare (struct mantis *node)
 {
   node->server = (struct server){.policy = policy_of,
                                  .policy_context = node,
+                                 .administrators = node->config->administrators,
                                  .create_tables = node->config->create_tables,
                                  .limits = {.page_rows = PAGE_ROWS,
                                             .page_bytes = PAGE_BYTES,

@@ -10,6 +10,7 @@
 
 #include "base/base.h"
 #include "sync/keep.h"
+#include "wire/json.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +68,41 @@ access_each (struct access *access,
   for (size_t i = 0; i < access->ordered.count; i++)
     each (context, access->ordered.list[i], ACCESS_ORDERED);
   pthread_mutex_unlock (&access->lock);
+}
+
+/* ---- Administrators ---------------------------------------------------------------------------- */
+
+static bool
+has_role (const json_t *claims, const char *role)
+{
+  const json_t *roles = json_object_get (claims, "roles"), *one;
+  const char *single = json_string_value (json_object_get (claims, "role"));
+  size_t i;
+
+  if (single && strcmp (single, role) == 0)
+    return true;
+  json_array_foreach (roles, i, one)
+  {
+    if (json_is_string (one) && strcmp (json_string_value (one), role) == 0)
+      return true;
+  }
+  return false;
+}
+
+bool
+access_administers (const char *const *names, const struct mantis_principal *principal)
+{
+  struct mantis_error error;
+  CLEANUP_JSON json_t *claims = NULL;
+
+  if (principal->local)
+    return true;
+  claims = json_read (principal->claims, strlen (principal->claims), &error);
+  for (; names && *names; names++)
+    if (strncmp (*names, "role:", 5) == 0 ? has_role (claims, *names + 5)
+                                          : strcmp (*names, principal->subject) == 0)
+      return true;
+  return false;
 }
 
 /* ---- The lists ------------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "sync/store.h"
 
+#include <mantis/auth.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -49,5 +50,9 @@ enum mantis_status access_touch (struct store *store, struct mantis_error *error
 
 /* Is NAME the id or the subject of NODE, a row of __sync_nodes? */
 bool access_names_node (const char *name, mantis_row node);
+
+/* May PRINCIPAL decide for others?  NAMES (ends with NULL) are subjects, and roles as "role:NAME": those that its claims
+ * "roles" (an array) or "role" name. */
+bool access_administers (const char *const *names, const struct mantis_principal *principal);
 
 #endif

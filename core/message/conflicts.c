@@ -167,9 +167,13 @@ handle_conflicts (struct server *server, struct store *store, const struct manti
                   const struct mantis_principal *principal, struct reply *reply)
 {
   struct mantis_error error;
-  enum mantis_status status = store_begin (store, MANTIS_READ, &error);
+  enum mantis_status status;
 
-  (void)server, (void)principal;
+  if (request->length) {
+    conflicts_decide (server, store, request, principal, reply);
+    return;
+  }
+  status = store_begin (store, MANTIS_READ, &error);
   if (status == MANTIS_OK)
     status = conflicts_list (store, request->argument, &reply->body, &error);
   if (status != MANTIS_OK)

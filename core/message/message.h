@@ -59,11 +59,14 @@ struct server {
   int64_t started;   /* milliseconds since 1970 */
   int64_t retention; /* milliseconds; see sync/prune.h */
   struct accounts accounts;
-  _Atomic uint64_t policies; /* another number when who decides has changed: clients say hello then */
+  _Atomic uint64_t
+      policies; /* another number when who decides has changed: clients say hello then */
   struct counters counters;
   struct heard heard;
   atomic_size_t crowd; /* requests that were under way at once lately, those that wait among them */
   struct access access;
+  const char *const
+      *administrators; /* see access_administers(); NULL: who is on this machine alone */
 };
 
 struct reply {
@@ -195,6 +198,10 @@ void status_without (struct server *, const struct mantis_storage *, void *self,
                      const struct mantis_error *why, struct reply *);
 void handle_conflicts (struct server *, struct store *, const struct mantis_request *,
                        const struct mantis_principal *, struct reply *);
+/* decide.c: the same message with a body that chooses; on a server.  ID: of the conflict, 0: the body names it. */
+void conflicts_decide (struct server *server, struct store *store,
+                       const struct mantis_request *request,
+                       const struct mantis_principal *principal, struct reply *reply);
 void handle_metrics (struct server *, struct store *, const struct mantis_request *,
                      const struct mantis_principal *, struct reply *);
 /* For metrics: MESSAGE was answered STATUS, just now.  One that waits is not answered yet. */

@@ -12,7 +12,7 @@
     .key_position = position, .not_null = (position) > 0                                           \
   }
 
-static const uint32_t first[] = {0}, first_two[] = {0, 1};
+static const uint32_t first[] = {0}, first_two[] = {0, 1}, first_three[] = {0, 1, 2};
 
 #define TABLE(table_name, table_columns, table_key, short_rows)                                    \
   {                                                                                                \
@@ -42,7 +42,9 @@ static const struct mantis_column conflict_columns[] = {
     COLUMN ("rev", "INTEGER", 0),        COLUMN ("decided_by", "TEXT", 0),
     COLUMN ("at", "INTEGER", 0),         COLUMN ("state", "TEXT", 0),
     COLUMN ("base_row", "TEXT", 0),      COLUMN ("stamps", "TEXT", 0),
-    COLUMN ("stands", "TEXT", 0),        COLUMN ("sent_time", "INTEGER", 0)};
+    COLUMN ("stands", "TEXT", 0),        COLUMN ("sent_time", "INTEGER", 0),
+    COLUMN ("resolution", "TEXT", 0),    COLUMN ("resolved_by", "TEXT", 0),
+    COLUMN ("resolved_at", "INTEGER", 0)};
 static const struct mantis_column bases_columns[] = {COLUMN ("seq", "INTEGER", 1),
                                                      COLUMN ("rev", "INTEGER", 0)};
 static const struct mantis_column pending_columns[] = {
@@ -61,6 +63,9 @@ static const struct mantis_column base_columns[] = {
 static const struct mantis_column stamp_columns[] = {
     COLUMN ("tbl", "TEXT", 1), COLUMN ("hash", "INTEGER", 2), COLUMN ("key", "TEXT", 0),
     COLUMN ("time", "INTEGER", 0), COLUMN ("stamps", "TEXT", 0)};
+static const struct mantis_column open_columns[] = {
+    COLUMN ("tbl", "TEXT", 1), COLUMN ("hash", "INTEGER", 2), COLUMN ("node", "TEXT", 3),
+    COLUMN ("id", "INTEGER", 0)};
 static const struct mantis_column head_columns[] = {COLUMN ("time", "INTEGER", 1),
                                                     COLUMN ("rev", "INTEGER", 0)};
 static const struct mantis_column node_columns[] = {
@@ -78,6 +83,7 @@ _Static_assert(COUNT_OF (pending_columns) == PENDING_COLUMNS, "pending");
 _Static_assert(COUNT_OF (held_columns) == HELD_COLUMNS, "held");
 _Static_assert(COUNT_OF (base_columns) == IMAGE_COLUMNS, "base");
 _Static_assert(COUNT_OF (stamp_columns) == STAMP_COLUMNS, "stamps");
+_Static_assert(COUNT_OF (open_columns) == OPEN_COLUMNS, "open");
 _Static_assert(COUNT_OF (node_columns) == NODE_COLUMNS, "nodes");
 _Static_assert(COUNT_OF (disabled_columns) == DISABLED_COLUMNS, "disabled");
 
@@ -92,6 +98,7 @@ const struct mantis_table table_held = TABLE ("__sync_held", held_columns, first
 const struct mantis_table table_seen = TABLE ("__sync_seen", seen_columns, first_two, true);
 const struct mantis_table table_base = TABLE ("__sync_base", base_columns, first_two, true);
 const struct mantis_table table_stamps = TABLE ("__sync_stamps", stamp_columns, first_two, true);
+const struct mantis_table table_open = TABLE ("__sync_open", open_columns, first_three, true);
 const struct mantis_table table_heads = TABLE ("__sync_heads", head_columns, first, false);
 const struct mantis_table table_nodes = TABLE ("__sync_nodes", node_columns, first, true);
 const struct mantis_table table_disabled = TABLE ("__sync_disabled", disabled_columns, first, true);
@@ -104,7 +111,7 @@ internal_tables (enum mantis_role role)
       &table_held, &table_seen,  &table_base,      NULL};
   static const struct mantis_table *const server[] = {&table_meta,   &table_state, &table_conflicts,
                                                       &table_heads,  &table_nodes, &table_disabled,
-                                                      &table_stamps, NULL};
+                                                      &table_stamps, &table_open,  NULL};
 
   return role == MANTIS_CLIENT ? client : server;
 }

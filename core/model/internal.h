@@ -61,7 +61,10 @@ enum {
   CONFLICT_BASE_ROW, /* that the loser was made of, NULL: not known */
   CONFLICT_STAMPS, /* of the server's row by column, as in __sync_stamps; NULL: nobody asked for them */
   CONFLICT_STANDS, /* the third row, where one stands; NULL: it is one of the two, or a deletion */
-  CONFLICT_SENT_TIME, /* of the change, before it was made later than what it replaced */
+  CONFLICT_SENT_TIME,  /* of the change, before it was made later than what it replaced */
+  CONFLICT_RESOLUTION, /* what a person chose: local, remote, merged, restored; NULL: nobody has */
+  CONFLICT_RESOLVED_BY,
+  CONFLICT_RESOLVED_AT,
   CONFLICT_COLUMNS
 };
 
@@ -116,6 +119,15 @@ enum {
   STAMP_COLUMNS
 };
 
+/* Server.  __sync_open: conflicts that wait for a person, by the row and the node that they are about. */
+enum {
+  OPEN_TBL,
+  OPEN_HASH, /* of the key, which may be long */
+  OPEN_NODE,
+  OPEN_ID, /* in __sync_conflicts */
+  OPEN_COLUMNS
+};
+
 /* Server.  __sync_heads: how far the log was when; what is older than the retention leaves it. */
 enum { HEAD_TIME, HEAD_REV, HEAD_COLUMNS };
 
@@ -137,8 +149,8 @@ enum {
 enum { DISABLED_NAME, DISABLED_AT, DISABLED_COLUMNS };
 
 extern const struct mantis_table table_meta, table_state, table_conflicts, table_bases,
-    table_pending, table_held, table_seen, table_base, table_stamps, table_heads, table_nodes,
-    table_disabled;
+    table_pending, table_held, table_seen, table_base, table_stamps, table_open, table_heads,
+    table_nodes, table_disabled;
 
 /* The tables of a role, ends with NULL. */
 const struct mantis_table *const *internal_tables (enum mantis_role role);

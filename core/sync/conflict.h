@@ -29,9 +29,13 @@ struct conflict {
   const char *decided_by; /* name of the resolver, or "database" */
 };
 
-/* Write it down, in a write transaction; it gets the next id. */
+/* Write it down, in a write transaction; it gets the next id.  On a server one that is deferred is open: a further
+ * one of the same node and row takes its place, under its id, and what that one was is a closed record of its own. */
 enum mantis_status conflict_keep (struct store *store, const struct conflict *conflict,
                                   struct mantis_error *error);
+/* In a write transaction: that of NODE about the row with KEY waits no more.  The record itself stays as it is. */
+enum mantis_status conflict_close (struct store *store, const struct mantis_table *table,
+                                   mantis_row key, const char *node, struct mantis_error *error);
 
 /* What row_encode() writes, and back; columns that TABLE lacks are left out. */
 enum mantis_status row_decode (const json_t *json, const struct mantis_table *table,

@@ -133,7 +133,7 @@ for bad in [b"", b"{", b"[]", b"null", b"\0", b"\xff", b"{}", b'{"message": 1}',
             b'{"message": "status", "argument": 5}', b"[" * 60000, b'{"a":' * 9000]:
     answer = json.loads(talk(bad))
     assert answer["ok"] is False and answer["error"], (bad[:40], answer)
-assert talk(b"x" * 70000) == b"", "a line of any length"
+assert talk(b"x" * 1100000) == b"", "a line of any length"
 many = b'{"message": "no"}\n' * 3000  # one answer each, and no recursion
 s = socket.socket(socket.AF_UNIX)
 s.settimeout(20)

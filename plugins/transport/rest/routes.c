@@ -20,6 +20,7 @@ const struct mantis_route rest_routes[] = {
     {"GET", "/sync/schema", "schema", false},
     {"GET", "/sync/status", "status", false},
     {"GET", "/sync/conflicts", "conflicts", false},
+    {"GET", "/sync/conflicts/{id}", "conflicts", false},
     {"POST", "/sync/conflicts/{id}", "conflicts", false},
     {"GET", "/sync/ws", "connect", false},
     {"POST", "/auth/login", "login", true},
