@@ -48,7 +48,7 @@ mantis_trial_open (const char *what, const char *plugin_dir, struct mantis_trial
   if (!started)
     json_start ();
   started = true;
-  log_set_level (MANTIS_WARNING);
+  log_set_level (MANTIS_ERROR);
   if (!trial || !(trial->arena = mantis_arena_new (0)) || !(trial->options = json_object ()) ||
       !(trial->plugins = options_plugins (plugin_dir))) {
     mantis_trial_free (trial);

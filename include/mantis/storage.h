@@ -72,7 +72,8 @@ struct mantis_storage {
 
   /* ---- Sessions ---- */
 
-  /* Open a session for ROLE, making the database if it is missing. */
+  /* Open a session for ROLE, making the database if it is missing.  MANTIS_INVALID: this storage serves the other
+   * role only. */
   enum mantis_status (*open) (void *self, enum mantis_role role, struct mantis_session **session,
                               struct mantis_error *error);
   void (*close) (struct mantis_session *session); /* rolls back what is not committed */

@@ -33,6 +33,7 @@ static const struct {
     {0, "all", laws_of_all},
     {MANTIS_KIND_RESOLVER, "resolver", laws_of_resolvers},
     {MANTIS_KIND_AUTH, "auth", laws_of_auths},
+    {MANTIS_KIND_STORAGE, "storage", laws_of_storages},
 };
 enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
 
@@ -199,20 +200,28 @@ is_wanted (const struct law *law)
 }
 
 static void
+print_law (const char *verdict, const struct law *law)
+{
+  printf ("%s %s%s%s\n", verdict, law->name, law->claim ? ": " : "", law->claim ? law->claim : "");
+}
+
+static void
 tell (const struct law *law)
 {
   switch (report->verdict) {
   case LAW_KEPT:
     count.kept++;
-    printf ("ok    %s: %s\n", law->name, law->claim);
+    print_law ("ok   ", law);
     break;
   case LAW_SKIPPED:
     count.skipped++;
-    printf ("-     %s: %s\n      not tried: %s\n", law->name, law->claim, report->text);
+    print_law ("-    ", law);
+    printf ("      not tried: %s\n", report->text);
     break;
   default:
     count.broken++;
-    printf ("FAIL  %s: %s\n      %s\n", law->name, law->claim, report->text);
+    print_law ("FAIL ", law);
+    printf ("      %s\n", report->text);
   }
 }
 
@@ -269,8 +278,10 @@ static int
 list_laws (void)
 {
   for (size_t i = 0; i < KIND_COUNT; i++)
-    for (const struct law *law = kinds[i].laws; law->name; law++)
-      printf ("%-10s %s: %s\n", kinds[i].name, law->name, law->claim);
+    for (const struct law *law = kinds[i].laws; law->name; law++) {
+      printf ("%-10s", kinds[i].name);
+      print_law ("", law);
+    }
   return KEPT;
 }
 

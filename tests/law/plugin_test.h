@@ -12,11 +12,11 @@
 
 struct law {
   const char *name;  /* NULL: the table ends */
-  const char *claim; /* what is promised, in a sentence */
+  const char *claim; /* what is promised, in a sentence; NULL: the name says it */
   void (*run) (void);
 };
 
-extern const struct law laws_of_all[], laws_of_resolvers[], laws_of_auths[];
+extern const struct law laws_of_all[], laws_of_resolvers[], laws_of_auths[], laws_of_storages[];
 
 /* ---- What was asked for ---------------------------------------------------------------------- */
 

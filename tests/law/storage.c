@@ -867,6 +867,69 @@ START_TEST (look_tells_of_others_only)
 }
 END_TEST
 
+/* ---- All of them ---- */
+
+/* clang-format off */
+#define LAWS(law) \
+  law (an_application_write_enters_the_log) \
+  law (a_key_change_is_a_deletion_and_a_new_row) \
+  law (what_is_rolled_back_was_never_logged) \
+  law (numbers_never_come_twice) \
+  law (what_the_log_tells_twice_may_leave_it) \
+  law (what_the_log_tells_of_evictions_stays_with_what_was_written) \
+  law (the_log_is_read_in_parts) \
+  law (a_read_transaction_sees_one_moment) \
+  law (a_write_transaction_keeps_others_out) \
+  law (savepoints_nest) \
+  law (close_rolls_back) \
+  law (a_table_is_described) \
+  law (the_order_of_columns_does_not_change_the_fingerprint) \
+  law (parents_come_before_children) \
+  law (a_table_without_key_is_refused_with_a_reason) \
+  law (a_changed_schema_is_stale_once_and_attach_cures_it) \
+  law (attaching_again_finds_all_as_it_was) \
+  law (patterns_choose_and_the_others_are_left_alone) \
+  law (earlier_schemas_stay_valid) \
+  law (own_tables_are_made_widened_and_never_logged) \
+  law (a_table_of_a_peer_is_made_with_its_fingerprint) \
+  law (detach_leaves_nothing) \
+  law (apply_inserts_updates_and_deletes) \
+  law (apply_sets_only_what_is_carried) \
+  law (a_refused_row_leaves_those_before_it) \
+  law (values_come_back_as_they_went) \
+  law (a_scan_goes_in_pages_by_key) \
+  law (a_row_over_the_limit_is_cut_to_its_key) \
+  law (unique_values_can_be_swapped) \
+  law (a_client_applies_without_a_trace) \
+  law (a_server_logs_what_it_applies_and_what_follows) \
+  law (versions_tell_the_newest_entry) \
+  law (what_is_old_leaves_the_log) \
+  law (foreign_keys_hold_at_commit) \
+  law (look_tells_of_others_only)
+/* clang-format on */
+
+#ifdef LAW_COMMAND
+
+static void
+obey (void (*law) (void))
+{
+  prepare_engine ();
+  set_up ();
+  law ();
+  tear_down ();
+}
+
+#define RUN(law)                                                                                   \
+  static void run_##law (void)                                                                     \
+  {                                                                                                \
+    obey (law);                                                                                    \
+  }
+LAWS (RUN)
+#define ROW(law) {#law, NULL, run_##law},
+const struct law laws_of_storages[] = {LAWS (ROW){NULL, NULL, NULL}};
+
+#else
+
 int
 main (void)
 {
@@ -877,41 +940,8 @@ main (void)
 
   tcase_add_checked_fixture (laws, set_up, tear_down);
   tcase_set_timeout (laws, 60);
-  tcase_add_test (laws, an_application_write_enters_the_log);
-  tcase_add_test (laws, a_key_change_is_a_deletion_and_a_new_row);
-  tcase_add_test (laws, what_is_rolled_back_was_never_logged);
-  tcase_add_test (laws, numbers_never_come_twice);
-  tcase_add_test (laws, what_the_log_tells_twice_may_leave_it);
-  tcase_add_test (laws, what_the_log_tells_of_evictions_stays_with_what_was_written);
-  tcase_add_test (laws, the_log_is_read_in_parts);
-  tcase_add_test (laws, a_read_transaction_sees_one_moment);
-  tcase_add_test (laws, a_write_transaction_keeps_others_out);
-  tcase_add_test (laws, savepoints_nest);
-  tcase_add_test (laws, close_rolls_back);
-  tcase_add_test (laws, a_table_is_described);
-  tcase_add_test (laws, the_order_of_columns_does_not_change_the_fingerprint);
-  tcase_add_test (laws, parents_come_before_children);
-  tcase_add_test (laws, a_table_without_key_is_refused_with_a_reason);
-  tcase_add_test (laws, a_changed_schema_is_stale_once_and_attach_cures_it);
-  tcase_add_test (laws, attaching_again_finds_all_as_it_was);
-  tcase_add_test (laws, patterns_choose_and_the_others_are_left_alone);
-  tcase_add_test (laws, earlier_schemas_stay_valid);
-  tcase_add_test (laws, own_tables_are_made_widened_and_never_logged);
-  tcase_add_test (laws, a_table_of_a_peer_is_made_with_its_fingerprint);
-  tcase_add_test (laws, detach_leaves_nothing);
-  tcase_add_test (laws, apply_inserts_updates_and_deletes);
-  tcase_add_test (laws, apply_sets_only_what_is_carried);
-  tcase_add_test (laws, a_refused_row_leaves_those_before_it);
-  tcase_add_test (laws, values_come_back_as_they_went);
-  tcase_add_test (laws, a_scan_goes_in_pages_by_key);
-  tcase_add_test (laws, a_row_over_the_limit_is_cut_to_its_key);
-  tcase_add_test (laws, unique_values_can_be_swapped);
-  tcase_add_test (laws, a_client_applies_without_a_trace);
-  tcase_add_test (laws, a_server_logs_what_it_applies_and_what_follows);
-  tcase_add_test (laws, versions_tell_the_newest_entry);
-  tcase_add_test (laws, what_is_old_leaves_the_log);
-  tcase_add_test (laws, foreign_keys_hold_at_commit);
-  tcase_add_test (laws, look_tells_of_others_only);
+#define ADD(law) tcase_add_test (laws, law);
+  LAWS (ADD)
   suite_add_tcase (suite, laws);
   runner = srunner_create (suite);
   srunner_run_all (runner, CK_NORMAL);
@@ -919,3 +949,5 @@ main (void)
   srunner_free (runner);
   return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+#endif

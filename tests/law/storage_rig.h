@@ -7,7 +7,12 @@
 
 #include "law.h"
 
+#ifdef LAW_COMMAND /* for mantis-plugin-test */
+#include "engine_command.h"
+#include "words.h"
+#else
 #include <check.h>
+#endif
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,7 +88,13 @@ attach (void)
 static inline void
 start (enum mantis_role role)
 {
-  OK (storage->open (self, role, &session, &error));
+  enum mantis_status status = storage->open (self, role, &session, &error);
+
+#ifdef LAW_COMMAND
+  if (status == MANTIS_INVALID)
+    skip ("it serves no %s: %s", role == MANTIS_CLIENT ? "client" : "server", error.text);
+#endif
+  ck_assert_msg (status == MANTIS_OK, "open: status %d: %s", status, error.text);
   attach ();
 }
 
