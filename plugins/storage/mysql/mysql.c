@@ -62,6 +62,8 @@ static const struct mantis_option options[] = {
                      "how long to wait for another program's lock"),
     MANTIS_DURATION (struct mysql, schema_check, "250ms", 0, 3600000,
                      "how long a change of the schema may go unnoticed"),
+    MANTIS_LIST (struct mysql, skip_unchanged, NULL,
+                 "tables, or '*' and '?', of which an UPDATE that changes nothing is not told"),
     {.name = NULL},
 };
 

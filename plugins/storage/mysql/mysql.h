@@ -26,6 +26,7 @@ struct mysql {
   const char *tls_ca, *tls_cert, *tls_key;
   bool tls_verify, tls_required;
   int64_t connect_timeout, read_timeout, retry_pause, lock_timeout, schema_check; /* milliseconds */
+  const char *const *skip_unchanged;
   atomic_llong news;    /* counts changes of the schema that one session has found: all look */
   char *name;           /* HOST/DATABASE, for people and for the lock's name */
   pthread_mutex_t lock; /* of what follows */
