@@ -65,7 +65,7 @@ sync_once (struct mantis *node, struct mantis_buf *buf, struct mantis_error *err
 }
 
 enum mantis_status
-alone_look (struct mantis *node, const char *argument, struct mantis_buf *buf,
+alone_look (struct mantis *node, const char *message, const char *argument, struct mantis_buf *buf,
             struct mantis_error *error)
 {
   const struct stores *stores = &node->stores;
@@ -78,7 +78,7 @@ alone_look (struct mantis *node, const char *argument, struct mantis_buf *buf,
   status = store_look (&store, stores->ops, stores->self, stores->role, stores->patterns,
                        stores->kept, error);
   if (status == MANTIS_OK)
-    status = order_look (&store, argument, buf, error);
+    status = order_look (&store, message, argument, buf, error);
   store_close (&store);
   return status;
 }

@@ -26,6 +26,8 @@ const struct ctl_command ctl_commands[] = {
     {"conflicts", "restore ID", "bring back what lost (server)", 2, 2, ctl_conflicts},
     {"replay", "[--policy NAME|FILE.so|JSON] [--table NAME] [--id N,...] [--since TIME]",
      "recorded conflicts, put to another policy (server)", 0, 0, ctl_replay},
+    {"explain", "--conflict ID", "who decided about one of them, what, when and why", 0, 0,
+     ctl_explain},
     {"nodes", "list", "the clients, and who is turned away (server)", 1, 1, ctl_nodes},
     {"nodes", "disable|enable NODE-OR-SUBJECT", "turn a client away, or no more (server)", 2, 2,
      ctl_nodes},
@@ -51,6 +53,7 @@ enum {
   OPT_ROW,
   OPT_REV,
   OPT_POLICY,
+  OPT_CONFLICT,
   OPT_ID,
   OPT_SINCE,
   OPT_TIME_LIMIT,
@@ -72,6 +75,7 @@ static const struct option long_options[] = {
     {"state", required_argument, NULL, OPT_STATE},
     {"role", required_argument, NULL, OPT_ROLE},
     {"password-file", required_argument, NULL, OPT_PASSWORD_FILE},
+    {"conflict", required_argument, NULL, OPT_CONFLICT},
     {"policy", required_argument, NULL, OPT_POLICY},
     {"id", required_argument, NULL, OPT_ID},
     {"since", required_argument, NULL, OPT_SINCE},
@@ -154,6 +158,8 @@ text_of (struct ctl *ctl, int c)
     return &ctl->row;
   case OPT_REV:
     return &ctl->rev;
+  case OPT_CONFLICT:
+    return &ctl->conflict;
   case OPT_POLICY:
     return &ctl->policy;
   case OPT_SINCE:

@@ -21,6 +21,7 @@ struct ctl {
   const char *command;
   bool alone; /* no daemon runs, and that has been said */
   const char *policy, *since, *time_limit, *ids[MOST_IDS]; /* of replay; IDS ends with NULL */
+  const char *conflict;                                    /* of explain */
 };
 
 struct ctl_command {
@@ -41,6 +42,7 @@ int ctl_nodes (struct ctl *ctl);
 int ctl_user (struct ctl *ctl);
 int ctl_login (struct ctl *ctl);
 int ctl_replay (struct ctl *ctl);
+int ctl_explain (struct ctl *ctl);
 
 /* Say on stderr what is wrong; the exit status for it. */
 int ctl_complain (const struct mantis_error *error);
@@ -64,8 +66,8 @@ enum mantis_status alone_do (struct mantis *node, const char *message, const cha
                              const char *table, struct mantis_buf *buf, struct mantis_error *error);
 
 /* The same for a message that order_is_look(), on NODE, whose database was not opened. */
-enum mantis_status alone_look (struct mantis *node, const char *argument, struct mantis_buf *buf,
-                               struct mantis_error *error);
+enum mantis_status alone_look (struct mantis *node, const char *message, const char *argument,
+                               struct mantis_buf *buf, struct mantis_error *error);
 
 /* The configuration of the command line, and its plugins. */
 enum mantis_status ctl_open (struct ctl *ctl, struct config **config, struct plugins **plugins,

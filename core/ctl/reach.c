@@ -56,7 +56,7 @@ do_alone (struct ctl *ctl, struct config *config, struct plugins *plugins, const
     return ctl_complain (&error);
   if (order_is_look (message)) {
     tell_alone (ctl, node);
-    status = alone_look (node, argument, &buf, &error);
+    status = alone_look (node, message, argument, &buf, &error);
   } else if ((status = node_open (node, &error)) == MANTIS_OK) {
     tell_alone (ctl, node);
     status = alone_do (node, message, argument, table, &buf, &error);

@@ -70,11 +70,11 @@ enum mantis_status order_nodes (struct server *server, struct store *store, cons
                                 const char *name, struct mantis_buf *buf,
                                 struct mantis_error *error);
 
-/* look.c: "replay", of a server: a page of conflicts as in conflicts_list(), beside the node's id and its tables.  In a
- * transaction of STORE. */
+/* look.c, of a server, in a transaction of STORE.  "replay": a page of conflicts as in conflicts_list(), beside the node's
+ * id and its tables.  "explain": one of them, by its id, with who its nodes are and what its row is now. */
 bool order_is_look (const char *message);
-enum mantis_status order_look (struct store *store, const char *argument, struct mantis_buf *buf,
-                               struct mantis_error *error);
+enum mantis_status order_look (struct store *store, const char *message, const char *argument,
+                               struct mantis_buf *buf, struct mantis_error *error);
 
 /* ERROR of ORDER unless its status is MANTIS_OK; else its answer, a JSON value.  Frees ORDER. */
 void peer_answer (struct order *order);

@@ -175,7 +175,8 @@ server_look (struct task *task, size_t worker)
     order->status = store_begin (store, MANTIS_READ, &order->error);
   if (order->status != MANTIS_OK)
     return;
-  order->status = order_look (store, order->argument, &order->answer, &order->error);
+  order->status =
+      order_look (store, order->message, order->argument, &order->answer, &order->error);
   store_rollback (store);
 }
 

@@ -1,0 +1,42 @@
+/* explain.c - mantisctl explain.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "ctl/explain.h"
+
+#include "base/base.h"
+
+#include <string.h>
+
+json_t *
+explain_use (const struct plugin_use *use)
+{
+  return json_pack ("{s:s, s:s, s:s, s:O?}", "plugin", use->name, "file", use->options.place.file,
+                    "path", use->options.place.path, "options", use->options.json);
+}
+
+static bool
+is_number (const char *text)
+{
+  return *text > '0' && !text[strspn (text, "0123456789")];
+}
+
+int
+ctl_explain (struct ctl *ctl)
+{
+  struct mantis_error error;
+  struct plugins *plugins;
+  struct config *config;
+  int result;
+
+  if (!ctl->conflict || !is_number (ctl->conflict)) {
+    mantis_fail (&error, MANTIS_INVALID, "usage: mantisctl explain --conflict ID");
+    return ctl_complain (&error);
+  }
+  if (ctl_open (ctl, &config, &plugins, &error) != MANTIS_OK)
+    return ctl_complain (&error);
+  result = explain_conflict (ctl, config);
+  plugins_free (plugins);
+  config_free (config);
+  return result;
+}

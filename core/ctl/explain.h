@@ -1,0 +1,16 @@
+/* explain.h - why a row is as it is, and who sees it.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#ifndef MANTIS_CTL_EXPLAIN_H
+#define MANTIS_CTL_EXPLAIN_H
+
+#include "ctl/ctl.h"
+
+/* why.c: the conflict that --conflict names. */
+int explain_conflict (struct ctl *ctl, const struct config *config);
+
+/* {"plugin", "file", "path", "options"}: where the configuration names a plugin. */
+json_t *explain_use (const struct plugin_use *use);
+
+#endif
