@@ -485,8 +485,8 @@ end_reply (struct reply *reply, enum mantis_status status, const struct mantis_e
     reply->again = false;
     reply->wait = 0;
   }
-  if (status == MANTIS_STALE)
-    reply_problem (reply, 409, "schema", error->text);
+  if (status == MANTIS_STALE) /* in the database's words, perhaps */
+    reply_problem (reply, 409, "schema", "its tables are not those of this server: say hello");
   else if (status != MANTIS_OK)
     reply_error (reply, error);
   else if (!reply->again)

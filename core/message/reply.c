@@ -4,7 +4,10 @@
  */
 #include "message/message.h"
 
+#include <pthread.h>
 #include <string.h>
+
+enum { AGAIN_US = 60 * 1000 * 1000 }; /* until the log says the same again */
 
 static const char *
 title_of (int status)
@@ -54,6 +57,28 @@ reply_problem (struct reply *reply, int status, const char *code, const char *de
   reply->elsewhere = code && strcmp (code, "unavailable") == 0;
 }
 
+/* What the database says names its host or file, and other programs: that is for the log, not for a peer.  A thousand
+ * devices that meet the same are one line. */
+static void
+log_once (enum mantis_level level, const char *text)
+{
+  static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+  static char last[sizeof ((struct mantis_error *)0)->text];
+  static int64_t said;
+  int64_t now = mantis_monotonic ();
+  bool again;
+
+  pthread_mutex_lock (&mutex);
+  again = strcmp (last, text) == 0 && now - said < AGAIN_US;
+  if (!again) {
+    memcpy (last, text, strlen (text) + 1);
+    said = now;
+  }
+  pthread_mutex_unlock (&mutex);
+  if (!again)
+    mantis_log (level, "%s", text);
+}
+
 void
 reply_error (struct reply *reply, const struct mantis_error *error)
 {
@@ -72,12 +97,16 @@ reply_error (struct reply *reply, const struct mantis_error *error)
     break;
   case MANTIS_BUSY:
   case MANTIS_STALE:
-    reply_problem (reply, 503, "busy", error->text);
+    log_once (MANTIS_INFO, error->text);
+    reply_problem (reply, 503, "busy", "the server's database is busy: try again later");
     break;
   case MANTIS_FULL:
-    reply_problem (reply, 503, "full", error->text);
+    log_once (MANTIS_WARNING, error->text);
+    reply_problem (reply, 503, "full",
+                   "there is no room for it on the server: the message is larger than its limits"
+                   " allow, or its disk is full; its log says which");
     break;
-  default: /* may speak of the database's insides: for the log, not for a peer */
+  default:
     mantis_log (MANTIS_ERROR, "%s", error->text);
     reply_problem (reply, 500, NULL, "the server could not do it; its log says why");
     break;

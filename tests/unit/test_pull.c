@@ -535,6 +535,35 @@ START_TEST (devices_are_not_told_of_the_database)
 }
 END_TEST
 
+/* Nor where it is, whatever is the matter. */
+START_TEST (problems_do_not_name_the_database)
+{
+  static const enum mantis_status all[] = {MANTIS_BUSY, MANTIS_FULL, MANTIS_STALE, MANTIS_LOST,
+                                           MANTIS_FAILED};
+  struct reply reply = {.body = MANTIS_BUF_INIT};
+  struct mantis_error why;
+
+  for (size_t i = 0; i < COUNT_OF (all); i++) {
+    mantis_fail (&why, all[i], "mysql://secret.host/shop: cannot use the database: (%zu)", i);
+    reply_error (&reply, &why);
+    ck_assert_int_eq (reply.status, all[i] == MANTIS_FAILED ? 500 : 503);
+    ck_assert_ptr_null (strstr (reply.body.bytes, "secret.host"));
+  }
+  mantis_buf_free (&reply.body);
+}
+END_TEST
+
+START_TEST (a_locked_database_is_not_named)
+{
+  start ();
+  sql ("BEGIN IMMEDIATE");
+  ck_assert_int_eq (ask (&node_a, "hello", "{'protocol':1}"), 503);
+  ck_assert_ptr_null (strstr (rig_reply.body.bytes, "law.db"));
+  sql ("ROLLBACK");
+  ck_assert_int_eq (ask (&node_a, "hello", "{'protocol':1}"), 200);
+}
+END_TEST
+
 START_TEST (waiting_is_told)
 {
   start ();
@@ -760,6 +789,8 @@ pull_suite (void)
   tcase_add_test (tests, a_restored_server_is_noticed);
   tcase_add_test (tests, another_server_comes_first);
   tcase_add_test (tests, devices_are_not_told_of_the_database);
+  tcase_add_test (tests, problems_do_not_name_the_database);
+  tcase_add_test (tests, a_locked_database_is_not_named);
   tcase_add_test (tests, waiting_is_told);
   tcase_add_test (tests, wrong_pulls_are_refused);
   tcase_add_test (tests, a_table_that_is_not_there_is_outdated);
