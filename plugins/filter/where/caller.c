@@ -110,13 +110,14 @@ bool
 caller_bind (struct asker *asker, const struct mantis_caller *caller)
 {
   const struct identity identity = identity_of (caller);
+  const struct rule *rules = asker->form->rules;
   json_t *claims;
   bool done;
 
   if (is_bound (&asker->bound, &identity))
     return true;
   mantis_buf_clear (&asker->bound);
-  claims = read_claims (caller);
+  claims = rules[READ].asks_claims || rules[WRITE].asks_claims ? read_claims (caller) : NULL;
   done = bind_all (asker->statements[READ], caller, claims) &&
          bind_all (asker->statements[WRITE], caller, claims);
   json_decref (claims);
@@ -129,7 +130,7 @@ caller_bind (struct asker *asker, const struct mantis_caller *caller)
 void
 caller_view (const struct rule *rule, const struct mantis_caller *caller, struct mantis_buf *view)
 {
-  json_t *claims = read_claims (caller);
+  json_t *claims = rule->asks_claims ? read_claims (caller) : NULL;
 
   for (size_t i = 0; i < rule->parameter_count; i++) {
     json_t *value = value_of (rule->parameters[i], caller, claims);

@@ -36,6 +36,7 @@ struct rule {
   const char *text;                  /* NULL: there is no such rule */
   char *parameters[MOST_PARAMETERS]; /* without the colon */
   size_t parameter_count;
+  bool asks_claims; /* not only :sub and :node */
 };
 
 enum mantis_status rule_read (struct rule *rule, struct mantis_error *error);

@@ -151,6 +151,8 @@ note_parameter (struct rule *rule, const struct token *token, struct mantis_erro
   if (!(rule->parameters[rule->parameter_count] = strndup (token->at + 1, token->length - 1)))
     return mantis_fail (error, MANTIS_FAILED, "no memory for the parameters of \"%s\"",
                         rule->option);
+  rule->asks_claims |= strcmp (rule->parameters[rule->parameter_count], "sub") != 0 &&
+                       strcmp (rule->parameters[rule->parameter_count], "node") != 0;
   rule->parameter_count++;
   return MANTIS_OK;
 }
@@ -211,6 +213,7 @@ rule_clear (struct rule *rule)
   for (size_t i = 0; i < rule->parameter_count; i++)
     free (rule->parameters[i]);
   rule->parameter_count = 0;
+  rule->asks_claims = false;
 }
 
 size_t
