@@ -28,6 +28,15 @@ struct config_table {
   size_t filter_count;
 };
 
+/* An entry of "hooks". */
+struct config_hook {
+  struct plugin_use *use;
+  const char *plugin; /* its name */
+  const char *const *on, *const *tables; /* as in the file, end with NULL; NULL: all */
+  const char *on_failure;                /* "refuse" or "ignore" */
+  uint32_t moments;                      /* of ON, a bit each */
+};
+
 /* An entry of "nodes". */
 struct config_node {
   const char *id; /* or a subject */
@@ -65,7 +74,7 @@ struct config {
   size_t auth_count;
   struct plugin_use **filters; /* server: of every table */
   size_t filter_count;
-  struct plugin_use **hooks;
+  struct config_hook *hooks;
   size_t hook_count;
 
   /* Server: the resolver of tables that name none.  Client: a wish, NULL for none; its plugin is
@@ -138,6 +147,12 @@ enum mantis_status config_set_server (struct config *config, const char *url, co
  * included. */
 enum mantis_status config_open_plugins (const struct config *config, struct plugins *plugins,
                                         struct mantis_error *error);
+
+/* The moments at which HOOK is to be called, when PLUGIN (full size) is what it names. */
+uint32_t config_hook_moments (const struct config_hook *hook, const struct mantis_plugin *plugin);
+/* Can all hooks be called when the configuration says, by the plugins that are open? */
+enum mantis_status hooks_check (const struct config *config, const struct plugins *plugins,
+                                struct mantis_error *error);
 
 /* The resolver of TABLE (client: the wish, may be NULL): of the entry with its very name, else of
  * the first pattern that matches and names one, else config->policy. */

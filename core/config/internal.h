@@ -30,6 +30,7 @@ void use_add (struct config *config, struct plugin_use *use);
 enum mantis_status plugins_read (struct config *config, struct mantis_error *error);
 enum mantis_status tables_read (struct config *config, struct mantis_error *error);
 enum mantis_status nodes_read (struct config *config, struct mantis_error *error);
+enum mantis_status hooks_read (struct config *config, struct mantis_error *error);
 
 /* Where data lies that no configuration gives a place; NULL: this user has none. */
 char *state_folder (struct mantis_arena *arena);

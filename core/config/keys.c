@@ -86,6 +86,17 @@ const struct mantis_option config_table_keys[] = {
 };
 #undef OWNER
 
+#define OWNER struct config_hook
+const struct mantis_option config_hook_keys[] = {
+    KEY ("plugin", TEXT, plugin, NULL, .help = "whose options the other keys are"),
+    KEY ("on", LIST, on, NULL, .help = "the moments at which it is called"),
+    KEY ("tables", LIST, tables, NULL, .help = "the tables whose rows it sees"),
+    KEY ("on_failure", CHOICE, on_failure, "refuse", .choices = "refuse|ignore",
+         .help = "what if it fails"),
+    END,
+};
+#undef OWNER
+
 #define OWNER struct config_node
 const struct mantis_option config_node_keys[] = {
     KEY ("enabled", BOOL, enabled, "true", .help = "may sync"),
@@ -110,7 +121,7 @@ const struct config_section config_sections[] = {
     {"tables.*.conflict_policy.", plugin_key, true},
     {"tables.*.filters[].", plugin_key, true},
     {"filters[].", plugin_key, true},
-    {"hooks[].", plugin_key, true},
+    {"hooks[].", config_hook_keys, true},
     {"nodes.*.", config_node_keys, false},
     {NULL, NULL, false},
 };

@@ -28,6 +28,7 @@ struct raw_table {
 extern const struct mantis_option config_keys[];        /* into struct config */
 extern const struct mantis_option config_plugin_keys[]; /* into struct raw_plugin */
 extern const struct mantis_option config_table_keys[];  /* into struct raw_table */
+extern const struct mantis_option config_hook_keys[];   /* into struct config_hook */
 extern const struct mantis_option config_node_keys[];   /* into struct config_node */
 
 /* What an open object calls the plugin that it is for; lists that end with NULL. */

@@ -80,5 +80,5 @@ config_open_plugins (const struct config *config, struct plugins *plugins,
     status = instance_check (plugins, use, error);
   if (status == MANTIS_OK && preferred && plugins_find (plugins, preferred->kind, preferred->name))
     status = instance_check (plugins, preferred, error);
-  return status;
+  return status == MANTIS_OK ? hooks_check (config, plugins, error) : status;
 }

@@ -100,8 +100,7 @@ interpret (struct config *config, enum mantis_role role, struct mantis_error *er
                       NULL, &config->filters, &config->filter_count, error);
   if (status != MANTIS_OK)
     return status;
-  return uses_read (config, MANTIS_KIND_HOOK, config->raw.hooks, "$.hooks", selector_plugin, NULL,
-                    &config->hooks, &config->hook_count, error);
+  return hooks_read (config, error);
 }
 
 /* Two slips that one does not see in an editor, and that jansson has strange words for. */

@@ -28,9 +28,6 @@ check_supported (const struct config *config, struct mantis_error *error)
   if (filters)
     return mantis_fail (error, MANTIS_INVALID, "%s: filters are not available in this version",
                         config->file);
-  if (config->hook_count)
-    return mantis_fail (error, MANTIS_INVALID,
-                        "%s: $.hooks: hooks are not available in this version", config->file);
   if (config->allow_wishes)
     mantis_log (MANTIS_WARNING,
                 "%s: $.allow_wishes: not available in this version: the server's policies hold",
@@ -63,6 +60,7 @@ take_database (struct mantis *node, struct mantis_error *error)
   node->stores.self = node->storage->self;
   node->stores.role = config->role;
   node->stores.patterns = config->patterns;
+  node->stores.hooks = &node->hooks;
   if (!is_server (node)) /* one to work with, and one to look who else writes */
     return stores_init (&node->stores, 1 + 1, error);
   serve_prepare (node);
@@ -102,6 +100,7 @@ node_new (struct config *config, struct plugins *plugins, struct mantis **node,
   made->config = made->live = config;
   made->plugins = plugins;
   made->lock_fd = -1;
+  hooks_init (&made->hooks);
   json_start ();
   if ((status = prepare (made, error)) != MANTIS_OK)
     mantis_close (made);
@@ -121,6 +120,8 @@ node_open (struct mantis *node, struct mantis_error *error)
   if (status == MANTIS_LOST)
     stores_renew (&node->stores);
   if (status != MANTIS_OK)
+    return status;
+  if ((status = node_open_hooks (node, node->config, error)) != MANTIS_OK)
     return status;
   status = is_server (node) ? serve_open (node, error) : follow_open (node, error);
   if (status == MANTIS_BUSY || status == MANTIS_LOST) /* it was not the database */
@@ -320,6 +321,7 @@ mantis_close (struct mantis *node)
     follow_close (node);
   if (node->loop)
     loop_flush (node->loop);
+  hooks_free (&node->hooks);
   stores_free (&node->stores);
   reports_free (node->stores.reports);
   free ((void *)(uintptr_t)node->kept);

@@ -14,6 +14,7 @@
 #include "daemon/prune.h"
 #include "daemon/service.h"
 #include "daemon/tend.h"
+#include "sync/hooks.h"
 
 #include <mantis/mantis.h>
 
@@ -33,6 +34,7 @@ struct mantis {
   struct instance *storage;
   struct stores stores;
   const struct mantis_table *const *kept; /* tables of plugins; NULL: none */
+  struct hooks hooks;
   struct place place;
   int lock_fd;
   struct notice *notice;
@@ -96,6 +98,11 @@ enum mantis_status policies_open (struct mantis *node, struct config *config,
 void policies_reload (struct mantis *node);
 bool policies_hold (const struct mantis *node, const struct config *config);
 void policies_close (struct mantis *node);
+
+/* hooks.c: those of CONFIG from here on; after SIGHUP those of the live one, where they are not as BEFORE. */
+enum mantis_status node_open_hooks (struct mantis *node, const struct config *config,
+                                    struct mantis_error *error);
+void node_reload_hooks (struct mantis *node, const struct config *before);
 
 /* serve.c */
 void serve_prepare (struct mantis *node);

@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Taken over at once; all else is as it was at the start. */
-static const char *const live_keys[] = {"log_level", "nodes"};
+static const char *const live_keys[] = {"log_level", "nodes", "hooks"};
 static const char *const live_sync_keys[] = {"enabled",    "interval_seconds", "token_file",
                                              "batch_rows", "batch_bytes",      "whole_rows",
                                              "whole_bytes", "warn_entries"};
@@ -88,6 +88,7 @@ node_reload (struct mantis *node, struct config *fresh)
     serve_reload (node);
   else
     follow_reload (node);
+  node_reload_hooks (node, before);
   if (before != node->config && !policies_hold (node, before))
     config_free (before);
   mantis_log (MANTIS_INFO, "%s: read again", fresh->file);

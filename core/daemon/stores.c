@@ -58,6 +58,7 @@ stores_get (struct stores *stores, size_t number, struct store **store, bool *fr
       status = store_open_keeping (own, stores->ops, stores->self, stores->role, stores->patterns,
                                    stores->kept, error);
     stores->list[number].round = round;
+    own->hooks = stores->hooks;
     own->reports = number == 0 ? stores->reports : NULL;
     if (fresh)
       *fresh = status == MANTIS_OK;

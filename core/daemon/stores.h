@@ -14,6 +14,7 @@ struct stores {
   void *self;
   enum mantis_role role;
   const char *const *patterns;
+  struct hooks *hooks;     /* NULL: none */
   struct reports *reports; /* of a client, which has one session that writes; or NULL */
   const struct mantis_table *const *kept; /* of plugins; NULL: none */
   atomic_llong round;                     /* grows when all sessions have to be opened again */

@@ -11,6 +11,7 @@
 #include "base/base.h"
 #include "message/message.h"
 #include "sync/decide.h"
+#include "wire/block.h"
 #include "wire/json.h"
 #include "wire/key.h"
 

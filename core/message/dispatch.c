@@ -40,16 +40,18 @@ message_handle (struct server *server, struct store *store, const struct mantis_
                 const struct mantis_principal *principal, struct reply *reply)
 {
   const struct message *message = message_named (request->message);
+  const struct fellow fellow = {request, principal, reply};
 
   *reply = (struct reply){.body = MANTIS_BUF_INIT};
   if (!message)
     reply_problem (reply, 404, "message", "there is no such message");
   else if (!message->open && !principal)
     reply_problem (reply, 401, NULL, "a bearer token is needed");
-  else
+  else if (message_ask (store, &fellow))
     message->handle (server, store, request, principal, reply);
   if (store)
     store_rollback (store); /* whatever a handler left open on its way out */
+  message_tell (store, &fellow);
 }
 
 /* The same bytes ask the same.  What an answer depends on besides has to be compared here. */
@@ -64,10 +66,16 @@ void
 message_handle_all (struct server *server, struct store *store, struct fellow *fellows,
                     size_t count)
 {
+  size_t asked;
+
   for (size_t i = 0; i < count; i++)
     *fellows[i].reply = (struct reply){.body = MANTIS_BUF_INIT};
-  message_named (fellows[0].request->message)->handle_all (server, store, fellows, count);
+  asked = messages_ask (store, fellows, count);
+  if (asked)
+    message_named (fellows[0].request->message)->handle_all (server, store, fellows, asked);
   store_rollback (store);
+  for (size_t i = 0; i < count; i++)
+    message_tell (store, &fellows[i]);
 }
 
 const struct mantis_table *

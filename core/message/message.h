@@ -128,6 +128,12 @@ bool message_same (const struct mantis_request *a, const struct mantis_request *
 void message_handle_all (struct server *server, struct store *store, struct fellow *fellows,
                          size_t count);
 
+/* ask.c: may it be handled?  If not, its reply says why.  Those that may come first, and so many they are. */
+bool message_ask (struct store *store, const struct fellow *fellow);
+size_t messages_ask (struct store *store, struct fellow *fellows, size_t count);
+/* It was: tell the hooks. */
+void message_tell (struct store *store, const struct fellow *fellow);
+
 /* ---- For the handlers ------------------------------------------------------------------------ */
 
 /* RFC 9457 problem+json.  CODE, a word for programs, may be NULL. */

@@ -110,10 +110,13 @@ work_on (struct push *push, struct mantis_error *error)
 {
   enum mantis_status status = push_detect (push, error);
 
+  push_take_answers (push);
   if (status == MANTIS_OK)
     status = push_resolve (push, error);
   if (status == MANTIS_OK)
     status = push_apply (push, error);
+  if (status == MANTIS_OK)
+    status = push_tell_changed (push, error);
   if (status == MANTIS_OK)
     status = push_record (push, error);
   return status;
@@ -224,7 +227,9 @@ pushing_open (struct pushing *pushing, struct server *server, struct store *stor
                                 .now = mantis_now (),
                                 .row_limit = server->limits.body_bytes / 4 * 3,
                                 .policy = server->policy,
-                                .policy_context = server->policy_context};
+                                .policy_context = server->policy_context,
+                                .caller = {sent->principal, sent->request->node},
+                                .asked = &pushing->asked};
   if (!pushing->message || !pushing->arena)
     return mantis_fail (error, MANTIS_FAILED, "out of memory");
   pushing->body = lists_read (sent->request->body, sent->request->length, &pushing->lists, error);
@@ -274,6 +279,7 @@ pushing_done (struct pushing *pushing)
   FAULT_POINT ("answer"); /* durable, not acknowledged */
   if (!pushing->batch.abandon)
     count_outcomes (pushing->server, &pushing->push);
+  push_tell (&pushing->push);
   pushing->reply->committed = pushing->push.count > 0;
   reply_done (pushing->reply);
 }
@@ -298,6 +304,9 @@ pushing_alone (struct pushing *pushing)
     return;
   if (status == MANTIS_OK) /* a body that is wrong never touches the database */
     status = pushing_decode (pushing, &sender, &error);
+  if (status == MANTIS_OK && !pushing->settled && pushing_is_asked (store) &&
+      pushing_ask (pushing) != MANTIS_OK)
+    return;
   if (status == MANTIS_OK && !pushing->settled)
     status = push_through (pushing, &error);
   if (status == MANTIS_OK)

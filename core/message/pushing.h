@@ -29,6 +29,7 @@ struct pushing {
   json_t *body;
   struct batch batch;
   struct block_changes decoded;
+  struct hook_question asked;
   struct push push;
   bool settled; /* there is nothing to make: REPLY tells why */
 };
@@ -52,6 +53,11 @@ enum mantis_status pushing_make (struct pushing *pushing, struct sender *sender,
                                  struct mantis_error *error);
 /* In transactions of its own, up to the answer. */
 void pushing_alone (struct pushing *pushing);
+
+/* ask.c: do hooks want to be asked before a push?  Then it goes alone, as they are not asked in a transaction. */
+bool pushing_is_asked (const struct store *store);
+/* Ask them about what was decoded.  Where they refuse all of it, it is settled. */
+enum mantis_status pushing_ask (struct pushing *pushing);
 
 /* The transaction is durable. */
 void pushing_done (struct pushing *pushing);

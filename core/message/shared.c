@@ -177,9 +177,13 @@ handle_pushes (struct server *server, struct store *store, struct fellow *fellow
   for (size_t i = 0; i < count; i++)
     if (!members)
       reply_error (fellows[i].reply, &error);
-    else if (pushing_open (&members[i].pushing, server, store, &fellows[i], &error) == MANTIS_OK)
+    else if (pushing_open (&members[i].pushing, server, store, &fellows[i], &error) == MANTIS_OK) {
       members[i].pushing.push.shared = true;
-    else {
+      if (pushing_is_asked (store)) {
+        pushing_alone (&members[i].pushing);
+        members[i].turn = ANSWERED;
+      }
+    } else {
       reply_error (fellows[i].reply, &error);
       members[i].turn = ANSWERED;
     }

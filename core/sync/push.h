@@ -9,6 +9,7 @@
 
 #include "plugin/plugin.h"
 #include "sync/apply.h"
+#include "sync/hooks.h"
 
 enum outcome {
   OUTCOME_APPLIED, /* it stands as sent */
@@ -61,6 +62,8 @@ struct push {
   policy_lookup policy;
   void *policy_context;
   int64_t pruned, pruned_time; /* of the store; see sync/prune.h */
+  struct hook_caller caller;
+  const struct hook_question *asked; /* what hooks said, for each item; NULL: nothing */
   struct pushed *items;
   size_t count;
 };
@@ -79,6 +82,14 @@ const char *push_stamps_text (const struct push *push, const struct pushed *item
 /* record.c: apply what stands, find what the database altered, keep what lost.  MANTIS_REFUSED: see APPLY_ALL. */
 enum mantis_status push_apply (struct push *push, struct mantis_error *error);
 enum mantis_status push_record (struct push *push, struct mantis_error *error);
+/* hooked.c: what hooks said counts: after detect, and after apply. */
+void push_take_answers (struct push *push);
+enum mantis_status push_tell_changed (struct push *push, struct mantis_error *error);
+/* May the resolver be asked about ITEM?  If not, it is rejected. */
+enum mantis_status push_ask_conflict (struct push *push, struct pushed *item,
+                                      struct mantis_error *error);
+/* Once it is durable: tell the hooks. */
+void push_tell (struct push *push);
 /* record.c: the answer, a JSON object, without its closing brace. */
 void push_answer (const struct push *push, struct mantis_buf *buf);
 

@@ -162,7 +162,11 @@ push_resolve (struct push *push, struct mantis_error *error)
       item->decided_by = "mantis";
       continue;
     }
-    if ((status = find_base (push, item, error)) == MANTIS_OK)
+    if (hooks_want (push->store->hooks, MANTIS_BEFORE_CONFLICT) &&
+        (status = push_ask_conflict (push, item, error)) == MANTIS_OK &&
+        item->outcome == OUTCOME_REJECTED)
+      continue;
+    if (status == MANTIS_OK && (status = find_base (push, item, error)) == MANTIS_OK)
       status =
           decide (push, item, push->policy (push->policy_context, item->change.table->name), error);
   }

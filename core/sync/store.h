@@ -13,6 +13,8 @@
 
 enum { NODE_LENGTH = 32, EPOCH_LENGTH = 16 };
 
+struct hooks;
+
 struct store {
   const struct mantis_storage *ops;
   void *self;
@@ -39,6 +41,7 @@ struct store {
   bool stale;       /* the schema has changed, and attaching again has not succeeded yet */
   int64_t begun_at; /* monotonic microseconds */
   int64_t took;     /* milliseconds that the last committed transaction was open */
+  struct hooks *hooks;     /* of the node; NULL: none */
   struct reports *reports; /* of the present transaction; NULL: nobody listens */
 };
 
