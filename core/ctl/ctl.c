@@ -28,6 +28,8 @@ const struct ctl_command ctl_commands[] = {
      "recorded conflicts, put to another policy (server)", 0, 0, ctl_replay},
     {"explain", "--conflict ID", "who decided about one of them, what, when and why", 0, 0,
      ctl_explain},
+    {"explain", "PRINCIPAL TABLE", "what somebody may do with a table, by which rule (server)", 2,
+     2, ctl_explain},
     {"nodes", "list", "the clients, and who is turned away (server)", 1, 1, ctl_nodes},
     {"nodes", "disable|enable NODE-OR-SUBJECT", "turn a client away, or no more (server)", 2, 2,
      ctl_nodes},

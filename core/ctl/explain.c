@@ -24,18 +24,20 @@ is_number (const char *text)
 int
 ctl_explain (struct ctl *ctl)
 {
+  bool conflict = ctl->conflict && !ctl->words[0], principal = !ctl->conflict && ctl->words[0];
   struct mantis_error error;
   struct plugins *plugins;
   struct config *config;
   int result;
 
-  if (!ctl->conflict || !is_number (ctl->conflict)) {
-    mantis_fail (&error, MANTIS_INVALID, "usage: mantisctl explain --conflict ID");
+  if (conflict ? !is_number (ctl->conflict) : !principal) {
+    mantis_fail (&error, MANTIS_INVALID,
+                 "usage: mantisctl explain PRINCIPAL TABLE, or mantisctl explain --conflict ID");
     return ctl_complain (&error);
   }
   if (ctl_open (ctl, &config, &plugins, &error) != MANTIS_OK)
     return ctl_complain (&error);
-  result = explain_conflict (ctl, config);
+  result = conflict ? explain_conflict (ctl, config) : explain_principal (ctl, config);
   plugins_free (plugins);
   config_free (config);
   return result;

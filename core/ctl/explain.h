@@ -10,6 +10,9 @@
 /* why.c: the conflict that --conflict names. */
 int explain_conflict (struct ctl *ctl, const struct config *config);
 
+/* who.c: what the principal and the table of the command line have to do with each other. */
+int explain_principal (struct ctl *ctl, const struct config *config);
+
 /* {"plugin", "file", "path", "options"}: where the configuration names a plugin. */
 json_t *explain_use (const struct plugin_use *use);
 

@@ -183,6 +183,9 @@ recall (const json_t *record, const struct mantis_table *table, const char *node
     recalled->left_out = "the database refused the change: no policy decides about that";
   else if (strcmp (by, "mantis") == 0)
     recalled->left_out = "a rule of Mantis, before any policy";
+  else if (strcmp (text_of (record, "outcome"), "beaten") == 0 &&
+           !*text_of (record, "winner_origin"))
+    recalled->left_out = "a person decided, on the server: it was no change of a device's";
   if (recalled->left_out)
     return MANTIS_OK;
   status = read_sides (record, node, arena, recalled, error);

@@ -281,6 +281,12 @@ print_facts (const struct story *story, const json_t *policy)
   fact (&grid, story->client ? "heard of" : "decided", &text);
   grid_add (&grid, "state");
   grid_json (&grid, json_object_get (record, "state"));
+  if (text_of (record, "resolution")) {
+    mantis_buf_printf (&text, "%s, chosen by %s, ", text_of (record, "resolution"),
+                       text_of (record, "resolved_by"));
+    add_time (&text, json_object_get (record, "resolved_at"));
+    fact (&grid, "resolved", &text);
+  }
   add_server_side (story, &grid, &text);
   add_change (story, &grid, &text);
   if (!story->client)
@@ -370,12 +376,15 @@ explain_conflict (struct ctl *ctl, const struct config *config)
 {
   bool client = config->role == MANTIS_CLIENT;
   CLEANUP_JSON json_t *columns = NULL, *policy = NULL, *all = NULL;
+  CLEANUP_BUF struct mantis_buf question = MANTIS_BUF_INIT;
   const json_t *answer;
   struct story story;
   json_t *whole;
-  int result =
-      ctl_ask (ctl, client ? "conflicts" : "explain", ctl->conflict, NULL, &whole, &answer);
+  int result;
 
+  mantis_buf_printf (&question, "{\"conflict\":\"%s\"}", ctl->conflict);
+  result = client ? ctl_ask (ctl, "conflicts", ctl->conflict, NULL, &whole, &answer)
+                  : ctl_ask (ctl, "explain", question.bytes, NULL, &whole, &answer);
   if (result != EXIT_CLEAN)
     return result;
   story = story_of (answer, client);

@@ -71,7 +71,8 @@ enum mantis_status order_nodes (struct server *server, struct store *store, cons
                                 struct mantis_error *error);
 
 /* look.c, of a server, in a transaction of STORE.  "replay": a page of conflicts as in conflicts_list(), beside the node's
- * id and its tables.  "explain": one of them, by its id, with who its nodes are and what its row is now. */
+ * id and its tables.  "explain": {"conflict": ID}, one of them with who its nodes are and what its row is now; or {"principal", "table"},
+ * whether that subject is turned away, and its nodes. */
 bool order_is_look (const char *message);
 enum mantis_status order_look (struct store *store, const char *message, const char *argument,
                                struct mantis_buf *buf, struct mantis_error *error);

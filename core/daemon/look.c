@@ -122,11 +122,100 @@ add_conflict (struct store *store, const char *id, struct mantis_buf *buf,
   return status;
 }
 
+/* ---- A principal and a table ----------------------------------------------------------------- */
+
+static enum mantis_status
+is_disabled (struct store *store, const struct mantis_value *name, struct mantis_arena *arena,
+             bool *disabled, struct mantis_error *error)
+{
+  const struct mantis_value key[DISABLED_COLUMNS] = {[DISABLED_NAME] = *name};
+  mantis_row row = NULL;
+  enum mantis_status status = store_get (store, &table_disabled, key, arena, &row, error);
+
+  *disabled = row != NULL;
+  return status;
+}
+
+/* The nodes that have called as SUBJECT. */
+static enum mantis_status
+add_nodes (struct store *store, const char *subject, struct mantis_arena *arena,
+           struct mantis_buf *buf, struct mantis_error *error)
+{
+  CLEANUP_WALK struct walk walk = walk_of (store, &table_nodes);
+  const char *comma = "";
+  enum mantis_status status;
+  mantis_row row;
+
+  mantis_buf_text (buf, ",\"nodes\":[");
+  while ((status = walk_next (&walk, &row, error)) == MANTIS_OK && row) {
+    bool disabled;
+    if (strcmp (value_as_text (&row[NODE_SUBJECT]), subject) != 0)
+      continue;
+    if ((status = is_disabled (store, &row[NODE_ID], arena, &disabled, error)) != MANTIS_OK)
+      break;
+    mantis_buf_printf (buf, "%s{\"node\":\"%s\",\"seen_at\":%lld,\"disabled\":%s}", comma,
+                       value_as_text (&row[NODE_ID]),
+                       (long long)value_as_integer (&row[NODE_SEEN_AT]),
+                       disabled ? "true" : "false");
+    comma = ",";
+  }
+  mantis_buf_char (buf, ']');
+  return status;
+}
+
+static enum mantis_status
+add_principal (struct store *store, const char *subject, const char *name, struct mantis_buf *buf,
+               struct mantis_error *error)
+{
+  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
+  const struct mantis_attached *attached = store_table (store, name);
+  const struct mantis_value as_name = value_text (subject);
+  enum mantis_status status;
+  bool disabled = false;
+
+  if (!arena)
+    return mantis_fail (error, MANTIS_FAILED, "no memory left");
+  if (!attached)
+    return mantis_fail (error, MANTIS_ABSENT, "there is no table \"%s\", or it is not synced",
+                        name);
+  if ((status = is_disabled (store, &as_name, arena, &disabled, error)) != MANTIS_OK)
+    return status;
+  mantis_buf_printf (buf, "{\"disabled\":%s", disabled ? "true" : "false");
+  json_add_text (buf, "table", name);
+  json_add_text (buf, "refusal", attached->table->refusal);
+  status = add_nodes (store, subject, arena, buf, error);
+  mantis_buf_char (buf, '}');
+  return status;
+}
+
+/* {"conflict": "7"}, or {"principal": "alice", "table": "notes"}. */
+static enum mantis_status
+explain (struct store *store, const char *argument, struct mantis_buf *buf,
+         struct mantis_error *error)
+{
+  CLEANUP_JSON json_t *json =
+      argument ? json_read (argument, strlen (argument), error) : json_object ();
+  enum mantis_status status = MANTIS_OK;
+  const char *conflict, *principal, *table;
+
+  if (!json)
+    return error->status;
+  conflict = json_get_text (json, "conflict", NULL, &status, error);
+  principal = json_get_text (json, "principal", NULL, &status, error);
+  table = json_get_text (json, "table", NULL, &status, error);
+  if (status != MANTIS_OK)
+    return status;
+  if (conflict)
+    return add_conflict (store, conflict, buf, error);
+  if (principal && table)
+    return add_principal (store, principal, table, buf, error);
+  return mantis_fail (error, MANTIS_INVALID, "explain: a conflict, or a principal and a table");
+}
+
 enum mantis_status
 order_look (struct store *store, const char *message, const char *argument, struct mantis_buf *buf,
             struct mantis_error *error)
 {
-  if (strcmp (message, "replay") == 0)
-    return add_records (store, argument, buf, error);
-  return add_conflict (store, argument, buf, error);
+  return strcmp (message, "replay") == 0 ? add_records (store, argument, buf, error)
+                                         : explain (store, argument, buf, error);
 }

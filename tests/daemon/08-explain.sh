@@ -63,9 +63,30 @@ grep -q '^the row now  *has changed since: .* by the server' people && grep -q '
 ctl office explain --conflict "$deleted" > people
 grep -q "^the server's  *a deletion, revision" people && grep -q '^the row now  *still as it was decided: deleted' people || fail "of a deletion: $(cat people)"
 
+# A person brings it back, which is told of the conflict, and is none that a policy could be asked about.
+ctl office conflicts restore "$deleted" > said
+explains office "$deleted" 'R["resolved_by"] == "mantisctl" and A["now"]["row"]["body"] == "curl"'
+ctl office explain --conflict "$deleted" > people
+grep -q '^resolved  *loser, chosen by mantisctl, 20' people && grep -q '^the row now  *has changed since: ' people || fail "who brought it back: $(cat people)"
+ctl office conflicts restore "$beaten" --rev "$(sql office "SELECT __rev FROM __sync_row_stock WHERE id = 'e'")" > said
+ctl office --json replay > said || [ $? = 5 ] || fail "replay beside a decision: $(cat said)"
+python3 -c 'import json; A = json.load(open("said")); assert [c["why"] for c in A["conflicts"] if c["decided_by"] == "mantisctl"][0].startswith("a person"), A' || fail "replay of a decision"
+
+# A principal and a table: who is let in by what, who decides, and where that stands.
+ctl office nodes disable tablet > said
+ctl office explain tablet stock > people
+for line in 'is  *turned away  *mantisctl nodes disable' 'by a token of  .*"jwt".*  .*office.json: \$.auth\[0\]' 'its nodes  *[0-9a-f]\{32\}' 'filters  *none: all' \
+  'conflicts by  *{"plugin":"version".*office.json: \$.tables.stock.conflict_policy'; do
+  grep -q "^$line" people || fail "\"$line\" is not said: $(cat people)"
+done
+ctl office nodes enable tablet > said
+ctl office --json explain nobody notes > answer
+python3 -c 'import json; A = json.load(open("answer")); assert A["disabled_by"] is None and A["nodes"] == [] and A["policy"]["plugin"] == "timestamp", A' || fail "nobody"
+ctl office explain tablet nope > said 2>&1 && fail "a table that is not there" || grep -q 'no table "nope"' said || fail "$(cat said)"
+
 # The device that lost it.
 explains tablet "$(sql tablet "SELECT id FROM __sync_conflicts WHERE outcome = 'merged'")" 'C["title"]["device"] == "tablet" and C["qty"]["stands"] == 5 and C["qty"]["from"] == "server"'
-for arguments in "--conflict 99" "--conflict x" "--conflict 0" ""; do
+for arguments in "--conflict 99" "--conflict x" "--conflict 0" "" "tablet" "--conflict 1 tablet stock"; do
   # shellcheck disable=SC2086
   ctl office explain $arguments > said 2>&1 && fail "explain $arguments: no error" || [ "$(grep -c . said)" = 1 ] || fail "explain $arguments: $(cat said)"
 done
