@@ -34,6 +34,7 @@ static const struct {
     {MANTIS_KIND_RESOLVER, "resolver", laws_of_resolvers},
     {MANTIS_KIND_AUTH, "auth", laws_of_auths},
     {MANTIS_KIND_STORAGE, "storage", laws_of_storages},
+    {MANTIS_KIND_TRANSPORT, "transport", laws_of_transports},
 };
 enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
 

@@ -16,7 +16,8 @@ struct law {
   void (*run) (void);
 };
 
-extern const struct law laws_of_all[], laws_of_resolvers[], laws_of_auths[], laws_of_storages[];
+extern const struct law laws_of_all[], laws_of_resolvers[], laws_of_auths[], laws_of_storages[],
+    laws_of_transports[];
 
 /* ---- What was asked for ---------------------------------------------------------------------- */
 

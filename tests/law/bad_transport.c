@@ -1,0 +1,143 @@
+/* bad_transport - the transport of docs/examples/line, but for one law that $MANTIS_SIN names; tests/law/law_plugins.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "line.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+extern const struct mantis_plugin plugin_line;
+/* No macro, as it is filled when it is opened: a good plugin does not run then. */
+extern MANTIS_PUBLIC struct mantis_plugin mantis_plugin;
+MANTIS_PUBLIC struct mantis_plugin mantis_plugin;
+
+static struct mantis_transport ops;
+static const char *wrong = "";
+
+static bool
+is (const char *name)
+{
+  return strcmp (wrong, name) == 0;
+}
+
+static enum mantis_status
+listen_once (void *self, struct event_base *base, struct mantis_service *service,
+             struct mantis_listener **listener, struct mantis_error *error)
+{
+  static int times;
+
+  if (times++)
+    return mantis_fail (error, MANTIS_FAILED, "once was enough");
+  return line_listen (self, base, service, listener, error);
+}
+
+static void
+stay (struct mantis_listener *listener)
+{
+  (void)listener;
+}
+
+static void
+keep_link (struct mantis_link *link)
+{
+  (void)link;
+}
+
+/* ---- What is sent ---------------------------------------------------------------------------- */
+
+struct told {
+  mantis_answered answered;
+  void *context;
+};
+
+static void
+tell (void *context, const struct mantis_answer *answer)
+{
+  struct told told = *(struct told *)context;
+  struct mantis_answer other = *answer;
+
+  free (context);
+  if (is ("wordless"))
+    other.error = NULL;
+  if (is ("cheerful") && other.status >= 400)
+    other.status = 200;
+  told.answered (told.context, &other);
+  if (is ("twice"))
+    told.answered (told.context, &other);
+}
+
+static void
+send_badly (struct mantis_link *link, const struct mantis_request *request,
+            mantis_answered answered, void *context)
+{
+  static int times;
+  struct mantis_request other = *request;
+  struct told *told = malloc (sizeof *told);
+
+  *told = (struct told){answered, context};
+  if (is ("within"))
+    answered (context, &(struct mantis_answer){.size = sizeof (struct mantis_answer), .body = ""});
+  if (is ("nameless"))
+    other.node = NULL;
+  if (is ("short") && other.length > 65536)
+    other.length = 65536;
+  if (is ("patient"))
+    other.timeout = 3600000;
+  if (is ("single") && times++)
+    free (told);
+  else
+    line_send (link, &other, tell, told);
+}
+
+/* ---- What it takes over ---------------------------------------------------------------------- */
+
+static void
+weigh (void *self, const struct mantis_offer *offer, struct mantis_verdict *verdict)
+{
+  (void)self, (void)offer;
+  verdict->status = 101;
+}
+
+static struct mantis_guest *
+adopt (void *self, const struct mantis_handover *handover)
+{
+  (void)self, (void)handover;
+  return NULL;
+}
+
+static void
+dismiss (struct mantis_guest *guest, bool now)
+{
+  (void)guest, (void)now;
+}
+
+static const struct mantis_route routes[] = {{"POST", "push", "push", false},
+                                             {NULL, NULL, NULL, false}};
+
+static void __attribute__ ((constructor)) fill (void)
+{
+  if (getenv ("MANTIS_SIN"))
+    wrong = getenv ("MANTIS_SIN");
+  mantis_plugin = plugin_line;
+  mantis_plugin.ops = &ops;
+  ops = *(const struct mantis_transport *)plugin_line.ops;
+  ops.send = send_badly;
+  if (is ("stays"))
+    ops.close = stay;
+  if (is ("once"))
+    ops.listen = listen_once;
+  if (is ("deaf"))
+    ops.interrupt = keep_link;
+  if (is ("hangs"))
+    ops.hang_up = keep_link;
+  if (is ("abrupt"))
+    ops.drain = line_close;
+  if (is ("greedy")) {
+    ops.weigh = weigh;
+    ops.adopt = adopt;
+    ops.dismiss = dismiss;
+  }
+  if (is ("astray"))
+    ops.routes = routes;
+}
