@@ -13,16 +13,14 @@
 
 static const char *const default_lifetime = "30d";
 
-/* Only the plugin that makes tokens is opened: another one that is missing is no obstacle. */
+/* Where nothing lists them, only the plugin that makes tokens is opened: another one that is missing is no obstacle. */
 static enum mantis_status
 open_auth (const struct config *config, struct plugins *plugins, const struct plugin_use *use,
            struct instance **auth, struct mantis_error *error)
 {
   enum mantis_status status = MANTIS_OK;
 
-  if (config->listed)
-    status = config_open_plugins (config, plugins, error);
-  else if (!plugins_find (plugins, MANTIS_KIND_AUTH, use->name))
+  if (!config->listed && !plugins_find (plugins, MANTIS_KIND_AUTH, use->name))
     status = plugins_open (plugins, use->name, NULL, NULL, NULL, error);
   return status == MANTIS_OK ? instance_new (plugins, use, auth, error) : status;
 }
@@ -34,6 +32,8 @@ issue (const struct config *config, struct plugins *plugins, const char *subject
 {
   enum mantis_status status = config_make_state_folder (config, error);
 
+  if (status == MANTIS_OK && config->listed)
+    status = config_open_plugins (config, plugins, error);
   for (size_t i = 0; status == MANTIS_OK && i < config->auth_count && !token->length; i++) {
     const struct mantis_auth *ops;
     struct instance *auth;
