@@ -30,6 +30,9 @@ void measure_idle_connections (void);
 /* ---- pushes.c ---- */
 void measure_pushes (int pushes);
 
+/* ---- merges.c ---- */
+void measure_merges (int rows);
+
 /* ---- load.c: the table to use, and rows for it ---- */
 enum load { LOAD_INSERT, LOAD_UPDATE, LOAD_UPSERT, LOAD_DELETE };
 

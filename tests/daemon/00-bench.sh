@@ -17,3 +17,9 @@ grep -q "CPU of a server that waits" figures.log || fail "not measured: CPU of a
 MANTISD=$top/mantisd MANTISCTL=$top/mantisctl MANTIS_BUILD=$build MANTIS_SOURCE=$top \
   "$build/tests/bench/bench" --only pushes --rows 1000 > figures.log 2> bench.log || fail "the bench gives up on pushes"
 grep -q "pushes of one row, 50 connections.* [1-9][0-9.]* /s" figures.log || fail "not measured: pushes"
+
+MANTISD=$top/mantisd MANTISCTL=$top/mantisctl MANTIS_BUILD=$build MANTIS_SOURCE=$top \
+  "$build/tests/bench/bench" --only merges --rows 1000 > figures.log 2> bench.log || fail "the bench gives up on merges: $(cat bench.log)"
+for line in "push of edits, no conflict, timestamp" "conflicts, timestamp" "conflicts, version: merged, nobody lost" "conflicts, version: merged, a value was lost"; do
+  grep -q "$line.* [1-9][0-9.]* us a row" figures.log || fail "not measured: $line"
+done

@@ -10,8 +10,11 @@ cat > office.json << END
 {"mode": "server", "storage": {"plugin": "sqlite", "path": "office.db"},
  "listen": [{"transport": "rest", "address": "127.0.0.1:$port"}],
  "auth": [{"plugin": "jwt", "algorithm": "HS256", "key_file": "jwt.key"}],
+ "hooks": [{"plugin": "exec", "command": ["./hook"], "on": ["after_apply"], "tables": ["sto*"], "on_failure": "ignore"}],
  "tables": {"*": {}, "stock": {"conflict_policy": {"plugin": "version", "second": "client", "columns": {"qty": "add"}}}}}
 END
+printf '#!/bin/sh\ncat > /dev/null\n' > hook
+chmod +x hook
 sql office "CREATE TABLE stock (id TEXT PRIMARY KEY, title TEXT, note TEXT, place TEXT, qty INTEGER CHECK (qty >= 0), left INTEGER);
   CREATE TABLE notes (id TEXT PRIMARY KEY, body TEXT); INSERT INTO notes VALUES ('n', 'body');
   INSERT INTO stock SELECT value, 'title', 'note', 'place', 10, 1 FROM json_each('[\"a\", \"d\", \"e\"]')"
@@ -76,12 +79,12 @@ python3 -c 'import json; A = json.load(open("said")); assert [c["why"] for c in 
 ctl office nodes disable tablet > said
 ctl office explain tablet stock > people
 for line in 'is  *turned away  *mantisctl nodes disable' 'by a token of  .*"jwt".*  .*office.json: \$.auth\[0\]' 'its nodes  *[0-9a-f]\{32\}' 'filters  *none: all' \
-  'conflicts by  *{"plugin":"version".*office.json: \$.tables.stock.conflict_policy'; do
+  'conflicts by  *{"plugin":"version".*office.json: \$.tables.stock.conflict_policy' 'hooks  *{"plugin":"exec".*office.json: \$.hooks\[0\]'; do
   grep -q "^$line" people || fail "\"$line\" is not said: $(cat people)"
 done
 ctl office nodes enable tablet > said
 ctl office --json explain nobody notes > answer
-python3 -c 'import json; A = json.load(open("answer")); assert A["disabled_by"] is None and A["nodes"] == [] and A["policy"]["plugin"] == "timestamp", A' || fail "nobody"
+python3 -c 'import json; A = json.load(open("answer")); assert A["disabled_by"] is None and A["nodes"] == [] and A["policy"]["plugin"] == "timestamp" and A["hooks"] == [], A' || fail "nobody"
 ctl office explain tablet nope > said 2>&1 && fail "a table that is not there" || grep -q 'no table "nope"' said || fail "$(cat said)"
 
 # The device that lost it.
