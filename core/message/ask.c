@@ -41,6 +41,8 @@ refuse (struct reply *reply, enum mantis_status status, const struct mantis_erro
 {
   if (status == MANTIS_REFUSED)
     reply_problem (reply, 403, "refused", error->text);
+  else if (status == MANTIS_BUSY) /* how it failed stands in the log */
+    reply_problem (reply, 503, "hook", "a hook of the server failed: try again later");
   else
     reply_error (reply, error);
 }

@@ -8,8 +8,10 @@
 #ifndef MANTIS_CLIENT_STATE_H
 #define MANTIS_CLIENT_STATE_H
 
+#include "sync/apply.h"
 #include "sync/client.h"
 #include "sync/feed.h"
+#include "sync/hooks.h"
 #include "sync/phase.h"
 #include "sync/queue.h"
 #include "wire/lists.h"
@@ -211,6 +213,19 @@ struct unmet {
 };
 enum mantis_status unmet_count (struct client *client, const struct table_state *state,
                                 struct unmet *unmet, struct mantis_error *error);
+
+/* ---- client_hooks.c -------------------------------------------------------------------------- */
+
+/* MESSAGE is about to be sent; its answer was taken in; it failed. */
+enum mantis_status client_ask_hooks (struct client *client, const char *message,
+                                     struct mantis_error *error);
+void client_tell_hooks (struct client *client, const char *message);
+void client_tell_trouble (struct client *client, const char *message, const char *text);
+/* After the commit: rows that were stored, those of ITEMS that are done; or that lost. */
+void client_tell_applied (struct client *client, const struct apply_item *items, size_t count,
+                          struct mantis_arena *arena);
+void client_tell_rows (struct client *client, enum mantis_moment moment,
+                       const struct happened *happened);
 
 /* ---- greet.c --------------------------------------------------------------------------------- */
 enum mantis_status hello_request (struct client *client, struct mantis_buf *buf,

@@ -29,7 +29,7 @@ now_ms (void)
 /* ---- Failure --------------------------------------------------------------------------------- */
 
 static void
-failed (struct client *client, int64_t at_least, const char *text)
+failed (struct client *client, const char *message, int64_t at_least, const char *text)
 {
   int64_t longest = client->settings.interval > 1000 ? client->settings.interval : 1000;
   int64_t delay = (int64_t)FIRST_BACKOFF << (client->failures < 16 ? client->failures : 16);
@@ -41,6 +41,7 @@ failed (struct client *client, int64_t at_least, const char *text)
   client->failures++;
   client->retry_at = now_ms () + (delay > at_least ? delay : at_least);
   client_set_trouble (client, text);
+  client_tell_trouble (client, message, text);
 }
 
 static void
@@ -188,9 +189,13 @@ client_next (struct client *client, enum client_slot which, struct client_reques
     status =
         next_talk (client, slot, &error); /* it has just found other tables: hello comes first */
   FAULT_POINT ("send");
+  if (status == MANTIS_OK && slot->message)
+    status = client_ask_hooks (client, slot->message, &error);
   if (status != MANTIS_OK) {
-    empty_slot (slot);
-    failed (client, 0, error.text);
+    const char *message = slot->message;
+    if (!has_push (slot)) /* a batch is numbered: the same one comes again */
+      empty_slot (slot);
+    failed (client, message, 0, error.text);
   } else if (slot->message)
     fill (client, slot, slot->message, request);
 }
@@ -220,7 +225,7 @@ too_large (struct client *client, struct slot *slot, const char *text)
 
   empty_slot (slot); /* the batch under way is abandoned next */
   if (changes == 1 && settle_too_large (client, text, &error) != MANTIS_OK)
-    failed (client, 0, error.text);
+    failed (client, slot->message, 0, error.text);
   if (changes != 1)
     client->row_limit = changes > 2 ? changes / 2 : 1;
   batch_free (client->batch);
@@ -249,7 +254,7 @@ answered_problem (struct client *client, struct slot *slot, const struct mantis_
     too_large (client, slot, text);
     return;
   }
-  failed (client, answer->retry_after * 1000, text);
+  failed (client, slot->message, answer->retry_after * 1000, text);
 }
 
 static enum mantis_status
@@ -285,9 +290,10 @@ answered_well (struct client *client, enum client_slot which, struct slot *slot,
   if (!json || take_answer (client, which, slot, json, &lists, &error) != MANTIS_OK) {
     if (!json)
       mantis_fail_in (&error, "an answer that is none");
-    failed (client, 0, error.text); /* a push under way keeps its bytes */
+    failed (client, slot->message, 0, error.text); /* a push under way keeps its bytes */
     return;
   }
+  client_tell_hooks (client, slot->message);
   empty_slot (slot);
   client->next_cycle = now_ms () + client->settings.interval;
   if (!greeting)
@@ -307,7 +313,7 @@ client_answered (struct client *client, enum client_slot which, const struct man
   else if (answer->status == 0 && !answer->error && slot->waits)
     empty_slot (slot); /* interrupted, to ask for something else */
   else if (answer->status == 0)
-    failed (client, 0, answer->error ? answer->error : "no answer");
+    failed (client, slot->message, 0, answer->error ? answer->error : "no answer");
   else
     answered_problem (client, slot, answer);
 }

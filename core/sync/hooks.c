@@ -282,7 +282,7 @@ take_answers (const struct hook *hook, struct hook_question *question, const str
               struct mantis_error *error)
 {
   struct mantis_arena *arena = question->arena;
-  const char *name = mantis_arena_strdup (arena, hook->instance->name);
+  const char *name = part->count ? mantis_arena_strdup (arena, hook->instance->name) : NULL;
   enum mantis_status status = MANTIS_OK;
 
   for (size_t i = 0; i < part->count && status == MANTIS_OK; i++)
@@ -296,7 +296,7 @@ take_answers (const struct hook *hook, struct hook_question *question, const str
     } else if (part->rows[i] && replace (&question->changes[at], part->rows[i], arena))
       question->changed_by[at] = name;
   }
-  if (status == MANTIS_OK && mantis_arena_exhausted (arena))
+  if (status == MANTIS_OK && part->count && mantis_arena_exhausted (arena))
     status = mantis_fail (error, MANTIS_FULL, "the batch is larger than its limit");
   return status;
 }

@@ -182,9 +182,9 @@ find_ours (void *context, const char *name, bool *ignore)
   return *ignore ? NULL : state->table;
 }
 
-static enum mantis_status
-decode (struct page_in *page, const json_t *array, const char *path, struct block_changes *out,
-        struct mantis_error *error)
+enum mantis_status
+page_decode (struct page_in *page, const json_t *array, const char *path, struct block_changes *out,
+             struct mantis_error *error)
 {
   struct block_tables tables = {.find = find_ours, .context = page->client};
 
@@ -253,7 +253,7 @@ take_changes (struct page_in *page, const json_t *json, const char *name,
 
   snprintf (path, sizeof path, "$.%s", name);
   if (status == MANTIS_OK)
-    status = decode (page, array, path, &changes, error);
+    status = page_decode (page, array, path, &changes, error);
   for (size_t i = 0; i < changes.count && status == MANTIS_OK; i++)
     status = take_change (page, &changes.changes[i], error);
   return status;
@@ -346,7 +346,7 @@ take_load (struct page_in *page, const json_t *json, struct mantis_error *error)
   /* A row that is under way is no news only if nobody wrote to it unseen since: when it is settled, then. */
   if (state->phase == PHASE_SCAN && page->client->flight.number)
     return MANTIS_OK;
-  status = decode (page, array, "$.load.changes", &rows, error);
+  status = page_decode (page, array, "$.load.changes", &rows, error);
   if (status == MANTIS_OK && rows.count && rows.changes[0].table != state->table)
     return MANTIS_OK; /* asked for before the schema changed */
   if (status == MANTIS_OK && !rows.count && !end)
@@ -379,8 +379,10 @@ static enum mantis_status
 apply_page (struct page_in *page, struct mantis_error *error)
 {
   struct client *client = page->client;
-  enum mantis_status status =
-      apply_changes (client->store, page->mode, page->items, page->count, page->arena, error);
+  enum mantis_status status;
+
+  page_refuse (page);
+  status = apply_changes (client->store, page->mode, page->items, page->count, page->arena, error);
 
   for (size_t i = 0; i < page->count && status == MANTIS_OK; i++) {
     const struct mantis_change *change = page->items[i].change;
@@ -545,18 +547,28 @@ receive_once (struct page_in *page, const json_t *json, struct mantis_error *err
 static enum mantis_status
 take_in (struct client *client, const json_t *json, struct lists *lists, struct mantis_error *error)
 {
-  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
-  struct page_in page = {.client = client, .lists = lists, .arena = arena};
+  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0), *asked = mantis_arena_new (0);
+  struct page_in page = {.client = client, .lists = lists, .arena = asked};
   enum mantis_status status;
 
-  if (!arena)
+  if (!arena || !asked)
     return mantis_fail (error, MANTIS_FAILED, "out of memory");
-  if ((status = receive_once (&page, json, error)) != MANTIS_REFUSED)
-    return status;
-  lists_again (lists);
-  mantis_arena_reset (arena);
-  page = (struct page_in){.client = client, .lists = lists, .arena = arena, .mode = APPLY_EACH};
-  return receive_once (&page, json, error);
+  status = page_ask (&page, json, error);
+  page.arena = arena;
+  if (status == MANTIS_OK && (status = receive_once (&page, json, error)) == MANTIS_REFUSED) {
+    lists_again (lists);
+    mantis_arena_reset (arena);
+    page = (struct page_in){.client = client,
+                            .lists = lists,
+                            .arena = arena,
+                            .mode = APPLY_EACH,
+                            .refused = page.refused};
+    status = receive_once (&page, json, error);
+  }
+  map_free (&page.refused);
+  if (status == MANTIS_OK)
+    client_tell_applied (client, page.items, page.count, arena);
+  return status;
 }
 
 enum mantis_status

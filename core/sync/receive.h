@@ -7,6 +7,7 @@
 
 #include "sync/apply.h"
 #include "sync/client_state.h"
+#include "wire/block.h"
 
 struct page_in {
   struct client *client;
@@ -18,7 +19,16 @@ struct page_in {
   int64_t rev, head;         /* up to where it tells; of the snapshot that it was read in */
   size_t keys_from, keys_to; /* items that were asked for by key: they are as of the head */
   struct map incoming;       /* keys that the page's changes speak of */
+  struct map refused;        /* by hooks: key -> reason */
 };
+
+/* The blocks of ARRAY, at PATH of the message, of tables that are synced here. */
+enum mantis_status page_decode (struct page_in *page, const json_t *array, const char *path,
+                                struct block_changes *out, struct mantis_error *error);
+
+/* client_hooks.c: ask the hooks about the page of JSON, before its transaction; in it, what they refuse is not applied. */
+enum mantis_status page_ask (struct page_in *page, const json_t *json, struct mantis_error *error);
+void page_refuse (struct page_in *page);
 
 /* CHANGE to the list of what is applied. */
 enum mantis_status page_add (struct page_in *page, const struct mantis_change *change,

@@ -38,6 +38,7 @@ struct settlement {
   int64_t *revs;
   size_t count;
   bool *taken; /* by place in the batch: what was sent is in the server's row */
+  struct happened lost; /* for hooks */
 };
 
 static enum mantis_status
@@ -147,7 +148,19 @@ keep_loser (struct settlement *s, const struct exception *exception, struct mant
       .decided_by = exception->decided_by ? exception->decided_by : "database",
   };
 
-  return status == MANTIS_OK ? conflict_keep (s->client->store, &conflict, error) : status;
+  if (status == MANTIS_OK)
+    status = conflict_keep (s->client->store, &conflict, error);
+  if (status == MANTIS_OK && hooks_want (s->client->store->hooks, MANTIS_AFTER_CONFLICT)) {
+    const struct mantis_change change = {.table = sent->table,
+                                         .row = local ? local : sent->key,
+                                         .deleted = !local,
+                                         .updated_at = sent->time,
+                                         .base = sent->base,
+                                         .origin = s->client->store->node};
+    status = happened_add (&s->lost, s->arena, &change, conflict.outcome, conflict.reason,
+                           conflict.decided_by, exception->row, error);
+  }
+  return status;
 }
 
 /* The local row becomes the server's. */
@@ -368,6 +381,8 @@ settle (struct client *client, const json_t *answer, struct mantis_error *error)
   status = client_end (client, status, error);
   if (status != MANTIS_OK)
     return status;
+  client_tell_applied (client, s.items, s.count, arena);
+  client_tell_rows (client, MANTIS_AFTER_CONFLICT, &s.lost);
   if (burned || json_array_size (json_object_get (answer, "exceptions")))
     drop_ahead (client); /* a base may be another now */
   if (!burned) {
