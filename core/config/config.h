@@ -148,6 +148,8 @@ enum mantis_status config_set_server (struct config *config, const char *url, co
 enum mantis_status config_open_plugins (const struct config *config, struct plugins *plugins,
                                         struct mantis_error *error);
 
+/* Is HOOK told of rows of TABLE? */
+bool config_hook_sees (const struct config_hook *hook, const char *table);
 /* The moments at which HOOK is to be called, when PLUGIN (full size) is what it names. */
 uint32_t config_hook_moments (const struct config_hook *hook, const struct mantis_plugin *plugin);
 /* Can all hooks be called when the configuration says, by the plugins that are open? */

@@ -6,6 +6,7 @@
 
 #include "base/base.h"
 
+#include <fnmatch.h>
 #include <mantis/hook.h>
 #include <string.h>
 
@@ -80,6 +81,15 @@ hooks_read (struct config *config, struct mantis_error *error)
     status = read_own (config, hook, error);
   }
   return status;
+}
+
+bool
+config_hook_sees (const struct config_hook *hook, const char *table)
+{
+  for (const char *const *pattern = hook->tables; pattern && *pattern; pattern++)
+    if (fnmatch (*pattern, table, FNM_NOESCAPE) == 0)
+      return true;
+  return !hook->tables;
 }
 
 uint32_t

@@ -54,6 +54,17 @@ filters_of (const struct config *config, const char *table)
   return list;
 }
 
+static json_t *
+hooks_of (const struct config *config, const char *table)
+{
+  json_t *list = json_array ();
+
+  for (size_t i = 0; i < config->hook_count; i++)
+    if (config_hook_sees (&config->hooks[i], table))
+      json_array_append_new (list, explain_use (config->hooks[i].use));
+  return list;
+}
+
 /* Does "nodes" turn NAME away? */
 static bool
 is_turned_away (const struct config *config, const char *name)
