@@ -6,7 +6,6 @@
 
 #include "base/base.h"
 
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,22 +19,6 @@ uses_of (struct plugin_use *const *uses, size_t count)
 
   for (size_t i = 0; i < count; i++)
     json_array_append_new (list, explain_use (uses[i]));
-  return list;
-}
-
-/* Those that are called for TABLE. */
-static json_t *
-hooks_of (const struct config *config, const char *table)
-{
-  json_t *list = json_array ();
-
-  for (size_t i = 0; i < config->hook_count; i++) {
-    const char *const *pattern = config->hooks[i].tables;
-    while (pattern && *pattern && fnmatch (*pattern, table, FNM_NOESCAPE) != 0)
-      pattern++;
-    if (!pattern || *pattern)
-      json_array_append_new (list, explain_use (config->hooks[i].use));
-  }
   return list;
 }
 
