@@ -10,7 +10,9 @@ maria "
 CREATE TABLE fits (id INT PRIMARY KEY, small TINYINT, price DECIMAL(6,2), code VARCHAR(4), day DATE, at DATETIME, kind ENUM('a','b'),
   twice INT AS (small * 2) STORED, CHECK (price < 1000));
 CREATE TABLE word (w VARCHAR(20) COLLATE utf8mb4_general_ci PRIMARY KEY, n INT);
-CREATE TABLE place (id INT PRIMARY KEY, code VARCHAR(8) NOT NULL UNIQUE);
+CREATE TABLE place (id INT PRIMARY KEY, code VARCHAR(8) NOT NULL UNIQUE, nr INT DEFAULT 1, UNIQUE (id, nr));
+CREATE TABLE visit (id INT PRIMARY KEY, code VARCHAR(8), place INT, nr INT, FOREIGN KEY (code) REFERENCES place (code) ON UPDATE CASCADE,
+  FOREIGN KEY (place, nr) REFERENCES place (id, nr));
 CREATE TABLE box (id INT PRIMARY KEY, up INT, FOREIGN KEY (up) REFERENCES box (id));
 CREATE TABLE he (id INT PRIMARY KEY, she INT); CREATE TABLE she (id INT PRIMARY KEY, he INT, FOREIGN KEY (he) REFERENCES he (id));
 ALTER TABLE he ADD FOREIGN KEY (she) REFERENCES she (id);
@@ -18,7 +20,8 @@ CREATE TABLE stamp (id INT PRIMARY KEY, v CHAR(10), at TIMESTAMP NOT NULL DEFAUL
   total DECIMAL(20,4));
 CREATE TABLE loud (id INT PRIMARY KEY, v VARCHAR(20));
 CREATE TRIGGER louder BEFORE INSERT ON loud FOR EACH ROW SET NEW.v = upper(NEW.v);
-INSERT INTO word VALUES ('Apple', 1); INSERT INTO place VALUES (1, 'a'), (2, 'b'), (3, 'c');
+INSERT INTO word VALUES ('Apple', 1); INSERT INTO place (id, code) VALUES (1, 'a'), (2, 'b'), (3, 'c');
+INSERT INTO visit VALUES (1, 'a', 1, 1), (2, 'b', 3, 1), (3, NULL, NULL, 2);
 INSERT INTO fits (id, small) VALUES (1, 1)"
 sed -i 's/"password_file"/"lock_timeout": 3, "password_file"/' shop.json
 start_mantisd shop --mode server
@@ -39,13 +42,17 @@ sql tablet "INSERT INTO word VALUES ('apple', 2), ('pear', 3)"
 wait_for_maria tablet
 [ "$(maria "SELECT group_concat(w ORDER BY n) FROM word")" = Apple,pear ] || fail "words: $(maria "SELECT * FROM word")"
 
-# Unique values swapped and turned, keys shifted.
+# Unique values swapped and turned, while others refer to them; keys shifted.
 sql tablet "BEGIN; UPDATE place SET code = 'tmp' WHERE id = 1; UPDATE place SET code = 'a' WHERE id = 3; UPDATE place SET code = 'c' WHERE id = 2;
   UPDATE place SET code = 'b' WHERE id = 1; COMMIT"
 wait_for_maria tablet
 [ "$(maria "SELECT group_concat(code ORDER BY id) FROM place")" = b,c,a ] || fail "the rotation"
-sql tablet "BEGIN; UPDATE place SET id = id + 100; UPDATE place SET id = id - 99; COMMIT"
+[ "$(maria "SELECT group_concat(coalesce(code, '-') ORDER BY id) FROM visit")" = a,b,- ] || fail "who refers to what was turned: $(maria "SELECT * FROM visit")"
+sql tablet "DELETE FROM visit; WITH RECURSIVE k(k) AS (VALUES (4) UNION ALL SELECT k + 1 FROM k WHERE k < 100) INSERT INTO place SELECT k, 'p' || k, 1 FROM k"
 wait_for_maria tablet
+sql tablet "BEGIN; UPDATE place SET id = -id; UPDATE place SET id = 1 - id; COMMIT"
+wait_for_maria tablet
+[ "$(maria "SELECT concat(min(id), ' ', max(id), ' ', count(*), ' ', sum(code = concat('p', id - 1))) FROM place")" = "2 101 100 97" ] || fail "the keys' shift"
 
 # Children first, and rows that need each other.
 sql tablet "BEGIN; INSERT INTO box VALUES (3, 2), (2, 1), (1, NULL), (5, 4), (4, 3); INSERT INTO she VALUES (1, 1); INSERT INTO he VALUES (1, 1); COMMIT"

@@ -592,6 +592,19 @@ rows_apply (struct mantis_session *session, const struct mantis_table *table,
 
 /* ---- Parking ---- */
 
+/* Does UNIQUE hold all of the key?  Then two rows never clash in it, and other tables may refer to it. */
+static bool
+holds_key (const struct mantis_table *table, const struct mantis_unique *unique)
+{
+  size_t held = 0;
+
+  for (size_t u = 0; u < unique->count; u++) {
+    size_t at = find_column (table, unique->columns[u]);
+    held += at != SIZE_MAX && table->columns[at].key_position;
+  }
+  return held == table->key_count;
+}
+
 /* Which column of UNIQUE gives way for CHANGE: one that it sets again, best one that may be NULL. */
 static size_t
 parking_column (const struct mantis_table *table, const struct mantis_unique *unique,
@@ -611,17 +624,12 @@ parking_column (const struct mantis_table *table, const struct mantis_unique *un
 }
 
 static enum mantis_status
-park_one (struct mantis_session *session, const struct mantis_table *table,
-          const struct mantis_unique *unique, const struct mantis_change *change,
-          struct mantis_error *error)
+park_column (struct mantis_session *session, const struct mantis_table *table, size_t at,
+             const struct mantis_change *change, struct mantis_error *error)
 {
   struct mantis_buf *sql = &session->sql;
-  size_t at = parking_column (table, unique, change);
-  struct column_facts facts;
+  struct column_facts facts = column_facts (table, at);
 
-  if (at == SIZE_MAX)
-    return MANTIS_OK;
-  facts = column_facts (table, at);
   mantis_buf_clear (sql);
   mantis_buf_text (sql, "UPDATE ");
   add_name (sql, table->name);
@@ -635,6 +643,30 @@ park_one (struct mantis_session *session, const struct mantis_table *table,
   mantis_buf_text (sql, " WHERE ");
   add_key_match (session, sql, table, change->row);
   return query (session, sql, NULL, error);
+}
+
+/* Who refers to the column does so until check(): no foreign key acts on a value that is nobody's. */
+static enum mantis_status
+park_one (struct mantis_session *session, const struct mantis_table *table,
+          const struct mantis_unique *unique, const struct mantis_change *change,
+          struct mantis_error *error)
+{
+  const struct mantis_change left = {.table = table, .row = change->row, .deleted = true};
+  const struct mantis_change *const gone = &left;
+  size_t at = holds_key (table, unique) ? SIZE_MAX : parking_column (table, unique, change);
+  bool unbound = session->unbound;
+  enum mantis_status status, set;
+
+  if (at == SIZE_MAX)
+    return MANTIS_OK;
+  if (!is_referred_to (session, table, table->columns[at].name))
+    return park_column (session, table, at, change, error);
+  if ((status = set_unbound (session, true, error)))
+    return status;
+  status = park_column (session, table, at, change, error);
+  if ((set = set_unbound (session, unbound, error)) || status)
+    return set ? set : status;
+  return note_unchecked (session, &gone, 1, error);
 }
 
 enum mantis_status

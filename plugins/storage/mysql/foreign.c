@@ -134,7 +134,23 @@ check_row (struct mantis_session *session, const struct unchecked *row, struct m
   return status;
 }
 
-/* Of a deletion: nobody may refer to a row that is not there; which one it referred to is not known any
+bool
+is_referred_to (const struct mantis_session *session, const struct mantis_table *parent,
+                const char *column)
+{
+  for (size_t c = 0; session->schema && c < session->schema->shown.count; c++) {
+    const struct mantis_table *child = session->schema->attached[c].table;
+    for (size_t k = 0; k < child->foreign_key_count; k++) {
+      const struct mantis_foreign_key *key = &child->foreign_keys[k];
+      for (size_t i = 0; i < key->count && strcmp (key->parent, parent->name) == 0; i++)
+        if (strcasecmp (key->parents[i], column) == 0)
+          return true;
+    }
+  }
+  return false;
+}
+
+/* Of a deletion, or a value that was parked: nobody may refer to a row that is not there; which one it referred to is not known any
  * more, so that all children are looked at. */
 static enum mantis_status
 check_children (struct mantis_session *session, const struct mantis_table *parent,

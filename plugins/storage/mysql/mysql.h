@@ -475,6 +475,9 @@ enum mantis_status set_voice (struct mantis_session *session, enum voice voice,
 /* Look at foreign keys in this connection, or not. */
 enum mantis_status set_unbound (struct mantis_session *session, bool unbound,
                                 struct mantis_error *error);
+/* Does a foreign key name COLUMN of PARENT? */
+bool is_referred_to (const struct mantis_session *session, const struct mantis_table *parent,
+                     const char *column);
 /* The rows of CHANGES were written with foreign keys not looked at. */
 enum mantis_status note_unchecked (struct mantis_session *session,
                                    const struct mantis_change *const *changes, size_t count,

@@ -528,25 +528,28 @@ rows_apply (struct mantis_session *session, const struct mantis_table *table,
 
 /* ---- Parking ---- */
 
-/* Which column of UNIQUE gives way for CHANGE: one that it sets again, best one that may be NULL.
- */
+/* Which column of UNIQUE gives way for CHANGE: one that it sets again, best one that may be NULL.  NULL: none does, as
+ * none can or, where it holds all of the key, none has to. */
 static const struct mantis_column *
 parking_column (const struct mantis_table *table, const struct mantis_unique *unique,
                 const struct mantis_change *change)
 {
   const struct mantis_column *choice = NULL;
+  size_t keys = 0;
 
   for (size_t u = 0; u < unique->count; u++)
     for (size_t i = 0; i < table->column_count; i++) {
       const struct mantis_column *column = &table->columns[i];
+      if (sqlite3_stricmp (column->name, unique->columns[u]) != 0)
+        continue;
+      keys += column->key_position != 0;
       if (column->key_position || column->generated ||
-          sqlite3_stricmp (column->name, unique->columns[u]) != 0 ||
           (!change->deleted && change->row[i].type == MANTIS_NONE))
         continue;
       if (!choice || !column->not_null)
         choice = column;
     }
-  return choice;
+  return keys < table->key_count ? choice : NULL;
 }
 
 /* A value that nobody has. */
