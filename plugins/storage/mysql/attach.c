@@ -8,7 +8,7 @@
  *   created      when the engine made or rebuilt it (created.c): TRUNCATE and swaps of tables show here
  *   state        watched, unwatched (by configuration), gone (dropped, or renamed), lost (its triggers were
  *                found not to be as they should, and what that means is not written down yet),
- *                truncated (it may have been)
+ *                truncated (it may have been), waits (new, and its triggers could not be made yet: wait.c)
  *
  * Statements that change the schema commit.  So they come first, and what was found is written down in the
  * transaction that the caller commits, with what it makes of that: whoever is killed in between finds it again.
@@ -42,7 +42,9 @@ struct watched {
   struct remembered *old;    /* NULL: nothing */
   const char *key, *created; /* to be remembered */
   enum mantis_watch watch;
-  bool same; /* there is nothing to write down */
+  bool same;            /* there is nothing to write down */
+  const char *obstacle; /* why it is left out for now; NULL: it is not */
+  int64_t id;           /* of one that is left out */
 };
 
 struct attaching {
@@ -61,55 +63,11 @@ struct attaching {
   bool first;              /* of this process */
   bool defined;            /* a trigger was made, with us as definer */
   int64_t newest_id;
+  bool may_wait; /* for transactions that use a table */
+  int met;       /* so many were in the way */
+  bool owes;     /* triggers that could not be made, or dropped */
   struct mantis_error *error;
 };
-
-/* ---- Who waits for whom ---- */
-
-/* Whoever changes a table waits for the transactions that use it, and everybody who comes later waits behind
- * him.  So this waits for a second at most, and then leaves the application alone for longer. */
-enum { BRIEF_SECONDS = 1, FIRST_TRUCE_US = 1000 * 1000, LAST_TRUCE_US = 10 * 1000 * 1000 };
-
-enum mantis_status
-may_change_tables (struct mysql *storage, struct mantis_error *error)
-{
-  enum mantis_status status = MANTIS_OK;
-
-  pthread_mutex_lock (&storage->lock);
-  if (mantis_monotonic () < storage->truce_until) {
-    status = storage->waits_for.status;
-    if (error)
-      *error = storage->waits_for;
-  }
-  pthread_mutex_unlock (&storage->lock);
-  return status;
-}
-
-static void
-note_attach (struct mysql *storage, enum mantis_status status, const struct mantis_error *error)
-{
-  pthread_mutex_lock (&storage->lock);
-  if (status == MANTIS_BUSY) {
-    if (storage->truce == 0 && storage->was_attached) /* else mantisd says that it waits */
-      mantis_log (MANTIS_WARNING, "%s", error->text);
-    storage->truce = storage->truce ? storage->truce * 2 : FIRST_TRUCE_US;
-    if (storage->truce > LAST_TRUCE_US)
-      storage->truce = LAST_TRUCE_US;
-    storage->truce_until = mantis_monotonic () + storage->truce;
-    storage->waits_for = *error;
-  } else if (status == MANTIS_OK) {
-    storage->was_attached = true;
-    storage->truce = storage->truce_until = 0;
-  }
-  pthread_mutex_unlock (&storage->lock);
-}
-
-static enum mantis_status
-wait_briefly (struct mantis_session *session, bool briefly, struct mantis_error *error)
-{
-  return runf (session, error, "SET SESSION lock_wait_timeout = %lld",
-               briefly ? (long long)BRIEF_SECONDS : lock_seconds (session->storage));
-}
 
 /* ---- What there was ---- */
 
@@ -213,16 +171,18 @@ find_standing (struct attaching *a, const char *name)
 /* ---- Writing it down ---- */
 
 static enum mantis_status
-remember (struct attaching *a, const struct mantis_table *table, const char *created,
-          const char *key)
+remember (struct attaching *a, const struct known_table *known, const struct watched *watched)
 {
   AUTO_BUF struct mantis_buf sql = MANTIS_BUF_INIT;
-  const char *const texts[] = {table->name, key, table->fingerprint, created};
+  const struct mantis_table *table = &known->table;
+  const char *created = watched->obstacle ? known->facts.created : watched->created;
+  const char *const texts[] = {table->name, watched->key, table->fingerprint, created};
 
   mantis_buf_printf (&sql,
                      "REPLACE INTO __sync_tables (state, id, name, `key`, fingerprint, created)"
-                     " VALUES ('watched', %lld",
-                     (long long)table->id);
+                     " VALUES ('%s', %lld",
+                     watched->obstacle ? "waits" : "watched",
+                     (long long)(watched->obstacle ? watched->id : table->id));
   for (size_t i = 0; i < COUNT_OF (texts); i++) {
     mantis_buf_text (&sql, ", ");
     add_string (a->session, &sql, texts[i]);
@@ -241,16 +201,15 @@ set_state (struct attaching *a, struct remembered *old, const char *state)
 
 /* ---- Triggers ---- */
 
+#define IN_USE "a transaction that uses it is open, which its triggers have to wait for"
+
 static enum mantis_status
 trigger_failed (struct attaching *a, const char *table)
 {
   const char *name = a->session->storage->name;
 
   if (last_code (a->session) == ER_LOCK_WAIT_TIMEOUT)
-    return mantis_fail (a->error, MANTIS_BUSY,
-                        "%s: table \"%s\": a transaction that uses it is open, which its triggers"
-                        " have to wait for",
-                        name, table);
+    return mantis_fail (a->error, MANTIS_BUSY, "%s: table \"%s\": " IN_USE, name, table);
   if (last_code (a->session) == ER_TRG_ALREADY_EXISTS) /* on another node, where no lock reaches */
     return mantis_fail (a->error, MANTIS_BUSY, "%s: another mantisd is attaching to it", name);
   if (last_code (a->session) == ER_BINLOG_CREATE_ROUTINE_NEED_SUPER)
@@ -290,6 +249,19 @@ make_trigger (struct attaching *a, const struct trigger *trigger, const struct s
   return query (a->session, &sql, NULL, a->error) ? trigger_failed (a, trigger->table) : MANTIS_OK;
 }
 
+/* A transaction that uses the table may be in the way: after some of these, nobody is waited for any more.  *LATER:
+ * this one has not become what it should. */
+static enum mantis_status
+meet (struct attaching *a, enum mantis_status status, bool *later)
+{
+  enum { MOST_MET = 3 };
+
+  if (status != MANTIS_BUSY || last_code (a->session) != ER_LOCK_WAIT_TIMEOUT)
+    return status;
+  *later = a->owes = true;
+  return ++a->met == MOST_MET ? wait_for_tables (a->session, 0, a->error) : MANTIS_OK;
+}
+
 /* What happened to the trigger that stands (NULL: there is none) for WANTED; NULL: nothing. */
 static const char *
 harm_of (const struct standing *standing, const struct trigger *wanted)
@@ -315,9 +287,11 @@ is_well_defined (const struct attaching *a, const struct standing *standing)
           (int64_t)(uint32_t)hash_on (HASH_START, definer, strlen (definer)) == a->agreed);
 }
 
-/* Make the triggers of table AT that are not as they should be.  *HARM: why writes may have gone unseen. */
+/* Make the triggers of table AT that are not as they should be.  *HARM: why writes may have gone unseen.  *LATER: some
+ * cannot be made now. */
 static enum mantis_status
-put_triggers (struct attaching *a, size_t at, struct remembered *old, const char **harm)
+put_triggers (struct attaching *a, size_t at, struct remembered *old, const char **harm,
+              bool *later)
 {
   struct trigger triggers[MOST_TRIGGERS];
   size_t count;
@@ -338,10 +312,13 @@ put_triggers (struct attaching *a, size_t at, struct remembered *old, const char
       status = set_state (a, old, "lost");
     if (!*harm)
       *harm = found;
-    if (!status)
-      status = make_trigger (a, &triggers[i], standing, in_place);
-    a->defined = true;
+    *later |= !a->may_wait;
+    if (!status && !*later) {
+      status = meet (a, make_trigger (a, &triggers[i], standing, in_place), later);
+      a->defined = true;
+    }
   }
+  a->owes |= *later;
   return status;
 }
 
@@ -350,9 +327,14 @@ drop_unwanted (struct attaching *a)
 {
   enum mantis_status status = MANTIS_OK;
 
-  for (size_t i = 0; i < a->standing_count && !status; i++)
-    if (!a->standing[i].wanted)
-      status = drop_trigger (a, &a->standing[i]);
+  for (size_t i = 0; i < a->standing_count && !status; i++) {
+    bool later = false;
+    if (a->standing[i].wanted)
+      continue;
+    a->owes |= !a->may_wait;
+    if (a->may_wait)
+      status = meet (a, drop_trigger (a, &a->standing[i]), &later);
+  }
   return status;
 }
 
@@ -378,7 +360,9 @@ identify (struct attaching *a, size_t at, struct watched *watched)
   struct known_table *known = known_at (a->schema, at);
   struct remembered *old = recall (a, known->table.name);
 
-  watched->watch = old ? MANTIS_WATCHED : MANTIS_NEW;
+  bool waited = old && strcmp (old->state, "waits") == 0;
+
+  watched->watch = old && !waited ? MANTIS_WATCHED : MANTIS_NEW;
   if (old &&
       (strcmp (old->key, watched->key) != 0 || was_renamed (a, old->id, known->table.name))) {
     known->facts.incident = strcmp (old->key, watched->key) != 0
@@ -387,9 +371,10 @@ identify (struct attaching *a, size_t at, struct watched *watched)
                                   " put in its place";
     old->gone = true; /* entries under its id speak of other keys, or of another table */
     old = NULL;
-    watched->watch = MANTIS_REWATCHED;
+    if (!waited)
+      watched->watch = MANTIS_REWATCHED;
   }
-  watched->old = old;
+  watched->old = waited ? NULL : old;
   known->table.id = old ? old->id : ++a->newest_id;
   if (old)
     old->found = true;
@@ -410,9 +395,12 @@ watch_table (struct attaching *a, size_t at, struct watched *watched)
   struct known_table *known = known_at (a->schema, at);
   struct remembered *old = watched->old;
   const char *harm = NULL;
-  enum mantis_status status = put_triggers (a, at, old, &harm);
+  bool later = false;
+  enum mantis_status status = put_triggers (a, at, old, &harm, &later);
 
-  if (status)
+  if (later && harm)
+    watched->obstacle = IN_USE;
+  if (status || watched->obstacle)
     return status;
   if (old && !harm &&
       (was_replaced (old, &known->table, &known->facts) || strcmp (old->state, "truncated") == 0))
@@ -436,6 +424,59 @@ watch_table (struct attaching *a, size_t at, struct watched *watched)
   return watched->created ? MANTIS_OK : no_memory (a->error);
 }
 
+/* ---- Those that are left out for now ---- */
+
+static bool
+refers_to_left_out (const struct attaching *a, const struct mantis_table *table)
+{
+  for (size_t i = 0; i < table->foreign_key_count; i++) {
+    size_t parent = find_table (a->schema, table->foreign_keys[i].parent);
+    if (parent != SIZE_MAX && a->watched[parent].obstacle)
+      return true;
+  }
+  return false;
+}
+
+/* What refers to a table that is left out is left out along with it: rows would be refused for those that they
+ * need.  True: there was one more. */
+static bool
+leave_out_more (struct attaching *a)
+{
+  bool more = false;
+
+  for (size_t i = 0; i < a->schema->shown.count; i++) {
+    const struct mantis_table *table = a->schema->attached[i].table;
+    if (table->refusal || a->watched[i].obstacle || !refers_to_left_out (a, table))
+      continue;
+    a->watched[i].obstacle = "it refers to a table whose triggers have to wait for a transaction";
+    more = true;
+  }
+  return more;
+}
+
+/* They are as tables that cannot be synced, when the triggers of all others are as if they could. */
+static enum mantis_status
+leave_out (struct attaching *a)
+{
+  enum mantis_status status = MANTIS_OK;
+
+  while (a->owes && leave_out_more (a))
+    ;
+  for (size_t i = 0; i < a->schema->shown.count && !status; i++) {
+    struct known_table *known = known_at (a->schema, i);
+    struct watched *watched = &a->watched[i];
+    if (!watched->obstacle)
+      continue;
+    known->table.refusal = watched->obstacle;
+    watched->id = known->table.id;
+    known->table.id = 0;
+    a->schema->attached[i].watch = MANTIS_NOT_WATCHED;
+    if (watched->old && strcmp (watched->old->state, "watched") == 0)
+      status = set_state (a, watched->old, "unwatched");
+  }
+  return status;
+}
+
 /* ---- All of them ---- */
 
 /* Ids first: cascades lead from table to table. */
@@ -457,7 +498,7 @@ watch_tables (struct attaching *a)
   for (size_t i = 0; i < count && !status; i++)
     if (!a->schema->attached[i].table->refusal)
       status = watch_table (a, i, &a->watched[i]);
-  return status;
+  return status ? status : leave_out (a);
 }
 
 static enum mantis_status
@@ -466,9 +507,10 @@ remember_tables (struct attaching *a)
   enum mantis_status status = MANTIS_OK;
 
   for (size_t i = 0; i < a->schema->shown.count && !status; i++) {
+    const struct watched *watched = &a->watched[i];
     const struct known_table *known = known_at (a->schema, i);
-    if (!known->table.refusal && !a->watched[i].same)
-      status = remember (a, &known->table, a->watched[i].created, a->watched[i].key);
+    if (watched->obstacle ? !watched->old : !known->table.refusal && !watched->same)
+      status = remember (a, known, watched);
   }
   return status;
 }
@@ -507,35 +549,6 @@ note_missing (struct attaching *a)
   return status;
 }
 
-/* What changes the schema commits: a lock of the session keeps another attach() out, until what was found is
- * committed. */
-#define LOCK_NAME "concat('mantis/', left(DATABASE(), 50))"
-
-static enum mantis_status
-lock_schema (struct mantis_session *session, struct mantis_error *error)
-{
-  char sql[200];
-  int64_t got;
-  enum mantis_status status;
-
-  snprintf (sql, sizeof sql, "SELECT GET_LOCK(" LOCK_NAME ", %lld)",
-            lock_seconds (session->storage));
-  status = ask_integer (session, sql, 0, &got, error);
-  if (!status && !got)
-    return mantis_fail (error, MANTIS_BUSY, "%s: another mantisd is attaching to it",
-                        session->storage->name);
-  session->holds_schema = !status;
-  return status;
-}
-
-void
-leave_schema (struct mantis_session *session)
-{
-  session->holds_schema = false;
-  run (session, "DO RELEASE_LOCK(" LOCK_NAME ")", NULL);
-  wait_briefly (session, false, NULL);
-}
-
 /* The triggers as they were looked at, and whose they are, for all sessions on this database: what somebody
  * drops after that look has to be seen by the next. */
 static enum mantis_status
@@ -572,7 +585,7 @@ look_around (struct attaching *a)
     return status;
   a->account = text_at (&result, 0, a->arena);
   a->agreed = integer_at (&result, 1);
-  a->first = !session->storage->was_attached;
+  a->first = owes_triggers (session->storage);
   session->has_meta = integer_at (&result, 2) > 0;
   return a->account ? MANTIS_OK : no_memory (a->error);
 }
@@ -642,12 +655,16 @@ storage_attach (struct mantis_session *session, const char *const *patterns,
                       (long long)session->seq)) || /* what begin() numbered */
       (status = lock_schema (session, error)))
     return status;
-  if (!(status = wait_briefly (session, true, error)) &&
+  a.may_wait = tables_are_due (session->storage);
+  if (!(status = wait_for_tables (session, BRIEF_SECONDS, error)) &&
       !(status = check_privileges (session, error)) && !(status = look_around (&a)) &&
       !(status = read_signature (session, &session->signature, &shape, error)))
     status = change_schema (&a, patterns);
   note_attach (session->storage, status, error);
-  if (status || (status = wait_briefly (session, false, error)) ||
+  if (a.may_wait && !status)
+    note_tables (session->storage, a.owes);
+  session->owes = a.owes;
+  if (status || (status = wait_for_tables (session, lock_seconds (session->storage), error)) ||
       (status = lock_again (session, error)) || (status = write_down (&a, shape)))
     return status;
   session->attached = true;

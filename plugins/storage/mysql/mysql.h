@@ -19,6 +19,11 @@
 #define AUTO_RESULT __attribute__ ((cleanup (result_free)))
 #define AUTO_ARENA __attribute__ ((cleanup (arena_free)))
 
+/* How long the application is left alone after a try that met one of its locks; wait.c. */
+struct truce {
+  int64_t length, until; /* microseconds; monotonic */
+};
+
 /* The instance: options first, then what start() adds. */
 struct mysql {
   const char *host, *socket, *database, *user, *password_file;
@@ -37,7 +42,8 @@ struct mysql {
   struct mantis_error last_error; /* of the last try; empty before the first */
   unsigned last_code;             /* the library's number of it */
   struct mantis_error waits_for;  /* of the last attach() that met another program's lock */
-  int64_t truce, truce_until;     /* microseconds; monotonic: no attach() before that */
+  struct truce truce;             /* no attach() before that */
+  struct truce tables;            /* the same of triggers alone */
   atomic_bool was_attached;
   bool warned; /* settings of the database's server have been looked at */
   char
@@ -159,6 +165,7 @@ struct mantis_session {
   long long news;                      /* those that it has looked for */
   int64_t checked_at;                  /* monotonic: when the signature was last looked at */
   bool attached;
+  bool owes;         /* triggers that the last attach() could not make: look() tries again */
   bool holds_schema; /* the lock that keeps another attach() out */
   bool in_transaction, writing;
   int64_t transactions; /* counted: the number of this one, or of the last */
@@ -381,9 +388,26 @@ bool created_differs (const char *list, const char *now);
 /* What to remember; NULL: no memory. */
 const char *created_join (const char *list, const char *now, struct mantis_arena *arena);
 
-/* ---- attach.c, create.c ---- */
+/* ---- wait.c ---- */
+enum { BRIEF_SECONDS = 1 };
+/* So long does this session wait for transactions that use a table. */
+enum mantis_status wait_for_tables (struct mantis_session *session, long long seconds,
+                                    struct mantis_error *error);
 /* MANTIS_BUSY while the application is left alone after a try. */
 enum mantis_status may_change_tables (struct mysql *storage, struct mantis_error *error);
+void note_attach (struct mysql *storage, enum mantis_status status,
+                  const struct mantis_error *error);
+/* May triggers be made that have to wait for somebody? */
+bool tables_are_due (struct mysql *storage);
+/* What came of it: OWED, not all could be made. */
+void note_tables (struct mysql *storage, bool owed);
+/* Since the start of this process not all could be looked after. */
+bool owes_triggers (struct mysql *storage);
+/* One attach() at a time, of all servers; until its transaction has ended. */
+enum mantis_status lock_schema (struct mantis_session *session, struct mantis_error *error);
+void leave_schema (struct mantis_session *session);
+
+/* ---- attach.c, create.c ---- */
 enum mantis_status storage_attach (struct mantis_session *session, const char *const *patterns,
                                    const struct mantis_schema **schema, struct mantis_error *error);
 enum mantis_status storage_create (struct mantis_session *session, const struct mantis_table *table,
@@ -393,8 +417,6 @@ enum mantis_status storage_detach (struct mantis_session *session, struct mantis
 enum mantis_status drop_capture (struct mantis_session *session, bool own,
                                  struct mantis_error *error);
 const char *storage_incident (struct mantis_session *session, const struct mantis_table *table);
-/* After attach(), when its transaction has ended. */
-void leave_schema (struct mantis_session *session);
 /* Make the counter, the outbox and the log where they are missing, with room for KEYS key columns. */
 enum mantis_status make_log (struct mantis_session *session, size_t keys,
                              struct mantis_error *error);

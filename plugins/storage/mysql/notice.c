@@ -268,6 +268,11 @@ look_at_schema (struct mantis_session *session, bool *changed, struct mantis_err
   session->checked_at = now;
   if ((*changed = !session->attached)) /* attach() was kept from it, e.g. by another's */
     return MANTIS_OK;
+  if ((*changed = session->owes && tables_are_due (session->storage))) {
+    session->signature = 0; /* so that the next begin() lets the caller attach */
+    session->checked_at = 0;
+    return MANTIS_OK;
+  }
   if (now - session->triggers_at > TRIGGERS_US) {
     session->triggers_at = now;
     if ((status = look_at_triggers (session, error)))
