@@ -179,13 +179,13 @@ END
   PATH=$build:$PATH
 }
 
-# page_shows PAGE FILE...: each piece of C on the page stands in one of the files, as it is; and there is one.
+# page_shows PAGE FILE...: each piece of C, Python or shell on the page stands in one of the files, as it is; and there is one.
 page_shows ()
 {
   python3 - "$@" << 'END' || fail "$1 shows what is not in ${*:2}"
 import re, sys
 page, *files = (open(name).read() for name in sys.argv[1:])
-blocks = re.findall(r"```c\n(.*?)```", page, re.S)
+blocks = re.findall(r"```(?:c|python|sh)\n(.*?)```", page, re.S)
 missing = [block for block in blocks if not any(block in text for text in files)]
 print(*missing, sep="---\n", end="")
 sys.exit(not blocks or bool(missing))
