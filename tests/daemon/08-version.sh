@@ -2,7 +2,8 @@
 # 08: with the policy "version", as docs/conflicts.md defines it: columns that one side changed are merged, in either order of
 # arrival; two tills that sell the last pieces both count, also in the same way (add);
 # groups stand as one (K11); what both changed goes to the second policy, and is kept (K12); an edit meets a deletion as the
-# configuration says; what a CHECK refuses is rejected whole, and kept.
+# configuration says; what a CHECK refuses is rejected whole, and kept; equal rows of before Mantis are no conflict, and merge from then on
+# like others (K10).
 . "${0%/*}/functions.sh"
 
 port=$(free_port)
@@ -18,10 +19,12 @@ sql office "CREATE TABLE stock (id TEXT PRIMARY KEY, title TEXT, note TEXT, star
   CREATE TABLE plain (id TEXT PRIMARY KEY, title TEXT, note TEXT); CREATE TABLE gone (id TEXT PRIMARY KEY, title TEXT);
   INSERT INTO stock SELECT value, 'title', 'note', 'a', 'z', 10, 1 FROM json_each('[\"t\", \"p\", \"tick\"]');
   INSERT INTO plain SELECT value, 'title', 'note' FROM json_each('[\"t\", \"p\"]'); INSERT INTO gone SELECT value, 'title' FROM json_each('[\"t\", \"p\"]')"
+sql tablet "CREATE TABLE plain (id TEXT PRIMARY KEY, title TEXT, note TEXT); INSERT INTO plain VALUES ('t', 'title', 'note'), ('p', 'title', 'note')"
 start_mantisd office --mode server
 start_mantisd tablet --mode client
 start_mantisd phone --mode client
 settled office tablet phone
+[ "$(kept office)" = 0 ] || fail "equal rows in conflict: $(sql office "SELECT * FROM __sync_conflicts")"
 
 # stands TABLE KEY COLUMNS VALUES: on the phone, and on the server
 stands ()

@@ -1,6 +1,7 @@
 # orders.py URL TOKEN-FILE SEED: random histories of one row, changed by 2 to 5 devices that did not know of each other, reach the
 # server in every order, a row for each order; prints what docs/conflicts.md says of each as SQL values: "table key JSON".
 # It is written from that page: from the changes, and for `server' and `client' from their order, never from L.
+# In the file written.json: what the devices wrote into columns that do not add up, as [[table, key, column, value], ...].
 #
 # SPDX-License-Identifier: LGPL-2.1-or-later
 import itertools, json, random, sys, urllib.request
@@ -85,6 +86,8 @@ for step in range(5):
             blocks.append(block)
         numbers[node] = numbers.get(node, 0) + 1
         call("/sync/push", {"number": numbers[node], "nonce": "n%d" % step, "changes": blocks}, node)
+json.dump([[policy, key, column, c["row"][column]] for policy, key, order in orders for c in order if not c["deleted"]
+           for column in COLUMNS if c["row"][column] != base[column] and (column != "qty" or policy == "timestamp")], open("written.json", "w"))
 for policy, key, order in orders:
     row = expected(policy, order)
     print("%s|%d|%s" % (policy, key, json.dumps([row[x] for x in COLUMNS], separators=(",", ":")) if row else ""))
