@@ -237,11 +237,10 @@ hear_all (struct runner *r)
     close_stream (r, &process->err);
 }
 
-/* It has ended, or was ended.  A line that it was told a part of is told again. */
+/* It is no more.  A line that it was told a part of is told again. */
 static void
-bury (struct runner *r, const char *how)
+bury (struct runner *r, const char *why)
 {
-  char why[200];
   int64_t now = mantis_monotonic ();
   bool stopping;
 
@@ -254,7 +253,6 @@ bury (struct runner *r, const char *how)
   r->pause = r->pause && now - r->started < WELL ? r->pause * 2 : FIRST_PAUSE;
   r->pause = r->pause < LONGEST_PAUSE ? r->pause : LONGEST_PAUSE;
   r->again = now + r->pause;
-  snprintf (why, sizeof why, "%s ended: %s", r->exec->command[0], how);
   pthread_mutex_lock (&r->mutex);
   stopping = r->stopping;
   r->written = 0;
@@ -262,6 +260,15 @@ bury (struct runner *r, const char *how)
   pthread_mutex_unlock (&r->mutex);
   if (!stopping)
     mantis_log (MANTIS_WARNING, "%s", why);
+}
+
+static void
+ended (struct runner *r, const char *how)
+{
+  char why[300];
+
+  snprintf (why, sizeof why, "%.150s ended: %s", r->exec->command[0], how);
+  bury (r, why);
 }
 
 static void
@@ -318,7 +325,7 @@ look (struct runner *r, bool *writes, bool *end, bool *kill)
   if (r->stopping && !r->stop_by)
     r->stop_by = now + GRACE;
   /* Nothing is begun any more for what it was not there to be told of. */
-  *end = r->stopping && ((!*writes && !r->process.pid) || now >= r->stop_by);
+  *end = r->stopping && ((!r->process.pid && (!*writes || now < r->again)) || now >= r->stop_by);
   if (r->stopping && !*writes && r->process.in >= 0)
     process_close_in (&r->process);
   if (*writes && !r->process.pid && now < r->again) {
@@ -367,7 +374,7 @@ run (void *context)
     if (end)
       break;
     if (kill && r->process.pid) {
-      bury (r, "it did not answer in time, and was killed");
+      ended (r, "it did not answer in time, and was killed");
       continue;
     }
     wait_for_something (r, writes, milliseconds);
@@ -378,12 +385,12 @@ run (void *context)
     hear_all (r);
     speak (r);
     if (process_ended (&r->process, how, sizeof how))
-      bury (r, how);
+      ended (r, how);
     else if (r->process.in < 0 && !r->stop_by && mantis_monotonic () - r->closed > A_SECOND)
-      bury (r, "it had closed its input, and was killed");
+      ended (r, "it had closed its input, and was killed");
   }
   if (r->process.pid)
-    bury (r, "killed, as it did not end by itself");
+    ended (r, "killed, as it did not end by itself");
 }
 
 /* ---- For workers -------------------------------------------------------------------------------- */
