@@ -97,6 +97,8 @@ enum mantis_status policies_open (struct mantis *node, struct config *config,
 /* After SIGHUP: those of the live configuration, where they are other ones. */
 void policies_reload (struct mantis *node);
 bool policies_hold (const struct mantis *node, const struct config *config);
+/* Who decides, and waits for something, gives up: we are about to end. */
+void policies_hurry (struct mantis *node);
 void policies_close (struct mantis *node);
 
 /* hooks.c: those of CONFIG from here on; after SIGHUP those of the live one, where they are not as BEFORE. */

@@ -8,6 +8,7 @@
 
 #include "base/base.h"
 
+#include <mantis/resolver.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,6 +54,18 @@ free_one (struct policies *policies)
   free (policies);
 }
 
+static enum mantis_status
+resolver_new (const struct plugins *plugins, const struct plugin_use *use,
+              struct instance **resolver, struct mantis_error *error)
+{
+  enum mantis_status status = instance_new (plugins, use, resolver, error);
+  const struct mantis_resolver *ops = status == MANTIS_OK ? (*resolver)->ops : NULL;
+
+  if (ops && ops->waits && !ops->waits ((*resolver)->self))
+    (*resolver)->waits = false;
+  return status;
+}
+
 enum mantis_status
 policies_open (struct mantis *node, struct config *config, struct mantis_error *error)
 {
@@ -69,7 +82,7 @@ policies_open (struct mantis *node, struct config *config, struct mantis_error *
       if (!config->listed && !plugins_find (node->plugins, MANTIS_KIND_RESOLVER, use->name))
         status = plugins_open (node->plugins, use->name, NULL, NULL, NULL, error);
       if (status == MANTIS_OK)
-        status = instance_new (node->plugins, use, &made->resolvers[use->number], error);
+        status = resolver_new (node->plugins, use, &made->resolvers[use->number], error);
     }
   if (status != MANTIS_OK) {
     free_one (made);
@@ -102,6 +115,17 @@ policies_hold (const struct mantis *node, const struct config *config)
     if (p->config == config)
       return true;
   return false;
+}
+
+void
+policies_hurry (struct mantis *node)
+{
+  for (const struct policies *p = atomic_load (&node->policies); p; p = p->before)
+    for (size_t i = 0; i < p->config->use_count; i++) {
+      const struct mantis_resolver *ops = p->resolvers[i] ? p->resolvers[i]->ops : NULL;
+      if (ops && ops->hurry)
+        ops->hurry (p->resolvers[i]->self);
+    }
 }
 
 void

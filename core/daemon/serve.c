@@ -168,6 +168,7 @@ serve_start (struct mantis *node, struct mantis_error *error)
                                       .takers = node->takers,
                                       .server = &node->server,
                                       .stores = &node->stores,
+                                      .loop = node->loop,
                                       .first_slow = workers,
                                       .keeping = accounts_keep_tables (node->auth),
                                       .lane = workers > 1 ? workers - 1 : 1,
@@ -266,6 +267,7 @@ serve_stop (struct mantis *node)
   for (size_t i = 0; i < node->config->listen_count; i++)
     if (node->listeners[i])
       ((const struct mantis_transport *)node->listen[i]->ops)->drain (node->listeners[i]);
+  policies_hurry (node);
   service_drain (node->service, on_empty, node->loop);
   run_for (node, DRAIN_MS);
   run_for (node, FLUSH_MS);
@@ -290,12 +292,14 @@ serve_close (struct mantis *node)
   free (node->listeners);
   pool_free (node->logins);
   pool_free (node->pool);
+  service_stop (node->service);
   if (node->loop)
     loop_flush (node->loop); /* the last visits end here */
   pruning_free (node->pruning);
   tending_free (node->tending);
   service_free (node->service);
   access_free (&node->server.access);
+  questions_free (&node->server.questions);
   close_list (node->listen, config->listen_count);
   for (size_t i = 0; node->takers && node->takers[i]; i++)
     instance_free (node->takers[i]);

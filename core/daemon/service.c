@@ -191,6 +191,10 @@ on_deadline (evutil_socket_t fd, short what, void *context)
                "the server waits for its database", visit->answered, visit->context);
     return;
   }
+  if (visit->stage == STAGE_ASKS) {
+    visit_again (visit);
+    return;
+  }
   wake (visit);
   feed_lane (visit->service);
 }
@@ -246,6 +250,31 @@ park (struct visit *visit)
     loop_timer (&visit->timer, (visit->deadline - mantis_monotonic ()) / 1000 + 1);
 }
 
+/* Nothing is made before a resolver, which may take long, has answered. */
+static void
+wait_for_answer (struct visit *visit)
+{
+  struct mantis_service *service = visit->service;
+  int64_t left = (visit->reply.asks_until - mantis_monotonic ()) / 1000;
+
+  visit->asks = visit->reply.asks;
+  mantis_buf_free (&visit->reply.body);
+  visit->reply = (struct reply){.body = MANTIS_BUF_INIT};
+  enter (visit, STAGE_ASKS, &service->asking);
+  loop_timer (&visit->timer, left > 0 ? left + 1 : 0);
+  if (questions_settled (&service->set.server->questions, visit->asks))
+    visit_again (visit); /* it has answered already */
+}
+
+void
+visit_again (struct visit *visit)
+{
+  event_del (&visit->timer);
+  leave (visit);
+  if (!visit_submit (visit))
+    finish (visit);
+}
+
 /* The order to turn somebody away has come while a worker was busy with the visit: what a push has stored
  * stands, and is acknowledged when the sender asks again after it has been let in again. */
 static void
@@ -293,9 +322,13 @@ sort_out (struct visit *visit)
   if (visit->reply.committed)
     service_news (service, &visit->position, false);
   bar (visit);
+  if (service->set.server->questions.fresh)
+    thinking_begin (service->thinking);
   if (visit->reply.ended)
     doubt_same (visit);
-  if (visit->reply.again && !visit->cancelled) {
+  if (visit->reply.asks && !visit->cancelled && !service->draining)
+    wait_for_answer (visit);
+  else if (visit->reply.again && !visit->cancelled) {
     visit->reply = (struct reply){.body = MANTIS_BUF_INIT};
     queue (visit);
   } else if (visit->reply.wait > 0 && !visit->cancelled && !over && !other && !service->draining)
@@ -525,8 +558,10 @@ service_new (const struct service_settings *settings, struct event_base *base,
   made->round = 1;
   made->base = base;
   made->queued_end = &made->queued;
-  if (!(made->attending = attending_new (&made->set, base))) {
-    free (made);
+  made->attending = attending_new (&made->set, base);
+  made->thinking = thinking_new (made);
+  if (!made->attending || !made->thinking) {
+    service_free (made);
     return mantis_fail (error, MANTIS_FAILED, "no memory left for the server");
   }
   *service = made;
@@ -534,13 +569,29 @@ service_new (const struct service_settings *settings, struct event_base *base,
 }
 
 void
+service_stop (struct mantis_service *service)
+{
+  if (service)
+    thinking_stop (service->thinking);
+}
+
+void
 service_free (struct mantis_service *service)
 {
   if (!service)
     return;
+  thinking_free (service->thinking);
   map_free (&service->tickets);
   attending_free (service->attending);
   free (service);
+}
+
+static void
+finish_asking (struct visit *visit)
+{
+  event_del (&visit->timer);
+  leave (visit);
+  finish (visit);
 }
 
 void
@@ -549,6 +600,8 @@ service_drain (struct mantis_service *service, void (*empty) (void *context), vo
   service->draining = true;
   service->empty = empty;
   service->empty_context = context;
+  while (service->asking) /* nothing was made: who sent it sends it again, to the next of us */
+    finish_asking (service->asking);
   wake_all (service);
   if (service->count == 0)
     empty (context);

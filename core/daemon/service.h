@@ -25,12 +25,15 @@ struct service_settings {
   struct pool *slow; /* for slow messages; its sessions come after those of POOL.  NULL: none */
   size_t first_slow; /* the first of them */
   bool keeping;      /* who calls is in the database */
-  size_t lane;       /* workers that woken visits may keep busy at once */
-  int64_t prompt;    /* milliseconds until a prompt message is answered without the database */
+  struct loop *loop;
+  size_t lane;    /* workers that woken visits may keep busy at once */
+  int64_t prompt; /* milliseconds until a prompt message is answered without the database */
 };
 
 enum mantis_status service_new (const struct service_settings *settings, struct event_base *base,
                                 struct mantis_service **service, struct mantis_error *error);
+/* No visit is left: wait for the resolvers that still think.  What they did last lies in the loop's inbox.  NULL is fine. */
+void service_stop (struct mantis_service *service);
 void service_free (struct mantis_service *service); /* when no visit is left; NULL is fine */
 
 /* As mantis_service_submit(), for somebody who needs no credentials: mantisctl on this machine. */

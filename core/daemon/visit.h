@@ -12,7 +12,7 @@
 
 #include <event2/event_struct.h>
 
-enum stage { STAGE_WORK, STAGE_PARKED, STAGE_QUEUED };
+enum stage { STAGE_WORK, STAGE_PARKED, STAGE_QUEUED, STAGE_ASKS };
 
 enum {
   TOGETHER = 128,   /* that go to a worker together */
@@ -44,6 +44,7 @@ struct visit {
   struct position position; /* after a commit of ours */
   uint64_t seen;            /* news that the present run knows of */
   int64_t generation;       /* when it arrived */
+  uint64_t asks;            /* the question whose answer it waits for, in STAGE_ASKS */
   int64_t deadline;         /* of a parked one, in mantis_monotonic(); 0: it has not been parked */
   struct event timer;
 };
@@ -56,6 +57,8 @@ struct mantis_service {
   size_t count; /* of visits */
   struct visit *parked, *queued, **queued_end;
   size_t in_lane;
+  struct visit *asking; /* those in STAGE_ASKS */
+  struct thinking *thinking;
   size_t crowd,
       crowd_before; /* most visits at once, in this window of time and in the one before */
   int64_t crowd_since;
@@ -70,6 +73,18 @@ struct mantis_service {
 
 /* Its reply tells the caller WHY it is turned away. */
 void visit_refuse (struct visit *visit, enum mantis_status status, const char *why);
+
+/* To a worker once more, from whichever list it is in. */
+void visit_again (struct visit *visit);
+
+/* ---- Resolvers that wait (think.c), on the loop -------------------------------------------------- */
+
+/* Those who ask them: each on a thread of its own, apart from the workers. */
+struct thinking *thinking_new (struct mantis_service *service);
+void thinking_stop (struct thinking *thinking); /* wait for those who still think */
+void thinking_free (struct thinking *thinking); /* NULL is fine */
+/* There may be questions that nobody asks yet. */
+void thinking_begin (struct thinking *thinking);
 
 /* ---- On a worker (visit.c) --------------------------------------------------------------------- */
 void visit_work (struct task *task, size_t worker);

@@ -65,6 +65,7 @@ struct server {
   struct heard heard;
   atomic_size_t crowd; /* requests that were under way at once lately, those that wait among them */
   struct access access;
+  struct questions questions; /* to resolvers that wait */
   const char *const
       *administrators; /* see access_administers(); NULL: who is on this machine alone */
 };
@@ -76,6 +77,9 @@ struct reply {
   int64_t retry_after; /* seconds */
   bool elsewhere;      /* as in struct mantis_answer */
   int64_t wait; /* > 0: nothing to tell yet; ask again at a commit or after so many milliseconds */
+  uint64_t
+      asks; /* nothing is made yet: ask again when this question to a resolver has an answer, or ... */
+  int64_t asks_until;       /* ... at this mantis_monotonic(); see sync/questions.h */
   bool committed;           /* something that others may be waiting for */
   bool again;               /* those answered beside it took the room: ask at once, once more */
   bool ended;               /* the sender's credentials are good no more */

@@ -204,6 +204,8 @@ push_through (struct pushing *pushing, struct mantis_error *error)
     if (status == MANTIS_OK)
       return MANTIS_OK;
     store_rollback (pushing->push.store);
+    if (status == MANTIS_BUSY && pushing->push.thinks)
+      return status;
     if (status == MANTIS_REFUSED && pushing->push.mode != APPLY_EACH)
       pushing->push.mode = APPLY_EACH;
     else
@@ -227,6 +229,7 @@ pushing_open (struct pushing *pushing, struct server *server, struct store *stor
                                 .now = mantis_now (),
                                 .row_limit = server->limits.body_bytes / 4 * 3,
                                 .policy = server->policy,
+                                .questions = &server->questions,
                                 .policy_context = server->policy_context,
                                 .caller = {sent->principal, sent->request->node},
                                 .asked = &pushing->asked};
@@ -284,6 +287,22 @@ pushing_done (struct pushing *pushing)
   reply_done (pushing->reply);
 }
 
+/* The resolvers that wait are asked in the background, or, where nobody does that, here: no transaction is open. */
+static enum mantis_status
+push_and_ask (struct pushing *pushing, struct mantis_error *error)
+{
+  struct questions *questions = &pushing->server->questions;
+  struct question *question;
+  enum mantis_status status;
+
+  do {
+    status = push_through (pushing, error);
+    while (!questions->attended && questions->fresh && (question = questions_next (questions)))
+      question_ask (questions, question);
+  } while (status == MANTIS_BUSY && pushing->push.thinks && !questions->attended);
+  return status;
+}
+
 void
 pushing_alone (struct pushing *pushing)
 {
@@ -308,10 +327,13 @@ pushing_alone (struct pushing *pushing)
       pushing_ask (pushing) != MANTIS_OK)
     return;
   if (status == MANTIS_OK && !pushing->settled)
-    status = push_through (pushing, &error);
+    status = push_and_ask (pushing, &error);
   if (status == MANTIS_OK)
     pushing_done (pushing);
-  else
+  else if (status == MANTIS_BUSY && pushing->push.thinks) {
+    pushing->reply->asks = pushing->push.thinks;
+    pushing->reply->asks_until = pushing->push.until;
+  } else
     reply_error (pushing->reply, &error);
 }
 

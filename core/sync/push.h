@@ -10,6 +10,7 @@
 #include "plugin/plugin.h"
 #include "sync/apply.h"
 #include "sync/hooks.h"
+#include "sync/questions.h"
 
 enum outcome {
   OUTCOME_APPLIED, /* it stands as sent */
@@ -41,6 +42,7 @@ struct pushed {
       *stamps; /* of the row as it stood, by column; NULL: nobody wants them */
   enum outcome outcome;
   const char *reason;
+  int64_t after;               /* of OUTCOME_RETRY: seconds until it is worth it; 0: not known */
   const char *decided_by;      /* the resolver, in a conflict */
   struct mantis_change stored; /* what is to be applied, for OUTCOME_APPLIED and OUTCOME_MERGED */
 };
@@ -55,12 +57,16 @@ struct push {
   bool anonymous;     /* the caller named no node: nothing counts as its own earlier change */
   int64_t now;        /* when the request was first received */
   int64_t generation; /* of ours up to which the sender has compared its tables */
-  bool shared;  /* others wait in the same transaction: who may wait is not asked (MANTIS_BUSY) */
-  bool partial; /* more of the sender's backlog follows: what does not fit now may fit then */
+  bool shared;        /* others wait in the same transaction */
+  bool partial;       /* more of the sender's backlog follows: what does not fit now may fit then */
   enum apply_mode mode;
   size_t row_limit; /* of a row that a conflict is about, bytes; 0: none */
   policy_lookup policy;
   void *policy_context;
+  struct questions *questions; /* to resolvers that wait */
+  uint64_t
+      thinks; /* the last of those without an answer: nothing is made before there is one (MANTIS_BUSY) */
+  int64_t until;               /* mantis_monotonic(): but not later; then it is `retry' */
   int64_t pruned, pruned_time; /* of the store; see sync/prune.h */
   struct hook_caller caller;
   const struct hook_question *asked; /* what hooks said, for each item; NULL: nothing */

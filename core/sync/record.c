@@ -229,6 +229,8 @@ answer_exception (const struct push *push, const struct pushed *item, struct man
   key_encode (buf, table, item->change.row);
   json_add_text (buf, "outcome", outcome_name (item->outcome));
   json_add_text (buf, "reason", item->reason);
+  if (item->outcome == OUTCOME_RETRY && item->after)
+    mantis_buf_printf (buf, ",\"after\":%lld", (long long)item->after);
   if (item->outcome != OUTCOME_RETRY) {
     json_add_text (buf, "decided_by", item->decided_by);
     json_add_text (buf, "origin", item->version.origin);

@@ -8,6 +8,10 @@
 #include <mantis/resolver.h>
 #include <string.h>
 
+/* How long a push waits for a resolver that waits, microseconds: then the row is sent again later, and what else a
+ * device has to tell goes on.  Who names no node (curl) has nothing else to tell, and does not send it again. */
+enum { PATIENCE_US = 1000000, LONG_PATIENCE_US = 30000000, MOST_AFTER = 60 };
+
 uint32_t
 push_wants (const struct push *push, const struct mantis_table *table)
 {
@@ -91,6 +95,47 @@ take_merged (struct pushed *item, struct mantis_value *merged, struct mantis_err
   return MANTIS_OK;
 }
 
+/* A resolver that waits is asked outside of this transaction.  *DECISION: what it said of this very conflict; 0: it has
+ * not said anything yet, or ITEM is to be sent again. */
+static enum mantis_status
+hear (struct push *push, struct pushed *item, struct instance *policy,
+      const struct mantis_conflict *conflict, struct mantis_value **merged,
+      enum mantis_decision *decision, struct mantis_error *error)
+{
+  struct hearing hearing;
+  enum mantis_status status =
+      questions_hear (push->questions, policy, conflict, push->arena, &hearing, error);
+  int64_t until = hearing.since + (push->anonymous ? LONG_PATIENCE_US : PATIENCE_US);
+
+  *decision = 0;
+  if (status != MANTIS_OK)
+    return status;
+  if (hearing.state == ASKED_ANSWERED) {
+    *merged = hearing.merged;
+    *decision = hearing.decision;
+    item->reason = hearing.reason;
+    return MANTIS_OK;
+  }
+  item->outcome = OUTCOME_RETRY;
+  item->reason = "the resolver is still thinking about it";
+  item->after = (mantis_monotonic () - hearing.since) /
+                4000000; /* the longer it thinks, the longer it will */
+  item->after = item->after < 1 ? 1 : item->after > MOST_AFTER ? MOST_AFTER : item->after;
+  if (hearing.state == ASKED_WAITS && mantis_monotonic () < until) {
+    push->thinks = hearing.question;
+    push->until = until > push->until ? until : push->until;
+  }
+  return MANTIS_OK;
+}
+
+static void
+complain (const struct pushed *item, const struct instance *policy, enum mantis_decision decision)
+{
+  mantis_log (MANTIS_ERROR, "resolver \"%s\" gave no decision for a row of table \"%s\" (%d%s%s)",
+              policy->name, item->change.table->name, (int)decision, item->reason ? ": " : "",
+              item->reason ? item->reason : "");
+}
+
 static enum mantis_status
 decide (struct push *push, struct pushed *item, struct instance *policy, struct mantis_error *error)
 {
@@ -109,13 +154,17 @@ decide (struct push *push, struct pushed *item, struct instance *policy, struct 
 
   if (!merged)
     return mantis_fail (error, MANTIS_FULL, "the batch is larger than its limit");
-  if (push->shared && policy->waits)
-    return mantis_fail (error, MANTIS_BUSY, "resolver \"%s\" may wait", policy->name);
-  instance_lock (policy);
-  decision = ops->decide (policy->self, &conflict, merged, push->arena, &reason);
-  instance_unlock (policy);
+  if (policy->waits) {
+    enum mantis_status status = hear (push, item, policy, &conflict, &merged, &decision, error);
+    if (status != MANTIS_OK || item->outcome == OUTCOME_RETRY)
+      return status;
+  } else {
+    instance_lock (policy);
+    decision = ops->decide (policy->self, &conflict, merged, push->arena, &reason);
+    instance_unlock (policy);
+    item->reason = *reason.text ? mantis_arena_strdup (push->arena, reason.text) : NULL;
+  }
   item->decided_by = mantis_arena_strdup (push->arena, policy->name);
-  item->reason = *reason.text ? mantis_arena_strdup (push->arena, reason.text) : NULL;
   switch (decision) {
   case MANTIS_KEEP_LOCAL:
     item->outcome = OUTCOME_SUPERSEDED;
@@ -137,9 +186,7 @@ decide (struct push *push, struct pushed *item, struct instance *policy, struct 
       item->reason = "refused by the policy";
     return MANTIS_OK;
   }
-  mantis_log (MANTIS_ERROR, "resolver \"%s\" gave no decision for a row of table \"%s\" (%d%s%s)",
-              policy->name, item->change.table->name, (int)decision, *reason.text ? ": " : "",
-              reason.text);
+  complain (item, policy, decision);
   item->outcome = OUTCOME_RETRY;
   item->reason = "the resolver gave no decision";
   return MANTIS_OK;
@@ -150,6 +197,8 @@ push_resolve (struct push *push, struct mantis_error *error)
 {
   enum mantis_status status = push_read_stamps (push, error);
 
+  push->thinks = 0;
+  push->until = 0;
   for (size_t i = 0; i < push->count && status == MANTIS_OK; i++) {
     struct pushed *item = &push->items[i];
     if (!item->conflict)
@@ -170,5 +219,7 @@ push_resolve (struct push *push, struct mantis_error *error)
       status =
           decide (push, item, push->policy (push->policy_context, item->change.table->name), error);
   }
+  if (status == MANTIS_OK && push->thinks)
+    return mantis_fail (error, MANTIS_BUSY, "a resolver is thinking");
   return status;
 }

@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SOON = 1000 };
+enum { SOON = 1000, LONGEST_AFTER = 600 /* seconds that a server may ask for */ };
 
 /* One entry of the answer's "exceptions". */
 struct exception {
@@ -27,6 +27,7 @@ struct exception {
   enum outcome outcome;
   const char *reason, *decided_by, *origin;
   int64_t rev, updated_at;
+  int64_t after;  /* of `retry': seconds until it is worth it, 0: not known */
   bool quiet;     /* nobody lost */
   mantis_row row; /* the server's, NULL: it has none */
 };
@@ -58,6 +59,7 @@ read_exception (struct settlement *s, const json_t *json, struct exception *exce
       .origin = json_get_text (json, "origin", NULL, &status, error),
       .rev = json_get_integer (json, "rev", 0, &status, error),
       .updated_at = json_get_integer (json, "updated_at", 0, &status, error),
+      .after = json_get_integer (json, "after", 0, &status, error),
       .quiet = json_get_bool (json, "quiet", false, &status, error),
   };
   if (status != MANTIS_OK || !state) /* a table that is gone meanwhile has nothing left to settle */
@@ -84,10 +86,19 @@ edited_since (struct client *client, const struct sent *sent)
 /* When is it sent again? */
 enum again { AT_ONCE, LATER };
 
+/* Milliseconds that the server asks for; 0: it does not know, and each try waits longer than the one before. */
+static int64_t
+retry_after (const struct exception *exception)
+{
+  int64_t after = exception->after < LONGEST_AFTER ? exception->after : LONGEST_AFTER;
+
+  return after > 0 ? after * 1000 : 0;
+}
+
 /* The key stays unsettled, with its first base. */
 static enum mantis_status
-keep_pending (struct settlement *s, const struct sent *sent, const char *reason, enum again again,
-              struct mantis_error *error)
+keep_pending_for (struct settlement *s, const struct sent *sent, const char *reason,
+                  enum again again, int64_t delay, struct mantis_error *error)
 {
   struct client *client = s->client;
   struct pending pending = {.base = sent->base, .created = sent->created, .time = sent->time};
@@ -99,9 +110,20 @@ keep_pending (struct settlement *s, const struct sent *sent, const char *reason,
   if (status != MANTIS_OK)
     return status;
   pending.reason = reason;
-  pending.tries += again == LATER;
-  pending.next_try = mantis_now () + (again == AT_ONCE ? 0 : retry_delay (pending.tries));
+  if (delay) /* as if that were its turn */
+    for (pending.tries = 1; retry_delay (pending.tries) < delay;)
+      pending.tries++;
+  else if (again == LATER)
+    delay = retry_delay (++pending.tries);
+  pending.next_try = mantis_now () + delay;
   return pending_put (&client->queue, client->store, sent->table, sent->key, &pending, error);
+}
+
+static enum mantis_status
+keep_pending (struct settlement *s, const struct sent *sent, const char *reason, enum again again,
+              struct mantis_error *error)
+{
+  return keep_pending_for (s, sent, reason, again, 0, error);
 }
 
 /* The pending change counts as made on revision REV. */
@@ -211,7 +233,7 @@ settle_exception (struct settlement *s, const struct exception *exception,
   enum mantis_status status = MANTIS_OK;
 
   if (exception->outcome == OUTCOME_RETRY)
-    return keep_pending (s, sent, exception->reason, LATER, error);
+    return keep_pending_for (s, sent, exception->reason, LATER, retry_after (exception), error);
   if (edited_since (s->client, sent)) {
     status = keep_pending (s, sent, "edited while it was sent", AT_ONCE, error);
     if (state &&

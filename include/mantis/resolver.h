@@ -6,7 +6,9 @@
  * Called on a worker thread, inside the transaction that applies.  The answer comes from the arguments
  * alone (no clock, no chance, no database), so that a recorded conflict gives the same answer tomorrow.
  * May be asked twice.  A resolver that waits for anything declares MANTIS_WAITS: it is asked outside
- * any transaction, and its answer counts only if the row is still as it was shown.
+ * any transaction, on a thread apart from those that serve, and its answer counts only if the row is still as it was
+ * shown: else it is asked again.  The device is told to send the row again where the answer takes more than a second;
+ * the answer is kept for that.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -64,6 +66,13 @@ struct mantis_resolver {
                                   struct mantis_value *merged, struct mantis_arena *arena,
                                   struct mantis_error *error);
   uint32_t wants; /* enum mantis_wants, or-ed */
+
+  /* With MANTIS_WAITS: the server is about to end.  Whoever is in decide() returns soon, with what he likes: it does not
+   * count any more.  On another thread than decide(); called once.  NULL: he is waited for, however long that takes. */
+  void (*hurry) (void *self);
+  /* With MANTIS_WAITS, after start(): false when this use of the plugin does not wait after all, as it is configured.
+   * NULL: it does. */
+  bool (*waits) (void *self);
 };
 
 #define MANTIS_RESOLVER_PLUGIN(name, ops, ...)                                                     \
