@@ -69,6 +69,7 @@ add_revision (struct mantis_buf *buf, const struct table_state *state)
 static void
 fill (struct client *client, struct slot *slot, const char *message, struct client_request *request)
 {
+  FAULT_POINT ("send"); /* noted, where it has to be */
   slot->busy = true;
   slot->message = message;
   slot->sent_at = mantis_monotonic ();
@@ -188,7 +189,6 @@ client_next (struct client *client, enum client_slot which, struct client_reques
   if (status == MANTIS_OK && which == CLIENT_TALK && !slot->message && !client->greeted)
     status =
         next_talk (client, slot, &error); /* it has just found other tables: hello comes first */
-  FAULT_POINT ("send");
   if (status == MANTIS_OK && slot->message)
     status = client_ask_hooks (client, slot->message, &error);
   if (status != MANTIS_OK) {

@@ -24,6 +24,12 @@ sell () # NAME TIMES
     sql "$1" "UPDATE stock SET qty = qty - 1 WHERE id = 'tick'"
   done
 }
+# With each exchange it comes nearer to its end.
+dies ()
+{
+  ctl "$1" sync > /dev/null 2>&1 || true
+  gone "$1"
+}
 for point in send answered; do
   stop_mantisd phone
   launch phone --config phone.json -D die.$point=9
@@ -32,8 +38,7 @@ for point in send answered; do
   sell phone 10
   wait $a
   wait $b
-  ctl phone sync > /dev/null 2>&1 || true
-  wait_for "the phone to die" gone phone
+  wait_for "the phone to die" dies phone
   { wait "${pids[phone]}"; } 2> /dev/null || true
   sell phone 2
   start_mantisd phone --mode client
