@@ -283,7 +283,7 @@ submit (struct conn *conn)
       .credentials = {.size = sizeof request->message.credentials,
                       .bearer = request->bearer,
                       .cookie = request->cookie,
-                      .peer = conn->peer,
+                      .peer = request->caller ? request->caller : conn->peer,
                       .certificate_subject = request->certificate_subject},
       .body = request->body.bytes ? request->body.bytes : "",
       .length = request->body.length,
@@ -354,6 +354,7 @@ begin_request (struct conn *conn, const char *bytes, size_t length)
     conn_refuse (conn, &refusal);
     return false;
   }
+  conn->request->caller = forward_caller (conn->request, rest, conn->peer);
   if (conn->request->expects && evbuffer_get_length (input) == 0)
     bufferevent_write (conn->bev, "HTTP/1.1 100 Continue\r\n\r\n", 25);
   enter (conn, STAGE_BODY, ALL,

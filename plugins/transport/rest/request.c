@@ -330,6 +330,7 @@ request_free (struct request *request)
     request_lighten (request);
     body_free (&request->body);
     free (request->spoken);
+    free (request->caller);
     free (request);
   }
 }

@@ -15,6 +15,8 @@ static const struct mantis_option options[] = {
                    "websocket: a port for WebSockets alone, all other addresses are 404"),
     MANTIS_LIST (struct rest, allowed_origins, NULL,
                  "other origins whose pages may use this server, \"https://app.example.org\""),
+    MANTIS_LIST (struct rest, trusted_proxies, NULL,
+                 "addresses or networks (\"10.0.0.0/8\") whose X-Forwarded-For is believed"),
     TLS_OPTIONS (struct rest),
     MANTIS_INTEGER_OPTION (struct rest, max_connections, "1000", 1, 1000000,
                            "connections at once; one more is answered 503"),

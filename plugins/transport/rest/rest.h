@@ -1,7 +1,7 @@
 /* rest.h - what the files of this plugin share.
  *
  * Server: server.c accepts, conn.c leads a connection through its states, guard.c and request.c
- * turn bytes into a request, browser.c looks at what browsers add, body.c keeps what follows it, response.c writes the answer, upgrade.c
+ * turn bytes into a request, browser.c looks at what browsers add, forward.c at what proxies do, body.c keeps what follows it, response.c writes the answer, upgrade.c
  * finds who takes a connection over.  Client:
  * link.c drives libcurl on the event loop, exchange.c is one request on its way.
  *
@@ -31,6 +31,7 @@ struct rest {
   bool insecure;
   const char *serves;
   const char *const *allowed_origins; /* ends with NULL; NULL: none */
+  const char *const *trusted_proxies; /* likewise */
   int64_t max_connections, max_body_bytes, max_buffered_bytes, max_header_bytes;
   int64_t header_timeout, body_timeout, write_timeout, idle_timeout;
   const char *compress;
@@ -122,6 +123,7 @@ struct request {
   bool listed;                     /* it may read the answer */
   char *spoken;                    /* the bearer, where it was a subprotocol */
   const char *certificate_subject; /* of the connection */
+  char *caller; /* address of who called the proxy; NULL: that of the connection counts */
   const char *target;
   struct field *fields; /* MAX_FIELDS; NULL once nobody asks for them any more */
   size_t field_count;
@@ -168,6 +170,13 @@ bool browser_asks_first (const struct request *request, struct refusal *refusal)
 /* Fields of an answer: for ORIGIN to read it, and the session's cookie. */
 void browser_share (struct mantis_buf *head, const char *origin);
 bool browser_cookie (struct mantis_buf *head, const struct mantis_answer *answer);
+
+/* ---- Proxies (forward.c) --------------------------------------------------------------------- */
+
+/* May NETWORK stand in trusted_proxies? */
+bool forward_may_trust (const char *network);
+/* Who made REQUEST, which came from the address PEER: to be freed; NULL: PEER, as far as can be believed. */
+char *forward_caller (const struct request *request, const struct rest *rest, const char *peer);
 
 /* ---- Connections that become another transport's (upgrade.c) --------------------------------- */
 

@@ -229,6 +229,19 @@ check_origins (const struct rest *rest, struct mantis_error *error)
   return MANTIS_OK;
 }
 
+static enum mantis_status
+check_proxies (const struct rest *rest, struct mantis_error *error)
+{
+  for (const char *const *proxy = rest->trusted_proxies; proxy && *proxy; proxy++)
+    if (!forward_may_trust (*proxy))
+      return mantis_fail (
+          error, MANTIS_INVALID,
+          "rest: trusted_proxies: \"%s\" is no address and no network: write them as in"
+          " \"10.1.2.3\", \"10.0.0.0/8\" or \"fd00::/8\", without names",
+          *proxy);
+  return MANTIS_OK;
+}
+
 enum mantis_status
 server_listen (void *self, struct event_base *base, struct mantis_service *service,
                struct mantis_listener **listener, struct mantis_error *error)
@@ -239,6 +252,8 @@ server_listen (void *self, struct event_base *base, struct mantis_service *servi
 
   if (status == MANTIS_OK)
     status = check_origins (rest, error);
+  if (status == MANTIS_OK)
+    status = check_proxies (rest, error);
   if (status == MANTIS_OK)
     status = resolve (rest->address, &found, error);
   if (status != MANTIS_OK)
