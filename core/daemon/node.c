@@ -21,12 +21,10 @@
 static enum mantis_status
 check_supported (const struct config *config, struct mantis_error *error)
 {
-  size_t filters = config->filter_count;
-
-  for (size_t i = 0; i < config->table_count; i++)
-    filters += config->tables[i].filter_count;
-  if (filters)
-    return mantis_fail (error, MANTIS_INVALID, "%s: filters are not available in this version",
+  if (config->role == MANTIS_CLIENT && filters_configured (config))
+    return mantis_fail (error, MANTIS_INVALID,
+                        "%s: filters are for the server's configuration: a client has the rows that "
+                        "it may see",
                         config->file);
   if (config->allow_wishes)
     mantis_log (MANTIS_WARNING,
@@ -68,7 +66,7 @@ take_database (struct mantis *node, struct mantis_error *error)
   node->stores.kept = node->kept;
   if (status == MANTIS_OK) /* one for each worker, then for each login, and one to look */
     status = stores_init (&node->stores, (size_t)config->workers + LOGINS + 1, error);
-  return status;
+  return status == MANTIS_OK ? filters_open (node, error) : status;
 }
 
 static enum mantis_status
@@ -323,6 +321,7 @@ mantis_close (struct mantis *node)
     loop_flush (node->loop);
   hooks_free (&node->hooks);
   stores_free (&node->stores);
+  filters_close (node);
   reports_free (node->stores.reports);
   free ((void *)(uintptr_t)node->kept);
   instance_free (node->storage);

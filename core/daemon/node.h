@@ -23,6 +23,7 @@
 #include <stdatomic.h>
 
 struct event;
+struct filtering;
 struct host;
 
 struct mantis {
@@ -44,6 +45,7 @@ struct mantis {
   struct mantis_error error;
 
   /* Server (serve.c) */
+  struct filtering **filterings; /* filters.c; NULL: nobody is kept from anything */
   struct instance **auth;
   _Atomic (struct policies *) policies; /* policies.c */
   struct instance **listen;
@@ -89,6 +91,11 @@ void host_works (struct mantis *node);   /* its loop runs from here on */
 void host_turns_away (struct mantis *node); /* who still waits for an answer */
 void host_stopped (struct mantis *node, enum mantis_status status, const struct mantis_error *error);
 void host_join (struct mantis *node); /* the thread of mantis_start() */
+
+/* filters.c: who may read and write which rows. */
+size_t filters_configured (const struct config *config);
+enum mantis_status filters_open (struct mantis *node, struct mantis_error *error);
+void filters_close (struct mantis *node); /* when its stores are closed */
 
 /* policies.c: who decides about conflicts; CONTEXT is the node. */
 struct instance *policy_of (void *context, const char *table);

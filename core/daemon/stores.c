@@ -55,8 +55,9 @@ stores_get (struct stores *stores, size_t number, struct store **store, bool *fr
     store_close (own);
   if (!own->session) {
     if ((status = still_there (stores, error)) == MANTIS_OK)
-      status = store_open_keeping (own, stores->ops, stores->self, stores->role, stores->patterns,
-                                   stores->kept, error);
+      status = store_open_filtered (own, stores->ops, stores->self, stores->role, stores->patterns,
+                                    stores->kept, stores->filters ? stores->filters[number] : NULL,
+                                    error);
     stores->list[number].round = round;
     own->hooks = stores->hooks;
     own->reports = number == 0 ? stores->reports : NULL;

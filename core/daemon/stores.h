@@ -17,6 +17,7 @@ struct stores {
   struct hooks *hooks;     /* NULL: none */
   struct reports *reports; /* of a client, which has one session that writes; or NULL */
   const struct mantis_table *const *kept; /* of plugins; NULL: none */
+  struct filters **filters; /* of a server, one for each session; NULL: none */
   atomic_llong round;                     /* grows when all sessions have to be opened again */
   size_t count;
   struct {

@@ -97,7 +97,7 @@ fits (const struct query *query, mantis_row row)
 }
 
 static enum mantis_status
-list (struct store *store, const struct query *query, struct mantis_buf *buf,
+list (struct store *store, const struct viewer *viewer, const struct query *query, struct mantis_buf *buf,
       struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
@@ -116,11 +116,16 @@ list (struct store *store, const struct query *query, struct mantis_buf *buf,
     status = store->ops->scan (store->session, &table_conflicts, from, NULL, LARGEST_PAGE,
                                1024 * 1024, arena, &rows, &count, &end, error);
     for (size_t i = 0; i < count && status == MANTIS_OK && found < query->limit; i++) {
-      after = value_as_integer (&rows[i][CONFLICT_ID]);
-      if (!fits (query, rows[i]))
+      mantis_row shown = rows[i];
+      after = value_as_integer (&shown[CONFLICT_ID]);
+      if (!fits (query, shown))
+        continue;
+      if (viewer)
+        status = conflict_show (viewer, rows[i], arena, &shown, error);
+      if (status != MANTIS_OK || !shown)
         continue;
       mantis_buf_text (buf, found++ ? "," : "");
-      add_conflict (buf, rows[i]);
+      add_conflict (buf, shown);
     }
   }
   mantis_buf_printf (buf, "],\"after\":%lld,\"end\":%s}", (long long)after,
@@ -129,7 +134,7 @@ list (struct store *store, const struct query *query, struct mantis_buf *buf,
 }
 
 static enum mantis_status
-show (struct store *store, int64_t id, struct mantis_buf *buf, struct mantis_error *error)
+show (struct store *store, const struct viewer *viewer, int64_t id, struct mantis_buf *buf, struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
   struct mantis_value key[CONFLICT_COLUMNS] = {[CONFLICT_ID] = value_integer (id)};
@@ -139,6 +144,8 @@ show (struct store *store, int64_t id, struct mantis_buf *buf, struct mantis_err
   if (!arena)
     return mantis_fail (error, MANTIS_FAILED, "out of memory");
   status = store_get (store, &table_conflicts, key, arena, &row, error);
+  if (status == MANTIS_OK && row && viewer)
+    status = conflict_show (viewer, row, arena, &row, error);
   if (status == MANTIS_OK && !row)
     return mantis_fail (error, MANTIS_ABSENT, "there is no conflict %lld", (long long)id);
   if (status == MANTIS_OK)
@@ -146,9 +153,10 @@ show (struct store *store, int64_t id, struct mantis_buf *buf, struct mantis_err
   return status;
 }
 
-enum mantis_status
-conflicts_list (struct store *store, const char *argument, struct mantis_buf *buf,
-                struct mantis_error *error)
+/* VIEWER: NULL for somebody who may see all. */
+static enum mantis_status
+answer (struct store *store, const struct viewer *viewer, const char *argument,
+        struct mantis_buf *buf, struct mantis_error *error)
 {
   CLEANUP_FREE char *copy = strdup (argument ? argument : "");
   struct query query;
@@ -159,23 +167,35 @@ conflicts_list (struct store *store, const char *argument, struct mantis_buf *bu
   status = read_query (copy, &query, error);
   if (status != MANTIS_OK)
     return status;
-  return query.id ? show (store, query.id, buf, error) : list (store, &query, buf, error);
+  return query.id ? show (store, viewer, query.id, buf, error)
+                  : list (store, viewer, &query, buf, error);
+}
+
+enum mantis_status
+conflicts_list (struct store *store, const char *argument, struct mantis_buf *buf,
+                struct mantis_error *error)
+{
+  return answer (store, NULL, argument, buf, error);
 }
 
 void
 handle_conflicts (struct server *server, struct store *store, const struct mantis_request *request,
                   const struct mantis_principal *principal, struct reply *reply)
 {
+  CLEANUP_LENDING struct lending lending;
   struct mantis_error error;
   enum mantis_status status;
+  struct viewer viewer;
 
+  lending_begin (&lending, store);
   if (request->length) {
     conflicts_decide (server, store, request, principal, reply);
     return;
   }
+  viewer = viewer_of (&lending, principal, request->node ? request->node : "");
   status = store_begin (store, MANTIS_READ, &error);
   if (status == MANTIS_OK)
-    status = conflicts_list (store, request->argument, &reply->body, &error);
+    status = answer (store, &viewer, request->argument, &reply->body, &error);
   if (status != MANTIS_OK)
     reply_error (reply, &error);
   else

@@ -89,16 +89,55 @@ tell (const struct decision *decision, const struct decided *decided, struct rep
   reply_done (reply);
 }
 
+/* A conflict that VIEWER does not see is none to it. */
+static enum mantis_status
+check_seen (const struct viewer *viewer, int64_t id, struct mantis_arena *arena,
+            struct mantis_error *error)
+{
+  struct mantis_value key[CONFLICT_COLUMNS] = {[CONFLICT_ID] = value_integer (id)};
+  mantis_row record = NULL;
+  enum mantis_status status =
+      store_get (viewer->store, &table_conflicts, key, arena, &record, error);
+
+  if (status == MANTIS_OK && record)
+    status = conflict_show (viewer, record, arena, &record, error);
+  if (status == MANTIS_OK && !record)
+    status = mantis_fail (error, MANTIS_ABSENT, "there is no conflict %lld", (long long)id);
+  return status;
+}
+
+/* What VIEWER sees of the row that stands now. */
+static enum mantis_status
+hide_row (const struct viewer *viewer, struct decided *decided, struct mantis_arena *arena,
+          struct mantis_error *error)
+{
+  const struct filtered *filtered = viewer_filtered (viewer, decided->table);
+
+  if (!decided->row || !filtered)
+    return MANTIS_OK;
+  if (!filter_sees (filtered, viewer, decided->row))
+    decided->row = NULL;
+  else if (!(decided->row = filter_blank (filtered, viewer, decided->row, arena)))
+    return mantis_fail (error, MANTIS_FULL, "no memory for the answer");
+  return MANTIS_OK;
+}
+
 /* One transaction; MANTIS_OK: REPLY is filled. */
 static enum mantis_status
-try_once (struct store *store, const struct decision *decision, struct mantis_arena *arena,
+try_once (const struct viewer *viewer, const struct decision *decision, struct mantis_arena *arena,
           struct reply *reply, struct mantis_error *error)
 {
+  struct store *store = viewer->store;
   struct decided decided;
   enum mantis_status status = store_begin (store, MANTIS_WRITE, error);
 
+  lending_renew (viewer->lending);
+  if (status == MANTIS_OK)
+    status = check_seen (viewer, decision->id, arena, error);
   if (status == MANTIS_OK)
     status = decide_conflict (store, decision, arena, &decided, error);
+  if (status == MANTIS_OK)
+    status = hide_row (viewer, &decided, arena, error);
   if (status == MANTIS_OK && decided.stale) {
     refuse_stale (decision, &decided, reply);
     store_rollback (store);
@@ -122,10 +161,14 @@ conflicts_decide (struct server *server, struct store *store, const struct manti
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (server->limits.body_bytes);
   struct mantis_error error = {.status = MANTIS_FAILED, .text = "out of memory"};
   CLEANUP_JSON json_t *body = NULL;
+  CLEANUP_LENDING struct lending lending;
+  struct viewer viewer;
   struct decision decision = {
       .by = principal->subject, .policy = server->policy, .policy_context = server->policy_context};
   enum mantis_status status = MANTIS_FAILED;
 
+  lending_begin (&lending, store);
+  viewer = viewer_of (&lending, principal, request->node ? request->node : "");
   if (!access_administers (server->administrators, principal)) {
     reply_problem (reply, 403, NULL,
                    "who decides conflicts has to be among the server's \"administrators\"");
@@ -138,7 +181,7 @@ conflicts_decide (struct server *server, struct store *store, const struct manti
   if (status == MANTIS_OK)
     for (int tries = 0; tries == 0 || (status == MANTIS_BUSY && tries < MOST_TRIES); tries++) {
       mantis_arena_reset (arena);
-      status = try_once (store, &decision, arena, reply, &error);
+      status = try_once (&viewer, &decision, arena, reply, &error);
     }
   error.status = status;
   if (status == MANTIS_OK) {

@@ -113,33 +113,48 @@ generation_of (struct store *store, const struct mantis_table *table, struct man
 }
 
 static enum mantis_status
-add_table (struct server *server, struct store *store, const struct mantis_table *table,
+add_table (struct server *server, const struct viewer *viewer, const struct mantis_table *table,
            const json_t *client, struct mantis_arena *arena, struct mantis_buf *buf,
            struct mantis_error *error)
 {
+  struct store *store = viewer->store;
+  const struct mantis_table *shown = viewer_table (viewer, table, arena);
+  int64_t view = filter_view (viewer_filtered (viewer, table), viewer);
   const char *theirs = json_string_value (json_object_get (client, table->name));
-  const char *state = !theirs                                    ? "missing"
-                      : strcmp (theirs, table->fingerprint) == 0 ? "live"
+  const char *state = !theirs || !shown                          ? "missing"
+                      : strcmp (theirs, shown->fingerprint) == 0 ? "live"
                                                                  : "paused";
   const struct instance *policy = server->policy (server->policy_context, table->name);
   bool base = ((const struct mantis_resolver *)policy->ops)->wants & MANTIS_WANTS_BASE;
   enum mantis_status status;
   int64_t generation;
 
+  if (!shown)
+    return mantis_fail (error, MANTIS_FULL, "no memory for the answer");
   if ((status = generation_of (store, table, arena, &generation, error)) != MANTIS_OK)
     return status;
   mantis_buf_json (buf, table->name, strlen (table->name));
   mantis_buf_printf (buf, ":{\"state\":\"%s\",\"generation\":%lld,\"policy\":", state,
                      (long long)generation);
   mantis_buf_json (buf, policy->name, strlen (policy->name));
+  if (view)
+    mantis_buf_printf (buf, ",\"view\":%lld", (long long)view);
   mantis_buf_text (buf, base ? ",\"base\":true}" : "}");
   return MANTIS_OK;
 }
 
+/* Why nobody is told anything of it; NULL: it is synced. */
+static const char *
+refusal_of (const struct store *store, const struct mantis_table *table)
+{
+  return table->refusal ? table->refusal : filters_unfit (store, table);
+}
+
 static enum mantis_status
-add_tables (struct server *server, struct store *store, const json_t *client,
+add_tables (struct server *server, const struct viewer *viewer, const json_t *client,
             struct mantis_arena *arena, struct mantis_buf *buf, struct mantis_error *error)
 {
+  struct store *store = viewer->store;
   enum mantis_status status = MANTIS_OK;
   const char *comma = "", *name;
   const json_t *value;
@@ -147,23 +162,24 @@ add_tables (struct server *server, struct store *store, const json_t *client,
   mantis_buf_text (buf, ",\"tables\":{");
   for (size_t i = 0; i < store->schema->count && status == MANTIS_OK; i++) {
     const struct mantis_table *table = store->schema->tables[i].table;
-    if (table->refusal)
+    if (refusal_of (store, table))
       continue;
     mantis_buf_text (buf, comma);
-    status = add_table (server, store, table, client, arena, buf, error);
+    status = add_table (server, viewer, table, client, arena, buf, error);
     comma = ",";
   }
   json_object_foreach ((json_t *)client, name, value)
   {
     const struct mantis_attached *attached = store_table (store, name);
-    if (attached && !attached->table->refusal)
+    const char *refusal = attached ? refusal_of (store, attached->table) : NULL;
+    if (attached && !refusal)
       continue;
     mantis_buf_text (buf, comma);
     mantis_buf_json (buf, name, strlen (name));
     mantis_buf_text (buf, ":{\"state\":\"unknown\"");
     if (attached) {
       mantis_buf_text (buf, ",\"reason\":");
-      mantis_buf_json (buf, attached->table->refusal, strlen (attached->table->refusal));
+      mantis_buf_json (buf, refusal, strlen (refusal));
     }
     mantis_buf_char (buf, '}');
     comma = ",";
@@ -199,12 +215,16 @@ greet (struct server *server, struct store *store, const struct mantis_request *
        const struct mantis_principal *principal, const struct greeting *greeting,
        struct mantis_arena *arena, struct mantis_buf *buf, struct mantis_error *error)
 {
+  CLEANUP_LENDING struct lending lending;
   enum mantis_status status;
+  struct viewer viewer;
   struct sender sender;
   bool fork;
 
+  lending_begin (&lending, store);
   if ((status = sender_find (store, request, principal, arena, &sender, error)) != MANTIS_OK)
     return status;
+  viewer = viewer_of (&lending, principal, sender.node);
   fork = !sender.anonymous && is_fork (greeting, &sender);
   /* As the answer tells it of each table: another session may have made it newer. */
   status = store_meta_integer (store, "generation", 0, &sender.generation, error);
@@ -213,17 +233,17 @@ greet (struct server *server, struct store *store, const struct mantis_request *
   mantis_buf_printf (
       buf,
       "{\"protocol\":%d,\"node\":\"%s\",\"verdict\":\"%s\",\"number\":%lld,\"clock\":%lld,"
-      "\"generation\":%lld,\"policies\":%llu,\"create_tables\":%s,\"limits\":{\"page_rows\":%zu,"
+      "\"generation\":%lld,\"policies\":%llu,\"view\":%lld,\"create_tables\":%s,\"limits\":{\"page_"
+      "rows\":%zu,"
       "\"page_bytes\":%zu,\"wait\":%lld}",
       PROTOCOL, store->node, fork ? "fork" : "ok", (long long)sender.number,
-      (long long)mantis_now (), (long long)sender.generation,
-      (unsigned long long)server->policies,
-      server->create_tables ? "true" : "false", server->limits.page_rows, server->limits.page_bytes,
-      (long long)server->limits.wait / 1000);
+      (long long)mantis_now (), (long long)sender.generation, (unsigned long long)server->policies,
+      (long long)viewer_view (&viewer), server->create_tables ? "true" : "false",
+      server->limits.page_rows, server->limits.page_bytes, (long long)server->limits.wait / 1000);
   if (status == MANTIS_OK)
     status = add_cursor (store, greeting, buf, error);
   if (status == MANTIS_OK)
-    status = add_tables (server, store, greeting->tables, arena, buf, error);
+    status = add_tables (server, &viewer, greeting->tables, arena, buf, error);
   mantis_buf_char (buf, '}');
   return status;
 }

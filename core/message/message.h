@@ -225,5 +225,9 @@ void handle_readyz (struct server *, struct store *, const struct mantis_request
  * "after=ID&limit=N&table=NAME&state=open". */
 enum mantis_status conflicts_list (struct store *store, const char *argument,
                                    struct mantis_buf *buf, struct mantis_error *error);
+/* discreet.c: RECORD of __sync_conflicts as VIEWER may see it; NULL: not at all. */
+enum mantis_status conflict_show (const struct viewer *viewer, mantis_row record,
+                                  struct mantis_arena *arena, mantis_row *shown,
+                                  struct mantis_error *error);
 
 #endif

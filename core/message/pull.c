@@ -15,11 +15,13 @@
 #include "base/map.h"
 #include "message/message.h"
 #include "sync/digest.h"
+#include "sync/sight.h"
 #include "wire/block.h"
 #include "wire/json.h"
 #include "wire/key.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -44,6 +46,8 @@ struct pull {
   int64_t wait;       /* milliseconds */
   const json_t *skip, *keys, *load;
   struct feed_page page;
+  struct lending lending;
+  struct viewer viewer; /* who is answered just now */
 };
 
 /* ASKED rows or bytes, within what the server allows. */
@@ -116,7 +120,7 @@ find_asked (struct pull *pull, const char *name, const char *place,
             const struct mantis_table **table, struct mantis_error *error)
 {
   *table = find_synced (pull->store, name, NULL);
-  if (*table)
+  if (*table && !filters_unfit (pull->store, *table))
     return MANTIS_OK;
   if (!*name)
     return mantis_fail (error, MANTIS_INVALID, "%s.table: missing", place);
@@ -151,7 +155,7 @@ add_keys_of (struct pull *pull, const json_t *item, size_t place, size_t *bytes,
   json_array_foreach (
       keys, i, key) if (key_decode (key, table, pull->arena, &rows[i], error) !=
                         MANTIS_OK) return mantis_fail_in (error, "$.keys[%zu].keys[%zu]", place, i);
-  status = feed_keys (pull->store, table, rows, &count, bytes, pull->arena, &pull->large, changes,
+  status = feed_keys (&pull->viewer, table, rows, &count, bytes, pull->arena, &pull->large, changes,
                       error);
   if (status == MANTIS_OK && count) {
     if (buf->bytes[buf->length - 1] != '[')
@@ -204,9 +208,9 @@ add_load (struct pull *pull, struct mantis_buf *buf, struct mantis_error *error)
       (status = key_decode (after, table, pull->arena, &from, error)) != MANTIS_OK)
     return mantis_fail_in (error, "$.load.after");
   if (status == MANTIS_OK)
-    status = digest_compare (pull->store, table, from, known, pull->arena, &from, error);
+    status = digest_compare (&pull->viewer, table, from, known, pull->arena, &from, error);
   if (status == MANTIS_OK)
-    status = feed_table (pull->store, table, from, limit, pull->bytes, pull->arena, &pull->large,
+    status = feed_table (&pull->viewer, table, from, limit, pull->bytes, pull->arena, &pull->large,
                          &changes, &count, &end, error);
   if (status != MANTIS_OK)
     return status;
@@ -225,11 +229,14 @@ add_load (struct pull *pull, struct mantis_buf *buf, struct mantis_error *error)
 
 /* ---- The page -------------------------------------------------------------------------------- */
 
-/* The sender's last batch: a page that is meant for a copy of its file, it has to know as such. */
+/* The sender's last batch: a page that is meant for a copy of its file, it has to know as such.  And what it is for:
+ * for a view of before a page may lack rows. */
 static void
-begin_page (struct mantis_buf *buf, const struct sender *sender)
+begin_page (struct mantis_buf *buf, const struct sender *sender, int64_t view)
 {
   mantis_buf_char (buf, '{');
+  if (view)
+    mantis_buf_printf (buf, "\"view\":%lld,", (long long)view);
   if (!sender->known)
     return;
   mantis_buf_printf (buf, "\"number\":%lld,\"nonce\":", (long long)sender->number);
@@ -248,18 +255,18 @@ add_changes (const struct pull *pull, const struct mantis_change *const *changes
     mantis_buf_char (buf, ',');
     cursor_add (buf, "ahead", &page->ahead);
   }
-  mantis_buf_printf (
-      buf, ",\"complete\":%s,\"head\":%lld,\"generation\":%lld,\"policies\":%llu,\"clock\":%lld,\"changes\":[",
-      page->complete ? "true" : "false", (long long)page->head, (long long)pull->store->generation,
-      (unsigned long long)pull->server->policies,
-      (long long)mantis_now ());
+  mantis_buf_printf (buf,
+                     ",\"complete\":%s,\"head\":%lld,\"generation\":%lld,\"policies\":%llu,"
+                     "\"clock\":%lld,\"changes\":[",
+                     page->complete ? "true" : "false", (long long)page->head,
+                     (long long)pull->store->generation, (unsigned long long)pull->server->policies,
+                     (long long)mantis_now ());
   blocks_encode (buf, changes, count, BLOCK_PULL);
   mantis_buf_char (buf, ']');
 }
 
-/* The page without what NODE wrote verbatim, NULL: with all, behind what is its sender's own. */
 static enum mantis_status
-add_page (struct pull *pull, const char *node, struct mantis_buf *buf, struct mantis_error *error)
+read_page (struct pull *pull, const char *node, struct mantis_error *error)
 {
   struct feed_page *page = &pull->page;
   enum mantis_status status;
@@ -275,7 +282,22 @@ add_page (struct pull *pull, const char *node, struct mantis_buf *buf, struct ma
   if (!pull->has_cursor)
     page->head = page->cursor.rev;
   pull->used = page->bytes;
-  add_changes (pull, page->changes, page->count, buf);
+  return MANTIS_OK;
+}
+
+/* What SIGHT tells of the page, behind what is its sender's own. */
+static enum mantis_status
+add_page (struct pull *pull, const struct sight *sight, struct mantis_buf *buf,
+          struct mantis_error *error)
+{
+  struct feed_page *page = &pull->page;
+  const struct mantis_change **changes;
+  enum mantis_status status = sight_take (page, &pull->viewer, sight, pull->arena, &changes, error);
+
+  if (status != MANTIS_OK)
+    return status;
+  add_changes (pull, changes, sight->count, buf);
+  sight_add_compares (sight, pull->store, buf);
   status = add_keys (pull, buf, error);
   if (status == MANTIS_OK && pull->load && page->complete && pull->used < pull->bytes)
     status = add_load (pull, buf, error);
@@ -285,13 +307,13 @@ add_page (struct pull *pull, const char *node, struct mantis_buf *buf, struct ma
   return status;
 }
 
-/* What to wait for news, in milliseconds, where COUNT changes are all there is.  A few changes of the caller's
- * own are no news; many are, or they would be read again each time. */
+/* What to wait for news, in milliseconds, where SIGHT is all there is.  A few changes of the caller's own, or of
+ * what it does not see, are no news; many are, or they would be read again each time. */
 static int64_t
-wait_of (const struct pull *pull, size_t count)
+wait_of (const struct pull *pull, const struct sight *sight)
 {
-  bool empty = count == 0 && !pull->large.told.length && pull->page.complete &&
-               pull->page.cursor.rev - pull->cursor.rev < OWN_CHANGES;
+  bool empty = sight->count == 0 && sight->compare_count == 0 && !pull->large.told.length &&
+               pull->page.complete && pull->page.cursor.rev - pull->cursor.rev < OWN_CHANGES;
 
   return empty && !pull->load && !pull->keys ? pull->wait : 0;
 }
@@ -327,56 +349,62 @@ say_to_all (struct fellow *fellows, size_t count, const struct reply *problem)
 
 /* ---- One page for many -----------------------------------------------------------------------
  *
- * A thousand clients that wait stand at the same cursor.  What came after it is read once; all get the same but for
- * the number of their last batch, and but for their own changes.
+ * A thousand clients that wait stand at the same cursor.  What came after it is read once, and encoded once for all
+ * that get the same of it: who has no change of its own in it, and sees the same where tables have filters.
  */
+
+/* What is behind that which is a sender's own, for those that get the same. */
+struct tail {
+  struct mantis_buf buf;
+  struct sight sight;
+};
+
+struct crowd {
+  struct pull *pull;
+  struct map origins; /* hashes of the nodes that the page has changes of */
+  struct map views;   /* view -> place in tails, plus 1 */
+  struct map sights;  /* what is seen -> the same */
+  struct tail *tails;
+  size_t count;
+};
+
+static struct viewer
+viewer_for (struct pull *pull, const struct fellow *fellow, const struct sender *sender)
+{
+  return viewer_of (&pull->lending, fellow->principal, sender->node);
+}
 
 /* For SENDER alone, at the same moment. */
 static enum mantis_status
-answer_alone (const struct pull *pull, const struct sender *sender, struct reply *reply,
+answer_alone (const struct pull *pull, const struct fellow *fellow, const struct sender *sender,
               struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (pull->server->limits.body_bytes);
+  CLEANUP_LENDING struct lending lending;
+  const char *node = sender->anonymous ? NULL : sender->node;
+  struct reply *reply = fellow->reply;
   struct pull alone = *pull;
+  struct sight sight;
   enum mantis_status status;
 
+  lending_begin (&lending, pull->store);
   if (!arena)
     return mantis_fail (error, MANTIS_FAILED, "out of memory");
   alone.arena = arena;
   alone.large.told = (struct mantis_buf)MANTIS_BUF_INIT;
-  begin_page (&reply->body, sender);
-  status = add_page (&alone, sender->anonymous ? NULL : sender->node, &reply->body, error);
+  alone.viewer = viewer_of (&lending, fellow->principal, sender->node);
+  begin_page (&reply->body, sender, viewer_view (&alone.viewer));
+  status = read_page (&alone, node, error);
   if (status == MANTIS_OK)
-    reply->wait = wait_of (&alone, alone.page.count);
-  pull->server->counters.rows_out += (long long)alone.page.count;
+    status = sight_look (&alone.page, &alone.viewer, node, arena, &sight, error);
+  if (status == MANTIS_OK)
+    status = add_page (&alone, &sight, &reply->body, error);
+  if (status == MANTIS_OK) {
+    reply->wait = wait_of (&alone, &sight);
+    pull->server->counters.rows_out += (long long)sight.count;
+  }
   mantis_buf_free (&alone.large.told);
   return status;
-}
-
-/* The page that was read for all, without SENDER's own changes. */
-static enum mantis_status
-answer_others (struct pull *pull, const struct sender *sender, struct reply *reply,
-               struct mantis_error *error)
-{
-  const struct feed_page *page = &pull->page;
-  struct arena_mark mark = arena_mark (pull->arena);
-  const struct mantis_change **changes;
-  size_t count = 0;
-
-  /* Where there is a limit, its own must not take room from what others wrote at one moment. */
-  if (!page->complete || pull->large.told.length || pull->keys || pull->load ||
-      !(changes = arena_array (pull->arena, page->count, sizeof *changes)))
-    return answer_alone (pull, sender, reply, error);
-  for (size_t i = 0; i < page->count; i++)
-    if (!page->origins[i] || strcmp (page->origins[i], sender->node) != 0)
-      changes[count++] = page->changes[i];
-  begin_page (&reply->body, sender);
-  add_changes (pull, changes, count, &reply->body);
-  mantis_buf_char (&reply->body, '}');
-  reply->wait = wait_of (pull, count);
-  pull->server->counters.rows_out += (long long)count;
-  arena_rewind (pull->arena, mark);
-  return MANTIS_OK;
 }
 
 static uint64_t
@@ -385,53 +413,166 @@ hash_of (const char *node)
   return hash_bytes (node, strlen (node), 0) | 1; /* 0 is no hash for a map */
 }
 
-/* Hashes of the nodes that the page has changes of. */
 static enum mantis_status
-note_origins (const struct feed_page *page, struct map *origins, struct mantis_error *error)
+note_origin (struct crowd *crowd, const char *origin, struct mantis_error *error)
 {
-  for (size_t i = 0; i < page->count; i++)
-    if (page->origins[i] && !map_put (origins, hash_of (page->origins[i])))
-      return mantis_fail (error, MANTIS_FAILED, "out of memory");
-  return MANTIS_OK;
+  return !origin || map_put (&crowd->origins, hash_of (origin))
+             ? MANTIS_OK
+             : mantis_fail (error, MANTIS_FAILED, "out of memory");
+}
+
+static enum mantis_status
+note_origins (struct crowd *crowd, struct mantis_error *error)
+{
+  const struct feed_page *page = &crowd->pull->page;
+  enum mantis_status status = MANTIS_OK;
+
+  for (size_t i = 0; i < page->count && status == MANTIS_OK; i++) {
+    status = note_origin (crowd, page->origins[i], error);
+    for (const struct past *past = page->pasts ? page->pasts[i].pasts : NULL;
+         past && status == MANTIS_OK; past = past->next)
+      status = note_origin (crowd, past->origin, error);
+  }
+  return status;
 }
 
 static bool
-has_own (const struct pull *pull, const struct sender *sender, const struct map *origins)
+has_own (const struct crowd *crowd, const struct sender *sender)
 {
   return !sender->anonymous &&
-         (pull->large.told.length || map_has (origins, hash_of (sender->node)));
+         (crowd->pull->large.told.length || map_has (&crowd->origins, hash_of (sender->node)));
 }
 
-/* The same to all, within SHARED bytes; those that come too late for that ask again. */
+/* The page that was read for all, without SENDER's own changes. */
+static enum mantis_status
+answer_others (struct crowd *crowd, const struct fellow *fellow, const struct sender *sender,
+               struct mantis_error *error)
+{
+  struct pull *pull = crowd->pull;
+  struct reply *reply = fellow->reply;
+  struct arena_mark mark = arena_mark (pull->arena);
+  struct sight sight;
+  enum mantis_status status;
+
+  /* Where there is a limit, its own must not take room from what others wrote at one moment. */
+  if (!pull->page.complete || pull->large.told.length)
+    return answer_alone (pull, fellow, sender, error);
+  status = sight_look (&pull->page, &pull->viewer, sender->node, pull->arena, &sight, error);
+  begin_page (&reply->body, sender, viewer_view (&pull->viewer));
+  if (status == MANTIS_OK)
+    status = add_page (pull, &sight, &reply->body, error);
+  if (status == MANTIS_OK) {
+    reply->wait = wait_of (pull, &sight);
+    pull->server->counters.rows_out += (long long)sight.count;
+  }
+  arena_rewind (pull->arena, mark);
+  return status;
+}
+
+static struct tail *
+add_tail (struct crowd *crowd, const struct sight *sight, struct mantis_error *error)
+{
+  struct tail *more = realloc (crowd->tails, (crowd->count + 1) * sizeof *more);
+
+  if (!more) {
+    mantis_fail (error, MANTIS_FAILED, "out of memory");
+    return NULL;
+  }
+  crowd->tails = more;
+  crowd->tails[crowd->count] = (struct tail){.buf = MANTIS_BUF_INIT, .sight = *sight};
+  return &crowd->tails[crowd->count++];
+}
+
+/* What the present viewer gets, made where nobody got the same yet. */
+static enum mantis_status
+find_tail (struct crowd *crowd, int64_t view, const struct tail **tail, struct mantis_error *error)
+{
+  struct pull *pull = crowd->pull;
+  int64_t *place = map_at (&crowd->views, (uint64_t)view | 1, true), *same;
+  struct arena_mark mark = arena_mark (pull->arena);
+  enum mantis_status status = MANTIS_OK;
+  struct sight sight;
+  struct tail *made;
+
+  if (!place)
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  if (!*place) {
+    status = sight_look (&pull->page, &pull->viewer, NULL, pull->arena, &sight, error);
+    same = status == MANTIS_OK ? map_at (&crowd->sights, sight.hash | 1, true) : NULL;
+    if (!same)
+      return status != MANTIS_OK ? status : mantis_fail (error, MANTIS_FAILED, "out of memory");
+    if (!*same) {
+      if (!(made = add_tail (crowd, &sight, error)))
+        return MANTIS_FAILED;
+      status = add_page (pull, &sight, &made->buf, error);
+      *same = (int64_t)crowd->count;
+    }
+    *place = *same;
+    arena_rewind (pull->arena, mark);
+  }
+  *tail = &crowd->tails[*place - 1];
+  return status;
+}
+
+/* FELLOW's answer, unless those before it have USED the room. */
+static enum mantis_status
+answer_one (struct crowd *crowd, const struct fellow *fellow, const struct sender *sender,
+            size_t used, struct mantis_error *error)
+{
+  struct pull *pull = crowd->pull;
+  struct reply *reply = fellow->reply;
+  const struct tail *tail = NULL;
+  enum mantis_status status;
+  int64_t view;
+
+  pull->viewer = viewer_for (pull, fellow, sender);
+  /* Rows by key, and those of a table, are of one caller. */
+  if (pull->store->filters && (pull->keys || pull->load))
+    return answer_alone (pull, fellow, sender, error);
+  if (has_own (crowd, sender))
+    return pull->keys || pull->load ? answer_alone (pull, fellow, sender, error)
+                                    : answer_others (crowd, fellow, sender, error);
+  view = viewer_view (&pull->viewer);
+  if ((status = find_tail (crowd, view, &tail, error)) != MANTIS_OK)
+    return status;
+  if (used && used + tail->buf.length > SHARED) {
+    reply->again = true;
+    return MANTIS_OK;
+  }
+  begin_page (&reply->body, sender, view);
+  mantis_buf_add (&reply->body, tail->buf.bytes, tail->buf.length);
+  reply->body.failed |= tail->buf.failed;
+  reply->wait = wait_of (pull, &tail->sight);
+  pull->server->counters.rows_out += (long long)tail->sight.count;
+  return MANTIS_OK;
+}
+
+/* The same moment to all, within SHARED bytes; those that come too late for that ask again. */
 static enum mantis_status
 answer_all (struct pull *pull, struct fellow *fellows, const struct sender *senders, size_t count,
             struct mantis_error *error)
 {
-  CLEANUP_BUF struct mantis_buf rest = MANTIS_BUF_INIT;
-  struct map origins = {0};
-  enum mantis_status status = add_page (pull, NULL, &rest, error);
+  struct crowd crowd = {.pull = pull};
+  enum mantis_status status = read_page (pull, NULL, error);
   size_t used = 0;
 
   if (status == MANTIS_OK)
-    status = note_origins (&pull->page, &origins, error);
+    status = note_origins (&crowd, error);
   for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
-    struct reply *reply = fellows[i].reply;
-    if (reply->status)
+    if (fellows[i].reply->status)
       continue;
-    if (used && used + rest.length > SHARED)
-      reply->again = true;
-    else if (has_own (pull, &senders[i], &origins))
-      status = answer_others (pull, &senders[i], reply, error);
-    else {
-      begin_page (&reply->body, &senders[i]);
-      mantis_buf_add (&reply->body, rest.bytes, rest.length);
-      reply->body.failed |= rest.failed;
-      reply->wait = wait_of (pull, pull->page.count);
-      pull->server->counters.rows_out += (long long)pull->page.count;
-    }
-    used += reply->body.length;
+    if (used > SHARED)
+      fellows[i].reply->again = true;
+    else
+      status = answer_one (&crowd, &fellows[i], &senders[i], used, error);
+    used += fellows[i].reply->body.length;
   }
-  map_free (&origins);
+  for (size_t i = 0; i < crowd.count; i++)
+    mantis_buf_free (&crowd.tails[i].buf);
+  free (crowd.tails);
+  map_free (&crowd.origins);
+  map_free (&crowd.views);
+  map_free (&crowd.sights);
   return status;
 }
 
@@ -473,7 +614,7 @@ answer (struct pull *pull, struct fellow *fellows, size_t count, struct mantis_e
   if (pull->store->ops->limit_rows) /* not of the senders' rows */
     pull->store->ops->limit_rows (pull->store->session, pull->large.limit);
   return left > 1 ? answer_all (pull, fellows, senders, count, error)
-                  : answer_alone (pull, &senders[only], fellows[only].reply, error);
+                  : answer_alone (pull, &fellows[only], &senders[only], error);
 }
 
 static void
@@ -503,12 +644,14 @@ handle_pulls (struct server *server, struct store *store, struct fellow *fellows
   struct pull pull = {.server = server, .store = store, .arena = arena};
   enum mantis_status status = body && arena ? read_pull (body, &pull, &error) : error.status;
 
+  lending_begin (&pull.lending, store);
   if (status == MANTIS_OK)
     status = store_begin (store, MANTIS_READ, &error);
   if (status == MANTIS_OK)
     status = answer (&pull, fellows, count, &error);
   if (status == MANTIS_OK)
     status = store_end (store, &error);
+  lending_end (&pull.lending);
   mantis_buf_free (&pull.large.told);
   for (size_t i = 0; i < count; i++)
     end_reply (fellows[i].reply, status, &error);

@@ -108,13 +108,20 @@ take_changes (struct pushing *pushing, struct mantis_error *error)
 static enum mantis_status
 work_on (struct push *push, struct mantis_error *error)
 {
-  enum mantis_status status = push_detect (push, error);
+  CLEANUP_LENDING struct lending lending;
+  enum mantis_status status;
 
+  lending_begin (&lending, push->store);
+  push->viewer.lending = &lending;
+  push->viewer.caller.lender = &lending.lender;
+  status = push_detect (push, error);
   push_take_answers (push);
   if (status == MANTIS_OK)
     status = push_resolve (push, error);
-  if (status == MANTIS_OK)
+  if (status == MANTIS_OK) {
+    push_permit_merged (push);
     status = push_apply (push, error);
+  }
   if (status == MANTIS_OK)
     status = push_tell_changed (push, error);
   if (status == MANTIS_OK)
@@ -248,11 +255,32 @@ pushing_close (struct pushing *pushing)
   mantis_arena_free (pushing->message);
 }
 
+static const struct mantis_table *
+find_open (void *context, const char *name, bool *ignore)
+{
+  const struct pushing *pushing = context;
+  const struct mantis_table *table = find_synced (pushing->push.store, name, ignore);
+
+  return table && !filters_unfit (pushing->push.store, table) ? table : NULL;
+}
+
+/* Of the columns that the sender sees. */
+static const char *
+fingerprint_for (void *context, const struct mantis_table *table)
+{
+  struct pushing *pushing = context;
+  const struct mantis_table *shown = viewer_table (&pushing->push.viewer, table, pushing->message);
+
+  return shown ? shown->fingerprint : NULL;
+}
+
 enum mantis_status
 pushing_decode (struct pushing *pushing, const struct sender *sender, struct mantis_error *error)
 {
   struct push *push = &pushing->push;
-  struct block_tables tables = {.find = find_synced, .context = push->store};
+  struct block_tables tables = {
+      .find = find_open, .context = pushing, .fingerprint = fingerprint_for};
+  CLEANUP_LENDING struct lending lending;
   enum mantis_status status;
 
   lists_again (
@@ -262,6 +290,8 @@ pushing_decode (struct pushing *pushing, const struct sender *sender, struct man
   push->anonymous = sender->anonymous;
   if (!(push->node = mantis_arena_strdup (pushing->message, sender->node)))
     return mantis_fail (error, MANTIS_FULL, "the batch is larger than its limit");
+  lending_begin (&lending, push->store);
+  push->viewer = viewer_of (&lending, pushing->principal, push->node);
   status = blocks_decode (pushing->batch.changes, &pushing->lists, "$.changes", &tables, push->now,
                           push->node, pushing->message, &pushing->decoded, error);
   if (status == MANTIS_OK)

@@ -31,7 +31,8 @@ static const struct mantis_column state_columns[] = {
     COLUMN ("last_push", "INTEGER", 0), COLUMN ("last_pull", "INTEGER", 0),
     COLUMN ("detail", "TEXT", 0),       COLUMN ("generation", "INTEGER", 0),
     COLUMN ("happened", "TEXT", 0),     COLUMN ("happened_at", "INTEGER", 0),
-    COLUMN ("era", "INTEGER", 0),       COLUMN ("based", "INTEGER", 0)};
+    COLUMN ("era", "INTEGER", 0),       COLUMN ("based", "INTEGER", 0),
+    COLUMN ("view", "INTEGER", 0)};
 static const struct mantis_column conflict_columns[] = {
     COLUMN ("id", "INTEGER", 1),         COLUMN ("tbl", "TEXT", 0),
     COLUMN ("key", "TEXT", 0),           COLUMN ("outcome", "TEXT", 0),

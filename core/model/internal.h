@@ -37,6 +37,7 @@ enum {
   STATE_HAPPENED_AT,
   STATE_ERA,   /* of the rows of __sync_base that count; 0: none is kept */
   STATE_BASED, /* the era in which each row was given one */
+  STATE_VIEW,  /* client: the number of what the server shows of it; 0: of several, or all */
   STATE_COLUMNS
 };
 

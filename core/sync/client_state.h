@@ -99,6 +99,7 @@ struct client {
   bool wish_told;
   int64_t generation;           /* of the server at the last hello */
   int64_t policies;             /* so are its policies numbered */
+  int64_t view;                 /* and what it shows to us */
   int64_t clock_ahead;          /* of ours before the server's, milliseconds; 0 when it is small */
   size_t page_rows, page_bytes; /* limits of the server */
   bool caught_up;               /* the last page was complete and nothing is left to reconcile */
@@ -234,6 +235,12 @@ enum mantis_status hello_answer (struct client *client, const json_t *answer,
                                  struct mantis_error *error);
 enum mantis_status schema_answer (struct client *client, json_t *answer,
                                   struct mantis_error *error);
+/* What the server made of the table came to nobody's notice, or comes by: what was compared is to be compared again. */
+enum mantis_status start_over (struct client *client, struct table_state *state,
+                               struct mantis_error *error);
+/* The server shows other rows of the table from now on: what has the number VIEW. */
+enum mantis_status see_anew (struct client *client, struct table_state *state, int64_t view,
+                             struct mantis_error *error);
 
 /* "todos=41, notes=7" for a header, percent-encoded where need be. */
 void add_revision (struct mantis_buf *buf, const struct table_state *state);

@@ -173,9 +173,14 @@ detect_run (struct push *push, size_t from, size_t *count, struct mantis_error *
                                        versions, error);
   if (status == MANTIS_OK)
     status = unwatched_until (push, table, &until, error);
+  for (size_t i = 0; i < *count && status == MANTIS_OK; i++)
+    push->items[from + i].version = versions[i];
+  if (status == MANTIS_OK)
+    status = push_permit (push, from, *count, error);
   for (size_t i = 0; i < *count && status == MANTIS_OK; i++) {
     struct pushed *item = &push->items[from + i];
-    item->version = versions[i];
+    if (item->outcome == OUTCOME_REJECTED)
+      continue;
     unclear[i] = !fast_forwards (push, item);
     item->unwatched =
         !unclear[i] && item->change.base < until + behind && item->version.rev <= until;

@@ -22,7 +22,7 @@ row_sum (const struct mantis_table *table, mantis_row row, struct mantis_buf *sc
 
   for (size_t i = 0; i < table->column_count; i++) {
     const char *name = table->columns[i].name;
-    if (table->columns[i].generated)
+    if (table->columns[i].generated || row[i].type == MANTIS_NONE)
       continue;
     mantis_buf_clear (scratch);
     value_encode (scratch, &row[i]);
@@ -34,6 +34,12 @@ row_sum (const struct mantis_table *table, mantis_row row, struct mantis_buf *sc
 }
 
 static void
+write_sum (uint64_t sum, char *text)
+{
+  snprintf (text, SUM_LENGTH + 1, "%016llx", (unsigned long long)sum);
+}
+
+static void
 range_sum (const struct mantis_table *table, const mantis_row *rows, size_t count, char *text)
 {
   CLEANUP_BUF struct mantis_buf scratch = MANTIS_BUF_INIT;
@@ -41,7 +47,7 @@ range_sum (const struct mantis_table *table, const mantis_row *rows, size_t coun
 
   for (size_t i = 0; i < count; i++)
     sum += row_sum (table, rows[i], &scratch);
-  snprintf (text, SUM_LENGTH + 1, "%016llx", (unsigned long long)sum);
+  write_sum (sum, text);
 }
 
 enum mantis_status
@@ -74,20 +80,77 @@ digest_add (struct store *store, const struct mantis_table *table, mantis_row af
   return status;
 }
 
-/* Are the rows here after FROM, up to the key that RANGE names, the ones that it speaks of? */
+/* The rows here between two keys that VIEWER sees. */
+struct counted {
+  const struct viewer *viewer;
+  const struct mantis_table *table;
+  const struct filtered *filtered;
+  struct mantis_arena *scratch;
+  struct mantis_buf text;
+  size_t count;
+  uint64_t sum;
+  bool cut; /* one of them has to be told that it is too large */
+};
+
 static enum mantis_status
-compare_range (struct store *store, const struct mantis_table *table, mantis_row from,
+count_row (struct counted *counted, mantis_row row, struct mantis_error *error)
+{
+  if (!filter_sees (counted->filtered, counted->viewer, row))
+    return MANTIS_OK;
+  counted->cut |= row_is_cut (counted->table, row);
+  if (!(row = filter_blank (counted->filtered, counted->viewer, row, counted->scratch)))
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  counted->sum += row_sum (counted->table, row, &counted->text);
+  counted->count++;
+  return MANTIS_OK;
+}
+
+/* From AFTER up to TO, until there are more than WANTED. */
+static enum mantis_status
+count_rows (struct counted *counted, mantis_row after, mantis_row to, size_t wanted,
+            struct mantis_error *error)
+{
+  CLEANUP_ARENA struct mantis_arena *keys = mantis_arena_new (0);
+  struct store *store = counted->viewer->store;
+  enum mantis_status status =
+      keys ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "out of memory");
+  bool end = false;
+
+  while (status == MANTIS_OK && !end && !counted->cut && counted->count <= wanted) {
+    const mantis_row *rows;
+    size_t count = 0;
+    char *key;
+    mantis_arena_reset (counted->scratch);
+    status = store->ops->scan (store->session, counted->table, after, to, wanted + 1,
+                               2 * RANGE_BYTES, counted->scratch, &rows, &count, &end, error);
+    for (size_t i = 0; i < count && status == MANTIS_OK; i++)
+      status = count_row (counted, rows[i], error);
+    if (status != MANTIS_OK || end || !counted->filtered)
+      break; /* without filters all of them count: more than are wanted, or too many bytes */
+    if (!count || !(key = key_text (counted->scratch, counted->table, rows[count - 1])))
+      return mantis_fail (error, MANTIS_FAILED, "out of memory");
+    status = key_parse (key, counted->table, keys, &after, error);
+  }
+  counted->cut |= !end;
+  return status;
+}
+
+/* Are the rows here after FROM, up to the key that RANGE names, as VIEWER sees them, the ones that it speaks of? */
+static enum mantis_status
+compare_range (const struct viewer *viewer, const struct mantis_table *table, mantis_row from,
                const json_t *range, struct mantis_arena *arena, mantis_row *to, bool *equal,
                struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *scratch = mantis_arena_new (0);
+  struct counted counted = {.viewer = viewer,
+                            .table = table,
+                            .filtered = viewer_filtered (viewer, table),
+                            .scratch = scratch,
+                            .text = MANTIS_BUF_INIT};
   enum mantis_status status = MANTIS_OK;
   int64_t wanted = json_get_integer (range, "rows", 0, &status, error);
   const char *sum = json_get_text (range, "sum", "", &status, error);
   char ours[SUM_LENGTH + 1];
-  const mantis_row *rows;
-  size_t count = 0;
-  bool end;
 
   *equal = false;
   if (!scratch)
@@ -97,20 +160,17 @@ compare_range (struct store *store, const struct mantis_table *table, mantis_row
   if (status == MANTIS_OK)
     status = key_decode (json_object_get (range, "to"), table, arena, to, error);
   if (status == MANTIS_OK)
-    status = store->ops->scan (store->session, table, from, *to, (size_t)wanted + 1,
-                               2 * RANGE_BYTES, scratch, &rows, &count, &end, error);
-  if (status != MANTIS_OK || !end || count != (size_t)wanted)
+    status = count_rows (&counted, from, *to, (size_t)wanted, error);
+  mantis_buf_free (&counted.text);
+  if (status != MANTIS_OK || counted.cut || counted.count != (size_t)wanted)
     return status;
-  for (size_t i = 0; i < count; i++)
-    if (row_is_cut (table, rows[i]))
-      return MANTIS_OK; /* it has to be told that it is too large */
-  range_sum (table, rows, count, ours);
+  write_sum (counted.sum, ours);
   *equal = strcmp (sum, ours) == 0;
   return MANTIS_OK;
 }
 
 enum mantis_status
-digest_compare (struct store *store, const struct mantis_table *table, mantis_row after,
+digest_compare (const struct viewer *viewer, const struct mantis_table *table, mantis_row after,
                 const json_t *known, struct mantis_arena *arena, mantis_row *reached,
                 struct mantis_error *error)
 {
@@ -125,7 +185,7 @@ digest_compare (struct store *store, const struct mantis_table *table, mantis_ro
   {
     mantis_row to;
     bool equal;
-    if ((status = compare_range (store, table, *reached, range, arena, &to, &equal, error)) !=
+    if ((status = compare_range (viewer, table, *reached, range, arena, &to, &equal, error)) !=
             MANTIS_OK ||
         !equal)
       break;

@@ -9,7 +9,7 @@
 #ifndef MANTIS_DIGEST_H
 #define MANTIS_DIGEST_H
 
-#include "sync/store.h"
+#include "sync/filter.h"
 
 #include <jansson.h>
 
@@ -20,8 +20,8 @@ enum mantis_status digest_add (struct store *store, const struct mantis_table *t
                                mantis_row after, struct mantis_buf *buf,
                                struct mantis_error *error);
 
-/* How far KNOWN agrees with the rows here: *REACHED is the end of the last equal range (AFTER when none is). */
-enum mantis_status digest_compare (struct store *store, const struct mantis_table *table,
+/* How far KNOWN agrees with the rows here that VIEWER sees: *REACHED is the end of the last equal range (AFTER when none is). */
+enum mantis_status digest_compare (const struct viewer *viewer, const struct mantis_table *table,
                                    mantis_row after, const json_t *known,
                                    struct mantis_arena *arena, mantis_row *reached,
                                    struct mantis_error *error);

@@ -15,7 +15,8 @@
 enum {
   FIRST_CHUNK = 64,
   LARGEST_CHUNK = 2048,
-  ENTRIES_A_ROW = 4 /* that are read at most, for each row that a page may have */
+  ENTRIES_A_ROW = 4, /* that are read at most, for each row that a page may have */
+  MOST_SEEN = 20000  /* rows of a table that one page is looked for among, once it has some */
 };
 
 /* ---- Cursor ---------------------------------------------------------------------------------- */
@@ -118,6 +119,8 @@ struct touched {
   int64_t rev, written; /* of its newest entry, and of its newest but for MANTIS_EVICT, 0: none */
   int64_t time;         /* of the newest */
   const char *origin;
+  const struct filtered *filtered; /* NULL: nobody is kept from it */
+  const struct past *pasts;
 };
 
 struct page {
@@ -128,10 +131,67 @@ struct page {
   struct touched *touched;
   size_t count;
   struct map index; /* key hash -> place in touched, plus 1 */
+  struct feed_page *out;
 };
 
+static bool
+same_past (const struct mantis_table *table, const struct past *a, const struct past *b)
+{
+  if (a->unknown != b->unknown || !a->row != !b->row || !a->origin != !b->origin ||
+      (a->origin && strcmp (a->origin, b->origin) != 0))
+    return false;
+  for (size_t i = 0; a->row && i < table->column_count; i++)
+    if (!mantis_value_equal (&a->row[i], &b->row[i]))
+      return false;
+  return true;
+}
+
+/* The states of a row between the cursor and now, each once where they follow each other. */
 static enum mantis_status
-touch (struct page *page, const struct mantis_entry *entry, struct mantis_error *error)
+note_past (struct page *page, struct touched *touched, const struct mantis_entry *entry,
+           const struct mantis_before *before, struct mantis_error *error)
+{
+  const struct past past = {.next = touched->pasts,
+                            .row = before->row,
+                            .origin = entry->origin,
+                            .unknown = !before->row && !before->fresh};
+  struct past *made;
+
+  if (touched->pasts && same_past (touched->table, touched->pasts, &past))
+    return MANTIS_OK;
+  if (!(made = mantis_arena_alloc (page->arena, sizeof *made)))
+    return mantis_fail (error, MANTIS_FULL, "the page is larger than its limit");
+  *made = past;
+  touched->pasts = made;
+  return MANTIS_OK;
+}
+
+/* Tables that the page has entries of. */
+static enum mantis_status
+note_table (struct page *page, const struct mantis_table *table, struct mantis_error *error)
+{
+  struct feed_page *out = page->out;
+
+  for (size_t i = 0; i < out->table_count; i++)
+    if (out->tables[i] == table)
+      return MANTIS_OK;
+  if (out->table_count % 16 == 0) {
+    const struct mantis_table **more =
+        arena_array (page->arena, out->table_count + 16, sizeof *more);
+    if (!more)
+      return mantis_fail (error, MANTIS_FULL, "the page is larger than its limit");
+    if (out->table_count)
+      memcpy (more, out->tables, out->table_count * sizeof *more);
+    out->tables = more;
+  }
+  out->tables[out->table_count++] = table;
+  return MANTIS_OK;
+}
+
+/* BEFORE: what the row was, NULL where nobody asks. */
+static enum mantis_status
+touch (struct page *page, const struct mantis_entry *entry, const struct mantis_before *before,
+       struct mantis_error *error)
 {
   mantis_row key = key_row (entry->table, entry->key, page->arena);
   struct touched *touched;
@@ -145,14 +205,16 @@ touch (struct page *page, const struct mantis_entry *entry, struct mantis_error 
   if (!touched || touched->table != entry->table || !key_equal (entry->table, touched->key, key)) {
     *place = (int64_t)page->count + 1;
     touched = &page->touched[page->count++];
-    *touched = (struct touched){.table = entry->table, .key = key};
+    *touched = (struct touched){.table = entry->table,
+                                .key = key,
+                                .filtered = before ? filters_on (page->store, entry->table) : NULL};
   }
   touched->rev = entry->seq;
   touched->time = entry->time;
   touched->origin = entry->origin;
   if (entry->operation != MANTIS_EVICT)
     touched->written = entry->seq;
-  return MANTIS_OK;
+  return touched->filtered ? note_past (page, touched, entry, before, error) : MANTIS_OK;
 }
 
 static int
@@ -184,15 +246,22 @@ read_run (struct page *page, const struct touched *touched, size_t count, struct
   status =
       page->store->ops->read (page->store->session, table, rows, count, page->arena, found, error);
   for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
+    const struct filtered *filtered = touched[i].filtered;
+    bool large, evicted = found[i] && !touched[i].written;
     /* An eviction of a row that is there did not happen: it is no version of it. */
-    if (found[i] && !touched[i].written)
+    if (evicted && !filtered)
       continue;
-    changes[i] = (struct mantis_change){.table = table,
-                                        .row = found[i] ? found[i] : rows[i],
-                                        .deleted = !found[i],
-                                        .updated_at = touched[i].time,
-                                        .rev = found[i] ? touched[i].written : touched[i].rev};
-    if (found[i] && large_is (page->large, table, found[i], &size))
+    changes[i] =
+        (struct mantis_change){.table = table,
+                               .row = found[i] ? found[i] : rows[i],
+                               .deleted = !found[i],
+                               .updated_at = touched[i].time,
+                               .rev = found[i] && !evicted ? touched[i].written : touched[i].rev};
+    large = found[i] && large_is (page->large, table, found[i], &size);
+    if (filtered)
+      out->pasts[out->count] = (struct feed_past){
+          .filtered = filtered, .pasts = touched[i].pasts, .cut = large, .evicted = evicted};
+    if (large && !filtered)
       status = large_tell (page->large, page->store, table, found[i], changes[i].rev, size, error);
     else {
       out->origins[out->count] = touched[i].origin;
@@ -212,7 +281,7 @@ read_rows (struct page *page, struct feed_page *out, size_t *bytes, struct manti
   size_t kept = 0;
 
   for (size_t i = 0; i < page->count; i++)
-    if (!page->node || !page->touched[i].origin ||
+    if (!page->node || !page->touched[i].origin || page->touched[i].filtered ||
         strcmp (page->touched[i].origin, page->node) != 0)
       page->touched[kept++] = page->touched[i];
   qsort (page->touched, kept, sizeof *page->touched, compare_touched);
@@ -242,15 +311,24 @@ read_chunk (struct page *page, int64_t after, int64_t head, size_t chunk,
             bool (*skip) (void *context, const struct mantis_table *table), void *context,
             int64_t *last, size_t *taken, struct mantis_error *error)
 {
+  const struct mantis_storage *ops = page->store->ops;
+  bool recall = page->store->filters != NULL;
   struct mantis_entry *entries;
-  enum mantis_status status;
+  struct mantis_before *before = NULL;
+  enum mantis_status status = recall
+                                  ? ops->log_recall (page->store->session, after, head, chunk,
+                                                     page->arena, &entries, &before, taken, error)
+                                  : ops->log_read (page->store->session, after, head, chunk,
+                                                   page->arena, &entries, taken, error);
 
-  status = page->store->ops->log_read (page->store->session, after, head, chunk, page->arena,
-                                       &entries, taken, error);
   for (size_t i = 0; i < *taken && status == MANTIS_OK; i++) {
+    const struct mantis_table *table = entries[i].table;
     *last = entries[i].seq;
-    if (entries[i].table && !(skip && skip (context, entries[i].table)))
-      status = touch (page, &entries[i], error);
+    if (table && recall)
+      status = note_table (page, table, error);
+    if (table && status == MANTIS_OK && !(skip && skip (context, table)) &&
+        !filters_unfit (page->store, table))
+      status = touch (page, &entries[i], recall ? &before[i] : NULL, error);
   }
   return status;
 }
@@ -326,7 +404,7 @@ feed_read (struct store *store, int64_t rev, size_t limit, size_t bytes, const c
            struct mantis_arena *arena, struct large *large, struct feed_page *out,
            struct mantis_error *error)
 {
-  struct page page = {.store = store, .arena = arena, .node = node, .large = large};
+  struct page page = {.store = store, .arena = arena, .node = node, .large = large, .out = out};
   size_t entries = 0, enough, bytes_seen = 0, taken, chunk, most = LARGEST_CHUNK;
   bool too_large;
   int64_t last = rev;
@@ -340,6 +418,8 @@ feed_read (struct store *store, int64_t rev, size_t limit, size_t bytes, const c
   page.touched = arena_array (arena, limit, sizeof *page.touched);
   out->changes = arena_array (arena, limit, sizeof *out->changes);
   out->origins = arena_array (arena, limit, sizeof *out->origins);
+  if (store->filters && !(out->pasts = arena_array (arena, limit, sizeof *out->pasts)))
+    return mantis_fail (error, MANTIS_FULL, "the page is larger than its limit");
   if (!page.touched || !out->changes || !out->origins)
     return mantis_fail (error, MANTIS_FULL, "the page is larger than its limit");
   /* What the caller wrote itself is passed over, and takes no room from what others wrote at one moment. */
@@ -369,11 +449,31 @@ feed_read (struct store *store, int64_t rev, size_t limit, size_t bytes, const c
              : status;
 }
 
+/* What a row by key is told as: of a row that is not there, and of one that VIEWER does not see, the same. */
+static enum mantis_status
+key_change (const struct viewer *viewer, const struct filtered *filtered, mantis_row key,
+            mantis_row found, const struct mantis_version *version, struct mantis_arena *arena,
+            struct mantis_change *change, struct mantis_error *error)
+{
+  const struct store *store = viewer->store;
+  bool known = !filtered || found; /* what becomes of rows out of sight is nobody's business */
+
+  *change =
+      (struct mantis_change){.row = found ? filter_blank (filtered, viewer, found, arena) : key,
+                             .deleted = !found,
+                             .updated_at = known ? version->updated_at : store->floor_time,
+                             .rev = known && version->rev ? version->rev : store->floor};
+  return change->row ? MANTIS_OK
+                     : mantis_fail (error, MANTIS_FULL, "the page is larger than its limit");
+}
+
 enum mantis_status
-feed_keys (struct store *store, const struct mantis_table *table, const mantis_row *rows,
+feed_keys (const struct viewer *viewer, const struct mantis_table *table, const mantis_row *rows,
            size_t *count, size_t *bytes, struct mantis_arena *arena, struct large *large,
            const struct mantis_change **changes, struct mantis_error *error)
 {
+  struct store *store = viewer->store;
+  const struct filtered *filtered = viewer_filtered (viewer, table);
   struct mantis_change *made = arena_array (arena, *count, sizeof *made);
   struct mantis_version *versions = arena_array (arena, *count, sizeof *versions);
   mantis_row *found = arena_array (arena, *count, sizeof *found);
@@ -384,6 +484,10 @@ feed_keys (struct store *store, const struct mantis_table *table, const mantis_r
     return mantis_fail (error, MANTIS_FULL, "the page is larger than its limit");
   for (size_t left = *bytes; told < *count && left && status == MANTIS_OK; told++) {
     status = store->ops->read (store->session, table, rows + told, 1, arena, found + told, error);
+    if (status == MANTIS_OK && found[told] && filtered &&
+        (large_is (large, table, found[told], &size) ||
+         !filter_sees (filtered, viewer, found[told])))
+      found[told] = NULL;
     size = status == MANTIS_OK && found[told] && !row_is_cut (table, found[told])
                ? row_bytes (table, found[told])
                : 0;
@@ -393,12 +497,9 @@ feed_keys (struct store *store, const struct mantis_table *table, const mantis_r
   if (status == MANTIS_OK)
     status = store->ops->versions (store->session, table, rows, told, arena, versions, error);
   for (size_t i = 0; i < told && status == MANTIS_OK; i++) {
-    made[i] = (struct mantis_change){.table = table,
-                                     .row = found[i] ? found[i] : rows[i],
-                                     .deleted = !found[i],
-                                     .updated_at = versions[i].updated_at,
-                                     .rev = versions[i].rev ? versions[i].rev : store->floor};
-    if (found[i] && large_is (large, table, found[i], &size))
+    status = key_change (viewer, filtered, rows[i], found[i], &versions[i], arena, &made[i], error);
+    made[i].table = table;
+    if (status == MANTIS_OK && found[i] && large_is (large, table, found[i], &size))
       status = large_tell (large, store, table, found[i], made[i].rev, size, error);
     else
       changes[kept++] = &made[i];
@@ -409,54 +510,101 @@ feed_keys (struct store *store, const struct mantis_table *table, const mantis_r
 
 /* ---- Pages of a table ------------------------------------------------------------------------ */
 
-/* Of the COUNT ROWS those that are not too large, as CHANGES; *KEPT of them. */
-static enum mantis_status
-sort_out (struct store *store, const struct mantis_table *table, const mantis_row *rows,
-          size_t count, struct mantis_arena *arena, struct large *large,
-          const struct mantis_change ***changes, size_t *kept, struct mantis_error *error)
-{
-  struct mantis_change *made = arena_array (arena, count, sizeof *made);
-  enum mantis_status status = MANTIS_OK;
-  size_t bytes;
+/* A page as it grows. */
+struct table_page {
+  const struct viewer *viewer;
+  const struct mantis_table *table;
+  const struct filtered *filtered;
+  struct mantis_arena *arena;
+  struct large *large;
+  const struct mantis_change **changes;
+  size_t count, room;
+  size_t looked; /* bytes of all rows that were looked at since some were found */
+};
 
-  *kept = 0;
-  *changes = arena_array (arena, count, sizeof **changes);
-  if (!made || !*changes)
-    return mantis_fail (error, MANTIS_FULL, "the page is larger than its limit");
-  for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
-    made[i] = (struct mantis_change){.table = table, .row = rows[i]};
-    if (large_is (large, table, rows[i], &bytes))
-      status = large_tell (large, store, table, rows[i], 0, bytes, error);
-    else
-      (*changes)[(*kept)++] = &made[i];
+static enum mantis_status
+tell_row (struct table_page *page, mantis_row row, struct mantis_error *error)
+{
+  struct mantis_change *made;
+  size_t bytes;
+  bool large = large_is (page->large, page->table, row, &bytes);
+
+  page->looked += bytes;
+  if (page->filtered && (large || !filter_sees (page->filtered, page->viewer, row)))
+    return MANTIS_OK;
+  if (large)
+    return large_tell (page->large, page->viewer->store, page->table, row, 0, bytes, error);
+  if (page->count == page->room) {
+    size_t room = page->room ? page->room * 2 : 256;
+    const struct mantis_change **more = arena_array (page->arena, room, sizeof *more);
+    if (more && page->count)
+      memcpy (more, page->changes, page->count * sizeof *more);
+    if (!more)
+      return mantis_fail (error, MANTIS_FULL, "the page is larger than its limit");
+    page->changes = more;
+    page->room = room;
   }
-  return status;
+  if (!(made = mantis_arena_alloc (page->arena, sizeof *made)) ||
+      !(row = filter_blank (page->filtered, page->viewer, row, page->arena)))
+    return mantis_fail (error, MANTIS_FULL, "the page is larger than its limit");
+  *made = (struct mantis_change){.table = page->table, .row = row};
+  page->changes[page->count++] = made;
+  return MANTIS_OK;
+}
+
+/* One scan behind *AFTER, of LIMIT rows or BYTES at most; *AFTER is where it came to, *READ rows on. */
+static enum mantis_status
+scan_on (struct table_page *page, mantis_row *after, size_t limit, size_t bytes, size_t *read,
+         bool *end, struct mantis_error *error)
+{
+  CLEANUP_BUF struct mantis_buf key = MANTIS_BUF_INIT;
+  const struct store *store = page->viewer->store;
+  struct arena_mark mark = arena_mark (page->arena);
+  size_t before = page->count;
+  const mantis_row *rows;
+  enum mantis_status status = store->ops->scan (store->session, page->table, *after, NULL, limit,
+                                                bytes, page->arena, &rows, read, end, error);
+
+  for (size_t i = 0; i < *read && status == MANTIS_OK; i++)
+    status = tell_row (page, rows[i], error);
+  if (status != MANTIS_OK || *end || !*read)
+    return status;
+  if (page->count > before) {
+    *after = rows[*read - 1];
+    return MANTIS_OK;
+  }
+  key_encode (&key, page->table,
+              rows[*read - 1]); /* nothing of it is told: its memory is free again */
+  arena_rewind (page->arena, mark);
+  return key.failed ? mantis_fail (error, MANTIS_FAILED, "out of memory")
+                    : key_parse (key.bytes, page->table, page->arena, after, error);
 }
 
 enum mantis_status
-feed_table (struct store *store, const struct mantis_table *table, mantis_row after, size_t limit,
-            size_t bytes, struct mantis_arena *arena, struct large *large,
+feed_table (const struct viewer *viewer, const struct mantis_table *table, mantis_row after,
+            size_t limit, size_t bytes, struct mantis_arena *arena, struct large *large,
             const struct mantis_change ***changes, size_t *count, bool *end,
             struct mantis_error *error)
 {
-  CLEANUP_BUF struct mantis_buf key = MANTIS_BUF_INIT;
+  struct table_page page = {.viewer = viewer,
+                            .table = table,
+                            .filtered = viewer_filtered (viewer, table),
+                            .arena = arena,
+                            .large = large};
   enum mantis_status status = MANTIS_OK;
+  size_t read, seen = 0;
 
-  for (*count = 0, *end = false; status == MANTIS_OK && !*count && !*end;) {
-    struct arena_mark mark = arena_mark (arena);
-    const mantis_row *rows;
-    size_t read;
-    status = store->ops->scan (store->session, table, after, NULL, limit, bytes, arena, &rows,
-                               &read, end, error);
-    if (status == MANTIS_OK)
-      status = sort_out (store, table, rows, read, arena, large, changes, count, error);
-    if (status != MANTIS_OK || *count || *end)
+  for (*end = false; status == MANTIS_OK && !*end; seen += read) {
+    /* Where few rows are in sight, one answer looks at more of them. */
+    if (page.count &&
+        (!page.filtered || seen >= MOST_SEEN || page.count >= limit || page.looked >= bytes))
       break;
-    mantis_buf_clear (&key); /* all of them were too large: their memory is free again */
-    key_encode (&key, table, rows[read - 1]);
-    arena_rewind (arena, mark);
-    status = key.failed ? mantis_fail (error, MANTIS_FAILED, "out of memory")
-                        : key_parse (key.bytes, table, arena, &after, error);
+    page.looked = page.count ? page.looked : 0;
+    status = scan_on (&page, &after, limit - page.count, bytes - page.looked, &read, end, error);
+    if (status != MANTIS_OK || !read)
+      break;
   }
+  *changes = page.changes;
+  *count = page.count;
   return status;
 }

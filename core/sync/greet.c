@@ -172,8 +172,7 @@ start_anew (struct client *client)
   }
 }
 
-/* What the server made of the table came to nobody's notice, or comes by: what was compared is to be compared again. */
-static enum mantis_status
+enum mantis_status
 start_over (struct client *client, struct table_state *state, struct mantis_error *error)
 {
   if (state->phase == PHASE_SCAN) {
@@ -234,6 +233,27 @@ judge_cursor (struct client *client, const char *state, const json_t *head,
 
 /* ---- Tables ---------------------------------------------------------------------------------- */
 
+enum mantis_status
+see_anew (struct client *client, struct table_state *state, int64_t view,
+          struct mantis_error *error)
+{
+  bool loading = state->phase == PHASE_FIRST && state->loaded;
+
+  /* Rows that are loaded already could not be told from ours: they are compared when all are there. */
+  state->view = loading ? 0 : view;
+  state->changed = true;
+  return state->phase == PHASE_FIRST ? MANTIS_OK : start_over (client, state, error);
+}
+
+/* VIEW: what the server shows of the table now. */
+static enum mantis_status
+judge_view (struct client *client, struct table_state *state, int64_t view,
+            struct mantis_error *error)
+{
+  state->shown = view;
+  return state->view == view ? MANTIS_OK : see_anew (client, state, view, error);
+}
+
 static enum mantis_status
 judge_table (struct client *client, struct table_state *state, const json_t *about,
              struct mantis_error *error)
@@ -257,6 +277,9 @@ judge_table (struct client *client, struct table_state *state, const json_t *abo
     }
     state->changed |= state->generation != generation;
     state->generation = generation;
+    if (status == MANTIS_OK)
+      status =
+          judge_view (client, state, json_integer_value (json_object_get (about, "view")), error);
     if (status == MANTIS_OK)
       status = base_judge (client, state, json_is_true (json_object_get (about, "base")), error);
     return status;
@@ -353,6 +376,7 @@ take_limits (struct client *client, const json_t *answer)
   client->creates = json_is_true (json_object_get (answer, "create_tables"));
   client->generation = json_integer_value (json_object_get (answer, "generation"));
   client->policies = json_integer_value (json_object_get (answer, "policies"));
+  client->view = json_integer_value (json_object_get (answer, "view"));
   client->page_rows = (size_t)json_integer_value (json_object_get (limits, "page_rows"));
   client->page_bytes = (size_t)json_integer_value (json_object_get (limits, "page_bytes"));
 }

@@ -127,6 +127,7 @@ read_table (struct table_state *state, mantis_row row)
   state->last_pull = value_as_integer (&row[STATE_LAST_PULL]);
   state->era = value_as_integer (&row[STATE_ERA]);
   state->based = value_as_integer (&row[STATE_BASED]);
+  state->view = value_as_integer (&row[STATE_VIEW]);
 }
 
 static void
@@ -158,6 +159,7 @@ take_tables (struct phases *phases, const struct store *store)
       tables[count].paused = before->paused;
       tables[count].missing = before->missing;
       tables[count].differs = before->differs;
+      tables[count].shown = before->shown;
       before->paused = NULL;
     }
     count++;
@@ -220,6 +222,7 @@ save_table (const struct phases *phases, const struct table_state *state, struct
       [STATE_HAPPENED_AT] = value_integer (state->happened ? state->happened_at : 0),
       [STATE_ERA] = value_integer (state->era),
       [STATE_BASED] = value_integer (state->based),
+      [STATE_VIEW] = value_integer (state->view),
   };
 
   return store_put (store, &table_state, row, error);

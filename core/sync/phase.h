@@ -37,6 +37,9 @@ struct table_state {
   int64_t
       based;    /* the era in which each row was given one; with era 0: not 0 while some are left */
   char *filled; /* key up to which rows were given one, as JSON */
+  /* What the server shows of the table has this number; 0: all of it, or the rows here were loaded from several views.
+   * SHOWN is as the last hello said. */
+  int64_t view, shown;
   bool missing; /* the server has no such table (yet) */
   bool differs; /* its columns there are others */
   bool changed; /* has to be written down */

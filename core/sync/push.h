@@ -9,6 +9,7 @@
 
 #include "plugin/plugin.h"
 #include "sync/apply.h"
+#include "sync/filter.h"
 #include "sync/hooks.h"
 #include "sync/questions.h"
 
@@ -36,6 +37,7 @@ struct pushed {
   bool unwatched;
   /* taken as it came; then the database made something else of it: the answer is `merged' */
   bool altered;
+  bool hidden;     /* its author does not see the row that stands, or there is none: it learns neither */
   bool quiet;      /* nobody lost: all that either side changed stands */
   mantis_row base; /* that the change was made of, in a conflict; NULL: not known */
   const struct mantis_stamp
@@ -54,6 +56,7 @@ struct push {
   struct store *store;
   struct mantis_arena *arena;
   const char *node;   /* origin of the changes */
+  struct viewer viewer; /* who makes them */
   bool anonymous;     /* the caller named no node: nothing counts as its own earlier change */
   int64_t now;        /* when the request was first received */
   int64_t generation; /* of ours up to which the sender has compared its tables */
@@ -74,6 +77,13 @@ struct push {
   size_t count;
 };
 
+/* permit.c: after detect.c has read the versions of the COUNT items from FROM on, all of one table: those that filters
+ * do not allow are rejected. */
+enum mantis_status push_permit (struct push *push, size_t from, size_t count,
+                                struct mantis_error *error);
+/* The same of what a policy merged; and before the answer: what its author does not see it is not told. */
+void push_permit_merged (struct push *push);
+enum mantis_status push_hide (struct push *push, struct mantis_error *error);
 /* detect.c: was each change made on the row's current version?  Equal states are no conflict. */
 enum mantis_status push_detect (struct push *push, struct mantis_error *error);
 /* resolve.c: ask the policy about the conflicts. */

@@ -471,8 +471,26 @@ is_empty (const struct client *client, const json_t *json)
 
   return json_array_size (json_object_get (json, "changes")) == 0 &&
          json_array_size (json_object_get (json, "keys")) == 0 && !json_object_get (json, "load") &&
-         !json_object_get (json, "too_large") &&
+         !json_object_get (json, "too_large") && !json_object_get (json, "compare") &&
          json_integer_value (json_object_get (cursor, "rev")) == client->phases.rev;
+}
+
+/* Tables of which the server shows other rows now, and does not know which they were. */
+static enum mantis_status
+take_compares (struct client *client, const json_t *json, struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+  const json_t *names = json_get_array (json, "compare", &status, error), *name;
+  size_t i;
+
+  json_array_foreach (names, i, name)
+  {
+    struct table_state *state =
+        json_is_string (name) ? phase_named (&client->phases, json_string_value (name)) : NULL;
+    if (state && status == MANTIS_OK)
+      status = see_anew (client, state, state->view, error);
+  }
+  return status;
 }
 
 static enum mantis_status
@@ -493,6 +511,8 @@ take_page (struct page_in *page, const json_t *json, struct mantis_error *error)
     status = take_large (page, json, error);
   if (status == MANTIS_OK)
     status = take_load (page, json, error);
+  if (status == MANTIS_OK)
+    status = take_compares (client, json, error);
   if (status == MANTIS_OK)
     status = apply_page (page, error);
   if (status == MANTIS_OK)
@@ -578,15 +598,15 @@ receive (struct client *client, const json_t *json, struct lists *lists, struct 
   bool complete = json_get_bool (json, "complete", true, &status, error);
   int64_t generation = json_get_integer (json, "generation", client->generation, &status, error);
   int64_t policies = json_get_integer (json, "policies", client->policies, &status, error);
+  int64_t view = json_get_integer (json, "view", 0, &status, error);
   /* Read before our last batch was applied, overtaken by the answer to it: rows would go back in time. */
   bool stale = json_get_integer (json, "head", INT64_MAX, &status, error) < client->pushed;
   int64_t number = json_get_integer (json, "number", 0, &status, error);
   const char *nonce = json_get_text (json, "nonce", "", &status, error);
 
   /* Hello tells who we are now, and how the server's tables are: columns that we do not know pause theirs. */
-  if (status == MANTIS_OK &&
-      (generation != client->generation || policies != client->policies ||
-       is_for_another (client, number, nonce))) {
+  if (status == MANTIS_OK && (generation != client->generation || policies != client->policies ||
+                              view != client->view || is_for_another (client, number, nonce))) {
     client->greeted = client->caught_up = false;
     return MANTIS_OK;
   }

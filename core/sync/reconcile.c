@@ -182,9 +182,11 @@ advance (struct range *range, mantis_row last, bool end, struct mantis_error *er
   char *text;
 
   if (end) {
+    bool again = state->phase == PHASE_FIRST && state->view != state->shown;
     mantis_log (MANTIS_INFO, "table \"%s\": %s", state->table->name,
                 state->phase == PHASE_FIRST ? "loaded" : "compared with the server");
-    phase_set (state, PHASE_LIVE);
+    state->view = state->shown;
+    phase_set (state, again ? PHASE_REPAIR : PHASE_LIVE);
     range->page->client->noticed = true; /* what waited for this may be sent */
     if (range->page->rev > state->rev)
       state->rev = range->page->rev;

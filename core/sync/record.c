@@ -203,7 +203,7 @@ push_record (struct push *push, struct mantis_error *error)
     case OUTCOME_SUPERSEDED:
     case OUTCOME_DEFERRED:
     case OUTCOME_REJECTED:
-      status = look_again (push, item, error);
+      status = item->hidden ? MANTIS_OK : look_again (push, item, error);
       if (status == MANTIS_OK && !item->quiet)
         status = keep (push, item, error);
       break;
@@ -213,7 +213,9 @@ push_record (struct push *push, struct mantis_error *error)
       break;
     }
   }
-  return status == MANTIS_OK ? push_write_stamps (push, error) : status;
+  if (status == MANTIS_OK)
+    status = push_write_stamps (push, error);
+  return status == MANTIS_OK ? push_hide (push, error) : status;
 }
 
 /* ---- Answer ---------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #include "base/base.h"
 #include "base/fault.h"
 #include "sync/capture.h"
+#include "sync/filter.h"
 
 #include <assert.h>
 #include <string.h>
@@ -267,8 +268,12 @@ attach (struct store *store, struct mantis_error *error)
     status = own_identity (store, "epoch", store->epoch, EPOCH_LENGTH, error);
   if (status == MANTIS_OK && store->role == MANTIS_SERVER)
     status = own_floor (store, error);
-  if (status == MANTIS_OK)
+  if (status == MANTIS_OK) {
+    filters_before_attach (store);
     status = store->ops->attach (store->session, store->patterns, &store->schema, error);
+  }
+  if (status == MANTIS_OK)
+    status = filters_after_attach (store, error);
   if (status == MANTIS_OK) /* not before: another server may have come first */
     status = store_meta_integer (store, "generation", 0, &store->generation, error);
   if (status == MANTIS_OK)
@@ -301,12 +306,17 @@ attach_in_transaction (struct store *store, bool keep, struct mantis_error *erro
 static enum mantis_status
 open_store (struct store *store, const struct mantis_storage *ops, void *self,
             enum mantis_role role, const char *const *patterns,
-            const struct mantis_table *const *kept, bool keep, struct mantis_error *error)
+            const struct mantis_table *const *kept, struct filters *filters, bool keep,
+            struct mantis_error *error)
 {
   enum mantis_status status;
 
-  *store =
-      (struct store){.ops = ops, .self = self, .role = role, .patterns = patterns, .kept = kept};
+  *store = (struct store){.ops = ops,
+                          .self = self,
+                          .role = role,
+                          .patterns = patterns,
+                          .kept = kept,
+                          .filters = filters};
   status = ops->open (self, role, &store->session, error);
   if (status == MANTIS_OK)
     status = attach_in_transaction (store, keep, error);
@@ -327,7 +337,16 @@ store_open_keeping (struct store *store, const struct mantis_storage *ops, void 
                     enum mantis_role role, const char *const *patterns,
                     const struct mantis_table *const *kept, struct mantis_error *error)
 {
-  return open_store (store, ops, self, role, patterns, kept, true, error);
+  return store_open_filtered (store, ops, self, role, patterns, kept, NULL, error);
+}
+
+enum mantis_status
+store_open_filtered (struct store *store, const struct mantis_storage *ops, void *self,
+                     enum mantis_role role, const char *const *patterns,
+                     const struct mantis_table *const *kept, struct filters *filters,
+                     struct mantis_error *error)
+{
+  return open_store (store, ops, self, role, patterns, kept, filters, true, error);
 }
 
 enum mantis_status
@@ -335,7 +354,7 @@ store_look (struct store *store, const struct mantis_storage *ops, void *self,
             enum mantis_role role, const char *const *patterns,
             const struct mantis_table *const *kept, struct mantis_error *error)
 {
-  return open_store (store, ops, self, role, patterns, kept, false, error);
+  return open_store (store, ops, self, role, patterns, kept, NULL, false, error);
 }
 
 void

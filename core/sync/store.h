@@ -14,6 +14,7 @@
 enum { NODE_LENGTH = 32, EPOCH_LENGTH = 16 };
 
 struct hooks;
+struct filters;
 
 struct store {
   const struct mantis_storage *ops;
@@ -43,6 +44,7 @@ struct store {
   int64_t took;     /* milliseconds that the last committed transaction was open */
   struct hooks *hooks;     /* of the node; NULL: none */
   struct reports *reports; /* of the present transaction; NULL: nobody listens */
+  struct filters *filters; /* server: see filter.h; NULL: nobody is kept from anything.  The caller's */
 };
 
 /* Open a session and attach. */
@@ -55,6 +57,12 @@ enum mantis_status store_open_keeping (struct store *store, const struct mantis_
                                        const char *const *patterns,
                                        const struct mantis_table *const *kept,
                                        struct mantis_error *error);
+/* The same, with FILTERS (NULL: none). */
+enum mantis_status store_open_filtered (struct store *store, const struct mantis_storage *ops,
+                                        void *self, enum mantis_role role,
+                                        const char *const *patterns,
+                                        const struct mantis_table *const *kept,
+                                        struct filters *filters, struct mantis_error *error);
 /* The same, to look and change nothing: in a write transaction that store_close() rolls back, with all that attaching
  * did.  (Where the engine's schema is not transactional, what was missing of the capture is put back all the same.) */
 enum mantis_status store_look (struct store *store, const struct mantis_storage *ops, void *self,

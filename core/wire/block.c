@@ -494,7 +494,7 @@ decode_block (const json_t *json, struct block *block, const struct block_tables
               struct mantis_arena *arena, bool *ignore, struct mantis_error *error)
 {
   enum mantis_status status = MANTIS_OK;
-  const char *name, *fingerprint;
+  const char *name, *fingerprint, *known;
 
   *ignore = false;
   if (!json_is_object (json))
@@ -508,7 +508,10 @@ decode_block (const json_t *json, struct block *block, const struct block_tables
   if (!name)
     return mantis_fail (error, MANTIS_INVALID, "%s.table: missing", block->path);
   block->table = tables->find (tables->context, name, ignore);
-  if (fingerprint && (!block->table || strcmp (fingerprint, block->table->fingerprint) != 0))
+  known = block->table && tables->fingerprint ? tables->fingerprint (tables->context, block->table)
+          : block->table                      ? block->table->fingerprint
+                                              : "";
+  if (fingerprint && (!known || strcmp (fingerprint, known) != 0))
     return mantis_fail (error, MANTIS_STALE,
                         "%s: table \"%.80s\" is not, or not any more, as the sender knows it",
                         block->path, name);

@@ -36,6 +36,8 @@ void blocks_encode (struct mantis_buf *buf, const struct mantis_change *const *c
 struct block_tables {
   const struct mantis_table *(*find) (void *context, const char *name, bool *ignore);
   void *context;
+  /* The fingerprint that the sender knows TABLE by; NULL: its own. */
+  const char *(*fingerprint) (void *context, const struct mantis_table *table);
 };
 
 struct block_changes {

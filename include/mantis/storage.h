@@ -67,6 +67,12 @@ struct mantis_version {
   const char *origin; /* node id, NULL: written or altered by the database's own side */
 };
 
+/* What a row was before the change that an entry of the log tells. */
+struct mantis_before {
+  mantis_row row; /* its key and the columns that are remembered; NULL: not known, or there was none */
+  bool fresh;     /* there was none */
+};
+
 struct mantis_storage {
   size_t size;
 
@@ -227,6 +233,25 @@ struct mantis_storage {
    * log of a server keeps all that ever happened. */
   enum mantis_status (*log_prune) (struct mantis_session *session, int64_t after, int64_t upto,
                                    struct mantis_error *error);
+
+  /* ---- What rows were ----
+   *
+   * Server.  Both NULL: no filter can be used with this storage. */
+
+  /* From the next attach() on, in each of them and for each table that is watched, LOOKS is asked with COLUMNS,
+   * column_count places that are all false, and with SCHEMA: the tables that there are, not watched yet.  Where it says true, the values that the columns set there had before
+   * stand beside each change of a row from then on.  Other columns than at the last attach() are no reason to call
+   * the table MANTIS_REWATCHED: no write goes unseen.  All sessions give the same answer. */
+  void (*remember) (struct mantis_session *session,
+                    bool (*looks) (void *context, const struct mantis_schema *schema,
+                                   const struct mantis_table *table, bool *columns),
+                    void *context);
+  /* As log_read(), and for each entry what its row was before.  Of one that was made while other columns were
+   * remembered, or none, it is not known. */
+  enum mantis_status (*log_recall) (struct mantis_session *session, int64_t after, int64_t upto,
+                                    size_t limit, struct mantis_arena *arena,
+                                    struct mantis_entry **entries, struct mantis_before **before,
+                                    size_t *count, struct mantis_error *error);
 };
 
 #define MANTIS_STORAGE_PLUGIN(name, ops, ...)                                                      \

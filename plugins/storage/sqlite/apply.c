@@ -2,8 +2,8 @@
  *
  * Who runs triggers?  Client: nobody, so nothing enters the log; but where the application's
  * triggers only feed tables that are not synced (full text), they run, and what ours append is
- * removed again. Server: a plain table (nothing else happens when it changes) is written with
- * triggers off, and its entry is appended here; else they run, and the entries of the change's own
+ * removed again. Server: a plain table (nothing else happens when it changes) of which nothing is remembered is
+ * written with triggers off, and its entry is appended here; else they run, and the entries of the change's own
  * key get its origin and time.
  *
  * Never INSERT OR REPLACE, and always OR ABORT, which overrides a conflict clause of the table:
@@ -468,7 +468,9 @@ start_applying (struct applying *a)
 
   if (a->table->column_count >= (size_t)MASK_WORDS * WORD_BITS)
     return mantis_fail (a->error, MANTIS_INVALID, "table %s has too many columns", a->table->name);
-  a->triggers = logged && (server ? !a->table->plain : facts && facts->feeds);
+  /* What the row was before only a trigger can tell. */
+  a->triggers =
+      logged && (server ? !a->table->plain || (facts && facts->looked_at) : facts && facts->feeds);
   a->append = logged && server && !a->triggers;
   a->mark = logged && server && a->triggers;
   a->forget = !server && a->triggers;

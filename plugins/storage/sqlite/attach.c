@@ -242,12 +242,50 @@ drop (struct attaching *a, const char *kind, const char *name)
   return run (a->session, sql.failed ? NULL : sql.bytes, a->error);
 }
 
+static uint64_t
+sum_of (const struct trigger *triggers, size_t count)
+{
+  uint64_t sum = 0;
+
+  for (size_t i = 0; i < count; i++)
+    sum += trigger_sum (triggers[i].name, triggers[i].sql);
+  return sum;
+}
+
+/* Are the triggers that stand on TABLE the ones that we made, for other columns to be remembered? */
+static enum mantis_status
+stand_as_made (struct attaching *a, const struct mantis_table *table, const struct facts *facts,
+               bool *as_made)
+{
+  struct facts plain = *facts;
+  struct trigger triggers[MOST_TRIGGERS];
+  uint64_t standing = 0, made;
+  char prefix[40];
+  size_t count;
+  enum mantis_status status = looks_sum (a->session, table, &made, a->error);
+
+  plain.looked_at = false;
+  if (!status)
+    status = capture_triggers (a->session, table, &plain, table->id, a->arena, triggers, &count,
+                               a->error);
+  if (status)
+    return status;
+  sqlite3_snprintf (sizeof prefix, prefix, "__sync_%lld_", (long long)table->id);
+  for (size_t i = 0; i < a->standing_count; i++)
+    if (strncmp (a->standing[i].name, prefix, strlen (prefix)) == 0)
+      standing += trigger_sum (a->standing[i].name, a->standing[i].sql);
+  *as_made =
+      (made && standing == made) || (facts->looked_at && standing == sum_of (triggers, count));
+  return MANTIS_OK;
+}
+
 /* Make the triggers of TABLE that are not as they should be.  *HARM: why writes may have gone unseen. */
 static enum mantis_status
 put_triggers (struct attaching *a, const struct mantis_table *table, const struct facts *facts,
               const char **harm)
 {
   struct trigger triggers[MOST_TRIGGERS];
+  bool as_made = false, asked = a->session->role != MANTIS_SERVER;
   size_t count;
   enum mantis_status status =
       capture_triggers (a->session, table, facts, table->id, a->arena, triggers, &count, a->error);
@@ -258,8 +296,12 @@ put_triggers (struct attaching *a, const struct mantis_table *table, const struc
       standing->wanted = true;
       continue;
     }
-    *harm = standing ? "a trigger of the capture was altered, or the table was"
-                     : "a trigger of the capture was dropped, or the table was rebuilt";
+    if (!asked && (status = stand_as_made (a, table, facts, &as_made)))
+      return status;
+    asked = true;
+    if (!as_made)
+      *harm = standing ? "a trigger of the capture was altered, or the table was"
+                       : "a trigger of the capture was dropped, or the table was rebuilt";
     if (standing)
       status = drop (a, "TRIGGER", triggers[i].name);
     if (!status)
@@ -267,7 +309,9 @@ put_triggers (struct attaching *a, const struct mantis_table *table, const struc
     if (standing)
       standing->wanted = true; /* it has been made anew */
   }
-  return status;
+  return !status && facts->looked_at
+             ? looks_note (a->session, table, facts, sum_of (triggers, count), a->error)
+             : status;
 }
 
 static enum mantis_status
@@ -361,6 +405,9 @@ watch_table (struct attaching *a, size_t at)
     watch = MANTIS_REWATCHED;
   }
   table->id = old ? old->id : ++a->newest_id;
+  if ((status = looks_ask (a->session, a->schema, table, facts, a->arena, a->error)) ||
+      (facts->looked_at && (status = looks_number (a->session, table, facts, a->error))))
+    return status;
   if ((status = put_triggers (a, table, facts, &lost)))
     return status;
   if (old && (facts->incident = harm_of (old, facts, lost)))

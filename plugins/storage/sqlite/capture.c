@@ -9,6 +9,9 @@
  * fires for those.  Tables with such indexes have BEFORE triggers that look the victims up and
  * append them as 'E': a deletion if the row is gone afterwards, else nothing.
  *
+ * Where the earlier values of columns are remembered (facts->looks), they stand beside each entry: of the row that
+ * OLD is, of none for a new one.  A row whose key a new one takes by REPLACE is looked up as well.
+ *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "sqlite.h"
@@ -34,13 +37,17 @@ key_name (const struct making *m, size_t i)
   return m->table->columns[m->table->key[i]].name;
 }
 
-/* "INSERT INTO __sync_log(tbl, op, time, k0, ...) " */
+/* "INSERT INTO __sync_log(tbl, op, time, k0, ..., was, w0, ...) " */
 static void
 add_append (struct mantis_buf *sql, const struct making *m)
 {
   mantis_buf_text (sql, "INSERT INTO __sync_log(tbl, op, time");
   for (size_t i = 0; i < m->table->key_count; i++)
     mantis_buf_printf (sql, ", k%zu", i);
+  if (m->facts->looked_at)
+    mantis_buf_text (sql, ", was");
+  for (size_t i = 0; m->facts->looked_at && i < m->facts->look_count; i++)
+    mantis_buf_printf (sql, ", w%zu", i);
   mantis_buf_text (sql, ") ");
 }
 
@@ -52,6 +59,20 @@ add_entry (struct mantis_buf *sql, const struct making *m, char op, const char *
   for (size_t i = 0; i < m->table->key_count; i++) {
     mantis_buf_printf (sql, ", %s", row);
     add_name (sql, key_name (m, i));
+  }
+}
+
+/* What the row was: ROW (NULL: there was none). */
+static void
+add_before (struct mantis_buf *sql, const struct making *m, const char *row)
+{
+  if (!m->facts->looked_at)
+    return;
+  mantis_buf_printf (sql, ", %lld", row ? (long long)m->facts->look_id : 0);
+  for (size_t i = 0; i < m->facts->look_count; i++) {
+    mantis_buf_printf (sql, ", %s", row ? row : "NULL");
+    if (row)
+      add_name (sql, m->table->columns[m->facts->looks[i]].name);
   }
 }
 
@@ -78,22 +99,48 @@ add_head (struct mantis_buf *sql, const struct making *m, const char *suffix, co
 
 /* ---- After ---- */
 
+/* An entry of the old row, deleted, where the key is another one. */
+static void
+add_old_key (struct mantis_buf *sql, const struct making *m)
+{
+  add_append (sql, m);
+  mantis_buf_text (sql, "SELECT ");
+  add_entry (sql, m, MANTIS_DELETE, "OLD.");
+  add_before (sql, m, "OLD.");
+  mantis_buf_text (sql, " WHERE ");
+  add_key_differs (sql, m, "OLD.", "NEW.");
+  mantis_buf_text (sql, "; ");
+}
+
+/* The earlier values of a row that was updated: none where its key is a new one. */
+static void
+add_before_update (struct mantis_buf *sql, const struct making *m)
+{
+  if (!m->facts->looked_at)
+    return;
+  mantis_buf_text (sql, ", CASE WHEN ");
+  add_key_differs (sql, m, "OLD.", "NEW.");
+  mantis_buf_printf (sql, " THEN 0 ELSE %lld END", (long long)m->facts->look_id);
+  for (size_t i = 0; i < m->facts->look_count; i++) {
+    mantis_buf_text (sql, ", OLD.");
+    add_name (sql, m->table->columns[m->facts->looks[i]].name);
+  }
+}
+
 static void
 make_after (struct mantis_buf *sql, const struct making *m, const char *suffix, const char *event,
             char op, const char *row)
 {
   add_head (sql, m, suffix, event);
-  if (op == MANTIS_UPDATE) {
-    add_append (sql, m);
-    mantis_buf_text (sql, "SELECT ");
-    add_entry (sql, m, MANTIS_DELETE, "OLD.");
-    mantis_buf_text (sql, " WHERE ");
-    add_key_differs (sql, m, "OLD.", "NEW.");
-    mantis_buf_text (sql, "; ");
-  }
+  if (op == MANTIS_UPDATE)
+    add_old_key (sql, m);
   add_append (sql, m);
   mantis_buf_text (sql, "VALUES (");
   add_entry (sql, m, op, row);
+  if (op == MANTIS_UPDATE)
+    add_before_update (sql, m);
+  else
+    add_before (sql, m, op == MANTIS_DELETE ? "OLD." : NULL);
   mantis_buf_text (sql, "); END");
 }
 
@@ -180,6 +227,7 @@ add_eviction (struct mantis_buf *sql, const struct making *m, const struct uniqu
   add_append (sql, m);
   mantis_buf_text (sql, "SELECT ");
   add_entry (sql, m, MANTIS_EVICT, "");
+  add_before (sql, m, "");
   mantis_buf_text (sql, " FROM ");
   add_name (sql, m->table->name);
   mantis_buf_text (sql, " WHERE ");
@@ -197,6 +245,47 @@ add_eviction (struct mantis_buf *sql, const struct making *m, const struct uniqu
   }
   mantis_buf_text (sql, "); ");
   return status;
+}
+
+/* The row that has the new one's key, where it is another one: REPLACE takes its place without a word. */
+static void
+add_predecessor (struct mantis_buf *sql, const struct making *m, bool update)
+{
+  add_append (sql, m);
+  mantis_buf_text (sql, "SELECT ");
+  add_entry (sql, m, MANTIS_EVICT, "");
+  add_before (sql, m, "");
+  mantis_buf_text (sql, " FROM ");
+  add_name (sql, m->table->name);
+  for (size_t i = 0; i < m->table->key_count; i++) {
+    mantis_buf_text (sql, i ? " AND " : " WHERE ");
+    add_name (sql, key_name (m, i));
+    mantis_buf_text (sql, " = NEW.");
+    add_name (sql, key_name (m, i));
+  }
+  if (update) {
+    mantis_buf_text (sql, " AND (");
+    add_key_differs (sql, m, "OLD.", "NEW.");
+    mantis_buf_char (sql, ')');
+  }
+  mantis_buf_text (sql, "; ");
+}
+
+/* The same as a trigger of its own: on updates of the key alone, which are rare. */
+static void
+make_before_key (struct mantis_buf *sql, const struct making *m)
+{
+  AUTO_BUF struct mantis_buf event = MANTIS_BUF_INIT;
+
+  mantis_buf_text (&event, "BEFORE UPDATE");
+  for (size_t i = 0; !m->facts->rowid_alias && i < m->table->key_count; i++) {
+    mantis_buf_text (&event, i ? ", " : " OF ");
+    add_name (&event, key_name (m, i));
+  }
+  add_head (sql, m, "bky", event.failed ? "" : event.bytes);
+  sql->failed |= event.failed;
+  add_predecessor (sql, m, true);
+  mantis_buf_text (sql, "END");
 }
 
 static const struct mantis_column *
@@ -249,6 +338,8 @@ make_before (struct mantis_buf *sql, const struct making *m, const struct unique
   if (event.failed)
     return no_memory (m->error);
   add_head (sql, m, update ? "bup" : "bin", event.bytes);
+  if (!update && m->facts->looked_at)
+    add_predecessor (sql, m, false);
   for (size_t i = 0; i < count && !status; i++)
     status = add_eviction (sql, m, &indexes[i], update);
   mantis_buf_text (sql, "END");
@@ -313,13 +404,19 @@ make_all (const struct making *m, struct trigger *triggers, size_t *count)
     return status;
   make_after (&sql, m, "del", "AFTER DELETE", MANTIS_DELETE, "OLD.");
   if ((status = add_trigger (m, &sql, "del", triggers, count)) ||
-      (status = read_unique_indexes (m, indexes, MOST_INDEXES, &index_count)) || index_count == 0)
+      (status = read_unique_indexes (m, indexes, MOST_INDEXES, &index_count)))
     return status;
-  if ((status = make_before (&sql, m, indexes, index_count, false)) ||
-      (status = add_trigger (m, &sql, "bin", triggers, count)) ||
-      (status = make_before (&sql, m, indexes, index_count, true)))
+  if ((index_count || m->facts->looked_at) &&
+      ((status = make_before (&sql, m, indexes, index_count, false)) ||
+       (status = add_trigger (m, &sql, "bin", triggers, count))))
     return status;
-  return add_trigger (m, &sql, "bup", triggers, count);
+  if (index_count && ((status = make_before (&sql, m, indexes, index_count, true)) ||
+                      (status = add_trigger (m, &sql, "bup", triggers, count))))
+    return status;
+  if (!m->facts->looked_at)
+    return MANTIS_OK;
+  make_before_key (&sql, m);
+  return add_trigger (m, &sql, "bky", triggers, count);
 }
 
 enum mantis_status

@@ -6,6 +6,8 @@
  *   time    milliseconds since 1970 UTC
  *   origin  node id; NULL for a program that writes to this database
  *   k0...   the key's values; these columns have no type, so that values stay as they were
+ *   was     on a server with filters: which columns w0... are, by their number in __sync_looks; 0: there was no row
+ *   w0...   what they were before
  *
  * On a server __sync_log_key finds the entries of a row.
  *
@@ -31,6 +33,12 @@ count_log_keys (struct mantis_session *session, int *count, struct mantis_error 
                    0, &columns, error);
 
   *count = (int)columns;
+  if (!status)
+    status = ask_integer (session,
+                          "SELECT count(*) - 1 FROM pragma_table_info('__sync_log', 'main')"
+                          " WHERE name = 'was' OR name GLOB 'w[0-9]*'",
+                          0, &columns, error);
+  session->log_looks = (int)columns;
   return status;
 }
 
@@ -90,6 +98,23 @@ make_log (struct mantis_session *session, size_t keys, struct mantis_error *erro
   return status;
 }
 
+enum mantis_status
+make_looks (struct mantis_session *session, size_t count, struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+
+  if (session->log_looks < 0) {
+    status = run (session, "ALTER TABLE main.__sync_log ADD COLUMN was INTEGER", error);
+    session->log_looks += !status;
+  }
+  while (!status && (size_t)session->log_looks < count) {
+    status =
+        runf (session, error, "ALTER TABLE main.__sync_log ADD COLUMN w%d", session->log_looks);
+    session->log_looks += !status;
+  }
+  return status;
+}
+
 /* How many key columns the log has; 0 when there is no log yet. */
 static enum mantis_status
 log_width (struct mantis_session *session, struct mantis_error *error)
@@ -140,6 +165,7 @@ struct log_reading {
   const struct mantis_table *table; /* of the last entry */
   int64_t id;                       /* its id, 0: none */
   const char *origin;               /* of the last entry that had one */
+  const struct facts *facts;        /* of the table; NULL: none */
 };
 
 static bool
@@ -153,6 +179,7 @@ read_entry (struct log_reading *r, sqlite3_stmt *row, struct mantis_entry *entry
   if (id != r->id) {
     r->id = id;
     r->table = table_of_id (r->session, id);
+    r->facts = r->table ? table_facts (r->session, r->table) : NULL;
   }
   if (origin && (!r->origin || strcmp (origin, r->origin) != 0))
     r->origin = mantis_arena_strdup (r->arena, origin);
@@ -171,8 +198,35 @@ read_entry (struct log_reading *r, sqlite3_stmt *row, struct mantis_entry *entry
   return !mantis_arena_exhausted (r->arena);
 }
 
+/* What the row of ENTRY was, which stands in ROW as well. */
+static bool
+read_before (struct log_reading *r, sqlite3_stmt *row, const struct mantis_entry *entry,
+             struct mantis_before *before)
+{
+  int at = 5 + r->session->log_keys;
+  struct mantis_value *values;
+
+  *before = (struct mantis_before){.fresh = false};
+  if (!r->table || !r->facts->looked_at || r->session->log_looks < (int)r->facts->look_count ||
+      sqlite3_column_type (row, at) == SQLITE_NULL)
+    return true;
+  before->fresh = sqlite3_column_int64 (row, at) == 0;
+  if (sqlite3_column_int64 (row, at) != r->facts->look_id)
+    return true;
+  if (!(values = mantis_arena_alloc (r->arena, r->table->column_count * sizeof *values)))
+    return false;
+  memset (values, 0, r->table->column_count * sizeof *values);
+  for (size_t i = 0; i < r->table->key_count; i++)
+    values[r->table->key[i]] = entry->key[i];
+  for (size_t i = 0; i < r->facts->look_count; i++)
+    column_value (row, at + 1 + (int)i, r->arena, &values[r->facts->looks[i]]);
+  before->row = values;
+  return !mantis_arena_exhausted (r->arena);
+}
+
 static enum mantis_status
-prepare_log_read (struct mantis_session *session, sqlite3_stmt **rows, struct mantis_error *error)
+prepare_log_read (struct mantis_session *session, bool recall, sqlite3_stmt **rows,
+                  struct mantis_error *error)
 {
   struct mantis_buf *sql = &session->sql;
 
@@ -180,8 +234,64 @@ prepare_log_read (struct mantis_session *session, sqlite3_stmt **rows, struct ma
   mantis_buf_text (sql, "SELECT seq, tbl, op, time, origin");
   for (int i = 0; i < session->log_keys; i++)
     mantis_buf_printf (sql, ", k%d", i);
+  if (recall && session->log_looks >= 0)
+    mantis_buf_text (sql, ", was");
+  for (int i = 0; recall && i < session->log_looks; i++)
+    mantis_buf_printf (sql, ", w%d", i);
   mantis_buf_text (sql, " FROM main.__sync_log WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3");
   return statement (session, sql->bytes, false, rows, error);
+}
+
+/* An array of twice the size for COUNT things in OLD; NULL: no memory. */
+static void *
+grow (struct mantis_arena *arena, const void *old, size_t count, size_t room, size_t size)
+{
+  void *more = mantis_arena_alloc (arena, room * size);
+
+  if (more && count)
+    memcpy (more, old, count * size);
+  return more;
+}
+
+/* BEFORE may be NULL: nobody asks what the rows were. */
+enum mantis_status
+log_recall (struct mantis_session *session, int64_t after, int64_t upto, size_t limit,
+            struct mantis_arena *arena, struct mantis_entry **entries,
+            struct mantis_before **before, size_t *count, struct mantis_error *error)
+{
+  AUTO_RESET sqlite3_stmt *rows = NULL;
+  struct log_reading r = {.session = session, .arena = arena};
+  size_t room = 0;
+  int code = SQLITE_DONE;
+  enum mantis_status status = need_transaction (session, false, error);
+
+  *entries = NULL;
+  if (before)
+    *before = NULL;
+  *count = 0;
+  if (status || (status = log_width (session, error)) || session->log_keys == 0 ||
+      (status = prepare_log_read (session, before != NULL, &rows, error)))
+    return status;
+  sqlite3_bind_int64 (rows, 1, after);
+  sqlite3_bind_int64 (rows, 2, upto);
+  sqlite3_bind_int64 (rows, 3, limit < INT64_MAX ? (int64_t)limit : INT64_MAX);
+  while (*count < limit && (code = sqlite3_step (rows)) == SQLITE_ROW) {
+    if (*count == room) {
+      room = room ? room * 2 : 64;
+      *entries = grow (arena, *entries, *count, room, sizeof **entries);
+      if (before)
+        *before = grow (arena, *before, *count, room, sizeof **before);
+      if (!*entries || (before && !*before))
+        return no_memory (error);
+    }
+    if (!read_entry (&r, rows, &(*entries)[*count]) ||
+        (before && !read_before (&r, rows, &(*entries)[*count], &(*before)[*count])))
+      return no_memory (error);
+    ++*count;
+  }
+  if (*count < limit && code != SQLITE_DONE)
+    return sql_failed (session, error, "read the log");
+  return MANTIS_OK;
 }
 
 enum mantis_status
@@ -189,37 +299,7 @@ log_read (struct mantis_session *session, int64_t after, int64_t upto, size_t li
           struct mantis_arena *arena, struct mantis_entry **entries, size_t *count,
           struct mantis_error *error)
 {
-  AUTO_RESET sqlite3_stmt *rows = NULL;
-  struct log_reading r = {session, arena, NULL, 0, NULL};
-  size_t room = 0;
-  int code = SQLITE_DONE;
-  enum mantis_status status = need_transaction (session, false, error);
-
-  *entries = NULL;
-  *count = 0;
-  if (status || (status = log_width (session, error)) || session->log_keys == 0 ||
-      (status = prepare_log_read (session, &rows, error)))
-    return status;
-  sqlite3_bind_int64 (rows, 1, after);
-  sqlite3_bind_int64 (rows, 2, upto);
-  sqlite3_bind_int64 (rows, 3, limit < INT64_MAX ? (int64_t)limit : INT64_MAX);
-  while (*count < limit && (code = sqlite3_step (rows)) == SQLITE_ROW) {
-    if (*count == room) {
-      struct mantis_entry *more;
-      room = room ? room * 2 : 64;
-      if (!(more = mantis_arena_alloc (arena, room * sizeof *more)))
-        return no_memory (error);
-      if (*count)
-        memcpy (more, *entries, *count * sizeof *more);
-      *entries = more;
-    }
-    if (!read_entry (&r, rows, &(*entries)[*count]))
-      return no_memory (error);
-    ++*count;
-  }
-  if (*count < limit && code != SQLITE_DONE)
-    return sql_failed (session, error, "read the log");
-  return MANTIS_OK;
+  return log_recall (session, after, upto, limit, arena, entries, NULL, count, error);
 }
 
 /* ---- Writing ---- */

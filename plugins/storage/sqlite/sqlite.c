@@ -373,6 +373,8 @@ static const struct mantis_storage ops = {
     .log_spare = log_spare,
     .log_drop = log_drop,
     .log_prune = log_prune,
+    .remember = storage_remember,
+    .log_recall = log_recall,
     .limit_rows = limit_rows,
     .incident = storage_incident,
 };

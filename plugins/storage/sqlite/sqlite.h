@@ -38,6 +38,10 @@ struct facts {
   bool rowid_alias; /* INTEGER PRIMARY KEY */
   const char
       *incident; /* why writes may have gone unseen before attach(); NULL: there is no reason */
+  bool looked_at;         /* server: earlier values of columns are remembered */
+  const uint32_t *looks;  /* which, LOOK_COUNT of them */
+  size_t look_count;
+  int64_t look_id; /* in __sync_looks */
 };
 
 /* One result of attach(). */
@@ -81,6 +85,11 @@ struct mantis_session {
   int savepoints;
   size_t row_bytes;     /* of a row that is read, at most; 0: no limit */
   int log_keys;         /* key columns of __sync_log, 0: not known yet */
+  int log_looks;        /* columns of earlier values there, once LOG_KEYS is known; -1: none, and no "was" */
+  /* Which columns are remembered, see mantis/storage.h; NULL: of no table. */
+  bool (*looks) (void *context, const struct mantis_schema *schema,
+                 const struct mantis_table *table, bool *columns);
+  void *looks_context;
   int64_t data_version; /* at the last look() */
   bool looked;
   dev_t device; /* of the file that was opened */
@@ -202,6 +211,13 @@ enum mantis_status log_read (struct mantis_session *session, int64_t after, int6
                              size_t limit, struct mantis_arena *arena,
                              struct mantis_entry **entries, size_t *count,
                              struct mantis_error *error);
+enum mantis_status log_recall (struct mantis_session *session, int64_t after, int64_t upto,
+                               size_t limit, struct mantis_arena *arena,
+                               struct mantis_entry **entries, struct mantis_before **before,
+                               size_t *count, struct mantis_error *error);
+/* Make room in the log for COUNT earlier values of a row. */
+enum mantis_status make_looks (struct mantis_session *session, size_t count,
+                               struct mantis_error *error);
 enum mantis_status log_prune (struct mantis_session *session, int64_t after, int64_t upto,
                               struct mantis_error *error);
 enum mantis_status log_trim (struct mantis_session *session, int64_t upto,
@@ -262,6 +278,28 @@ enum mantis_status rows_park (struct mantis_session *session, const struct manti
 /* Let triggers run in this connection, or not. */
 enum mantis_status set_triggers (struct mantis_session *session, bool on,
                                  struct mantis_error *error);
+
+/* ---- looks.c: what rows were ---- */
+
+void storage_remember (struct mantis_session *session,
+                       bool (*looks) (void *context, const struct mantis_schema *schema,
+                                      const struct mantis_table *table, bool *columns),
+                       void *context);
+/* Ask which columns of TABLE are remembered, and write it down in FACTS; none of a client's. */
+enum mantis_status looks_ask (struct mantis_session *session, const struct known_schema *schema,
+                              const struct mantis_table *table, struct facts *facts, struct mantis_arena *arena,
+                              struct mantis_error *error);
+/* The number that TABLE's columns have in __sync_looks, made where there is none, with room in the log. */
+enum mantis_status looks_number (struct mantis_session *session, const struct mantis_table *table,
+                                 struct facts *facts, struct mantis_error *error);
+/* *SUM of the triggers that were made for TABLE when it was last remembered, 0: none is known. */
+enum mantis_status looks_sum (struct mantis_session *session, const struct mantis_table *table,
+                              uint64_t *sum, struct mantis_error *error);
+/* The triggers that stand on TABLE from now on have SUM. */
+enum mantis_status looks_note (struct mantis_session *session, const struct mantis_table *table,
+                               const struct facts *facts, uint64_t sum, struct mantis_error *error);
+/* A part of a sum, which is the sum of such. */
+uint64_t trigger_sum (const char *name, const char *sql);
 
 /* ---- notice.c ---- */
 /* MANTIS_LOST when the file is not the one that was opened. */
