@@ -382,7 +382,7 @@ main (int argc, char **argv)
       bench_profile = argv[i + 1];
   if (rows < 1000 || !getenv ("MANTISD") || !getenv ("MANTISCTL") || !getenv ("MANTIS_BUILD")) {
     fprintf (stderr, "bench: run it as `make bench' (BENCH_ARGS='--rows N --large N --only "
-                     "tax|hops|latency|live|pushes|merges|idle|memory|mysql --profile FOLDER')\n");
+                     "tax|hops|latency|live|pushes|hooks|merges|idle|memory|mysql --profile FOLDER')\n");
     return 2;
   }
   daemons_start ();
@@ -397,6 +397,8 @@ main (int argc, char **argv)
     measure_live ();
   if (wanted ("pushes"))
     measure_pushes (rows / 5);
+  if (wanted ("hooks"))
+    measure_hooks (rows / 5);
   if (wanted ("merges"))
     measure_merges (rows / 5 < 1000 ? 1000 : rows / 5);
   if (wanted ("idle"))

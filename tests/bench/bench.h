@@ -29,6 +29,11 @@ void measure_idle_connections (void);
 
 /* ---- pushes.c ---- */
 void measure_pushes (int pushes);
+/* Of one row each, over 50 connections to a server NAME with OPTIONS; in a second. */
+double pushes_rate (const char *name, const char *options, int pushes);
+
+/* ---- hooks.c ---- */
+void measure_hooks (int pushes);
 
 /* ---- merges.c ---- */
 void measure_merges (int rows);

@@ -192,3 +192,29 @@ measure_pushes (int pushes)
   free (pushers);
   free (took);
 }
+
+double
+pushes_rate (const char *name, const char *options, int pushes)
+{
+  double rate, *took = calloc ((size_t)pushes + LONE_PUSHES, sizeof *took);
+  struct pusher *pushers = calloc (CONNECTIONS, sizeof *pushers);
+  struct daemon server = {0};
+  char path[300];
+
+  if (!took || !pushers)
+    exit (1);
+  snprintf (path, sizeof path, "%s/%s.db", bench_folder, name);
+  load_create (path);
+  server_start (&server, name, options);
+  read_token ();
+  for (int i = 0; i < CONNECTIONS; i++)
+    dial (&pushers[i], i);
+  push_all (pushers, 1, "warm", LONE_PUSHES, took);
+  rate = pushes / push_all (pushers, CONNECTIONS, "push", pushes, took);
+  for (int i = 0; i < CONNECTIONS; i++)
+    close (pushers[i].fd);
+  daemon_stop (&server);
+  free (pushers);
+  free (took);
+  return rate;
+}
