@@ -5,6 +5,7 @@
 #include "daemon/visit.h"
 
 #include "base/base.h"
+#include "sync/hooks.h"
 
 void
 visit_refuse (struct visit *visit, enum mantis_status status, const char *why)
@@ -161,8 +162,12 @@ is_small_push (const struct task *task)
   return task->work == pushes_work && ((const struct visit *)task)->request->length <= SMALL;
 }
 
+/* None of them is answered before all have been: hooks that are asked about each may take their time. */
 bool
 push_joins (const struct task *task, const struct task *next, size_t count)
 {
-  return count < TOGETHER && is_small_push (task) && is_small_push (next);
+  struct hooks *hooks = ((const struct visit *)task)->service->set.stores->hooks;
+  bool asked = hooks_want (hooks, MANTIS_BEFORE_PUSH) || hooks_want (hooks, MANTIS_BEFORE_APPLY);
+
+  return count < (asked ? FEW : TOGETHER) && is_small_push (task) && is_small_push (next);
 }

@@ -16,6 +16,7 @@ enum stage { STAGE_WORK, STAGE_PARKED, STAGE_QUEUED, STAGE_ASKS };
 
 enum {
   TOGETHER = 128,   /* that go to a worker together */
+  FEW = 8,          /* the same, where somebody is asked about each */
   LOOK_AHEAD = 512, /* in the lane, for those that ask the same */
   CROWD_MS = 30000,
   SMALL = 16 * 1024 /* bytes of a push that may share its commit */

@@ -114,7 +114,7 @@ pushing_is_asked (const struct store *store)
          hooks_want (store->hooks, MANTIS_BEFORE_APPLY);
 }
 
-enum mantis_status
+void
 pushing_ask (struct pushing *pushing)
 {
   static const enum mantis_moment moments[] = {MANTIS_BEFORE_PUSH, MANTIS_BEFORE_APPLY};
@@ -136,5 +136,4 @@ pushing_ask (struct pushing *pushing)
     pushing->settled = true;
     refuse (pushing->reply, status, &error);
   }
-  return status;
 }

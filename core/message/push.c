@@ -288,6 +288,7 @@ pushing_decode (struct pushing *pushing, const struct sender *sender, struct man
   push->partial = pushing->batch.partial;
   push->generation = pushing->batch.generation;
   push->anonymous = sender->anonymous;
+  pushing->attached = push->store->attached;
   if (!(push->node = mantis_arena_strdup (pushing->message, sender->node)))
     return mantis_fail (error, MANTIS_FULL, "the batch is larger than its limit");
   lending_begin (&lending, push->store);
@@ -333,29 +334,37 @@ push_and_ask (struct pushing *pushing, struct mantis_error *error)
   return status;
 }
 
-void
-pushing_alone (struct pushing *pushing)
+enum mantis_status
+pushing_prepare (struct pushing *pushing, struct mantis_error *error)
 {
   struct store *store = pushing->push.store;
   struct sender sender = {.anonymous = true};
-  struct mantis_error error = {.status = MANTIS_FAILED, .text = "out of memory"};
-  enum mantis_status status = store_begin (store, MANTIS_READ, &error);
+  enum mantis_status status = store_begin (store, MANTIS_READ, error);
 
-  pushing->push.shared = false;
   if (status == MANTIS_OK) {
     status = sender_find (store, pushing->request, pushing->principal, pushing->message, &sender,
-                          &error); /* a first look, for the name */
+                          error); /* a first look, for the name */
     store_rollback (store);
   }
   /* One that is settled is answered from memory, whatever became of the tables since. */
   if (status == MANTIS_OK && pushing->batch.number && pushing->batch.number <= sender.number &&
       !pushing_is_next (pushing, &sender))
-    return;
+    return MANTIS_OK;
   if (status == MANTIS_OK) /* a body that is wrong never touches the database */
-    status = pushing_decode (pushing, &sender, &error);
-  if (status == MANTIS_OK && !pushing->settled && pushing_is_asked (store) &&
-      pushing_ask (pushing) != MANTIS_OK)
-    return;
+    status = pushing_decode (pushing, &sender, error);
+  if (status == MANTIS_OK && !pushing->settled && pushing_is_asked (store))
+    pushing_ask (pushing);
+  return status;
+}
+
+void
+pushing_alone (struct pushing *pushing)
+{
+  struct mantis_error error = {.status = MANTIS_FAILED, .text = "out of memory"};
+  enum mantis_status status;
+
+  pushing->push.shared = false;
+  status = pushing_prepare (pushing, &error);
   if (status == MANTIS_OK && !pushing->settled)
     status = push_and_ask (pushing, &error);
   if (status == MANTIS_OK)

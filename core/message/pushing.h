@@ -31,6 +31,7 @@ struct pushing {
   struct block_changes decoded;
   struct hook_question asked;
   struct push push;
+  int64_t attached; /* the schema (store->attached) that it was decoded with */
   bool settled; /* there is nothing to make: REPLY tells why */
 };
 
@@ -51,13 +52,15 @@ enum mantis_status pushing_decode (struct pushing *pushing, const struct sender 
 /* In a write transaction: SENDER's changes are made, and the answer is noted. */
 enum mantis_status pushing_make (struct pushing *pushing, struct sender *sender,
                                  struct mantis_error *error);
+/* All that comes before the transaction; it may be settled then. */
+enum mantis_status pushing_prepare (struct pushing *pushing, struct mantis_error *error);
 /* In transactions of its own, up to the answer. */
 void pushing_alone (struct pushing *pushing);
 
-/* ask.c: do hooks want to be asked before a push?  Then it goes alone, as they are not asked in a transaction. */
+/* ask.c: do hooks want to be asked before a push?  Then it is decoded before the transaction. */
 bool pushing_is_asked (const struct store *store);
 /* Ask them about what was decoded.  Where they refuse all of it, it is settled. */
-enum mantis_status pushing_ask (struct pushing *pushing);
+void pushing_ask (struct pushing *pushing);
 
 /* The transaction is durable. */
 void pushing_done (struct pushing *pushing);

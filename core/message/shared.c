@@ -16,7 +16,7 @@
 
 enum { LONGEST_US = 20000 /* after so long it is committed, and the next one begins */ };
 
-enum turn { WAITS, MADE, ALONE, ANSWERED };
+enum turn { WAITS, ASKS /* hooks, before it may wait */, MADE, ALONE, ANSWERED };
 
 struct member {
   struct pushing pushing;
@@ -53,6 +53,8 @@ try_once (struct pushing *pushing, struct mantis_error *error)
     return status;
   if (!pushing->push.node)
     status = pushing_decode (pushing, &sender, error);
+  else if (pushing->attached != store->attached)
+    status = mantis_fail (error, MANTIS_BUSY, "the schema was changed just now");
   return status == MANTIS_OK && !pushing->settled ? pushing_make (pushing, &sender, error) : status;
 }
 
@@ -163,8 +165,37 @@ next_waiting (const struct member *members, size_t count)
 {
   size_t i = 0;
 
-  while (i < count && members[i].turn != WAITS)
+  while (i < count && members[i].turn != WAITS && members[i].turn != ASKS)
     i++;
+  return i;
+}
+
+static enum turn
+prepare (struct pushing *pushing)
+{
+  struct mantis_error error = {.status = MANTIS_FAILED, .text = "out of memory"};
+  enum mantis_status status = pushing_prepare (pushing, &error);
+
+  if (status != MANTIS_OK)
+    reply_error (pushing->reply, &error);
+  return status != MANTIS_OK || pushing->settled ? ANSWERED : WAITS;
+}
+
+/* Hooks are asked before the transaction begins; where that takes its time, about the first ones.  How many these are. */
+static size_t
+prepare_some (struct member *members, size_t count)
+{
+  int64_t began = 0;
+  size_t i = 0;
+
+  for (; i < count; i++) {
+    if (members[i].turn != ASKS)
+      continue;
+    if (began && mantis_monotonic () - began > LONGEST_US)
+      break;
+    began = began ? began : mantis_monotonic ();
+    members[i].turn = prepare (&members[i].pushing);
+  }
   return i;
 }
 
@@ -179,18 +210,19 @@ handle_pushes (struct server *server, struct store *store, struct fellow *fellow
       reply_error (fellows[i].reply, &error);
     else if (pushing_open (&members[i].pushing, server, store, &fellows[i], &error) == MANTIS_OK) {
       members[i].pushing.push.shared = true;
-      if (pushing_is_asked (store)) {
-        pushing_alone (&members[i].pushing);
-        members[i].turn = ANSWERED;
-      }
+      if (pushing_is_asked (store))
+        members[i].turn = ASKS;
     } else {
       reply_error (fellows[i].reply, &error);
       members[i].turn = ANSWERED;
     }
   if (!members)
     return;
-  for (size_t from; (from = next_waiting (members, count)) < count;)
-    share (store, members + from, count - from);
+  for (size_t from; (from = next_waiting (members, count)) < count;) {
+    size_t some = prepare_some (members + from, count - from);
+    if (next_waiting (members + from, some) < some)
+      share (store, members + from, some);
+  }
   for (size_t i = 0; i < count; i++)
     pushing_close (&members[i].pushing);
 }

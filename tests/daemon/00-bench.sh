@@ -23,3 +23,9 @@ MANTISD=$top/mantisd MANTISCTL=$top/mantisctl MANTIS_BUILD=$build MANTIS_SOURCE=
 for line in "push of edits, no conflict, timestamp" "conflicts, timestamp" "conflicts, version: merged, nobody lost" "conflicts, version: merged, a value was lost"; do
   grep -q "$line.* [1-9][0-9.]* us a row" figures.log || fail "not measured: $line"
 done
+
+MANTISD=$top/mantisd MANTISCTL=$top/mantisctl MANTIS_BUILD=$build MANTIS_SOURCE=$top \
+  "$build/tests/bench/bench" --only hooks --rows 1000 > figures.log 2> bench.log || fail "the bench gives up on hooks: $(cat bench.log)"
+for line in "exec told after each" "exec asked before each" "lines to the program"; do
+  grep -q "$line.* [1-9][0-9.]* /s" figures.log || fail "not measured: $line"
+done
