@@ -15,7 +15,7 @@
 enum { ROOM = 64 << 20, LARGE_TEXT = 300000, WIDE = 300, MOST_COLUMNS = WIDE + MOST_NAMED + 8 };
 
 static char *room;
-static size_t used;
+static size_t used, lasting; /* bytes; LASTING of them are kept */
 static char words[400];
 
 static void *
@@ -252,8 +252,8 @@ make_value (const struct mantis_column *column, unsigned may)
 
 /* ---- Rows ------------------------------------------------------------------------------------ */
 
-static struct mantis_value *
-make_row (const struct mantis_table *table, unsigned may)
+struct mantis_value *
+row_make (const struct mantis_table *table, unsigned may)
 {
   struct mantis_value *row = take (table->column_count * sizeof *row);
 
@@ -263,8 +263,8 @@ make_row (const struct mantis_table *table, unsigned may)
 }
 
 /* BASE, edited by somebody: other than it in one column at least, where there is one. */
-static struct mantis_value *
-edit_row (const struct mantis_table *table, const struct mantis_value *base, unsigned may)
+struct mantis_value *
+row_edit (const struct mantis_table *table, const struct mantis_value *base, unsigned may)
 {
   struct mantis_value *row = take (table->column_count * sizeof *row);
   size_t first = (size_t)chance_below (table->column_count);
@@ -287,8 +287,8 @@ leave_out (const struct mantis_table *table, const struct mantis_value *row, boo
   return left;
 }
 
-static struct mantis_change *
-make_change (const struct mantis_table *table, mantis_row row, bool deleted)
+struct mantis_change *
+change_make (const struct mantis_table *table, mantis_row row, bool deleted)
 {
   static const char *const origins[] = {"0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a",
                                         "f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1"};
@@ -315,6 +315,39 @@ make_stamps (const struct mantis_table *table, const struct mantis_change *local
   return stamps;
 }
 
+struct mantis_value *
+row_copy (const struct mantis_table *table, const struct mantis_value *row, const bool *columns)
+{
+  struct mantis_value *copy = take (table->column_count * sizeof *copy);
+
+  for (size_t i = 0; i < table->column_count; i++)
+    copy[i] = columns[i] ? row[i] : nothing ();
+  return copy;
+}
+
+void
+rows_begin (uint64_t number)
+{
+  used = lasting;
+  chance_from (settings.seed * 1000003 + number);
+}
+
+static void (*const shapes[SHAPES]) (struct shape *) = {make_plain, make_turned, make_narrow,
+                                                        make_wide};
+static const char *const shape_names[SHAPES] = {"plain", "turned", "narrow", "wide"};
+
+const struct mantis_table *
+lasting_table (size_t shape)
+{
+  static const struct mantis_table *tables[SHAPES];
+
+  for (size_t i = 0; i < SHAPES && !lasting; i++)
+    tables[i] = make_table (shape_names[i], shapes[i]);
+  if (!lasting)
+    lasting = used;
+  return tables[shape];
+}
+
 /* ---- A conflict ------------------------------------------------------------------------------ */
 
 static void
@@ -335,15 +368,15 @@ static void
 make_sides (struct mantis_conflict *conflict, unsigned has)
 {
   const struct mantis_table *table = conflict->table;
-  struct mantis_value *base = make_row (table, has), *here = edit_row (table, base, has),
-                      *there = edit_row (table, base, has);
+  struct mantis_value *base = row_make (table, has), *here = row_edit (table, base, has),
+                      *there = row_edit (table, base, has);
   struct mantis_change *local, *remote;
   bool gone_here = has & LOCAL_DELETED, gone_there = has & REMOTE_DELETED && !gone_here;
 
   if (table->key_count == table->column_count && !gone_there)
     gone_here = true;
-  local = make_change (table, gone_here ? leave_out (table, here, true) : here, gone_here);
-  remote = make_change (
+  local = change_make (table, gone_here ? leave_out (table, here, true) : here, gone_here);
+  remote = change_make (
       table, gone_there || has & GAPS ? leave_out (table, there, gone_there) : there, gone_there);
   local->rev = remote->base + 1 + (int64_t)chance_below (9);
   remote->created = chance_below (5) == 0;
@@ -360,22 +393,19 @@ make_sides (struct mantis_conflict *conflict, unsigned has)
 const struct mantis_conflict *
 conflict_make (uint64_t number, unsigned may, uint32_t wants)
 {
-  static void (*const shapes[]) (struct shape *) = {make_plain,  make_plain,  make_turned,
-                                                    make_turned, make_narrow, make_wide};
-  static const char *const names[] = {"plain", "plain", "turned", "turned", "narrow", "wide"};
+  static const size_t often[] = {0, 0, 1, 1, 2, 3};
   struct mantis_conflict *conflict;
   size_t shape;
   unsigned has;
 
-  used = 0;
-  chance_from (settings.seed * 1000003 + number);
+  rows_begin (number);
   has = may & (unsigned)chance ();
-  shape = (size_t)chance_below (6);
+  shape = often[chance_below (6)];
   if (!(wants & MANTIS_WANTS_BASE))
     has |= NO_BASE;
   conflict = take (sizeof *conflict);
   *conflict = (struct mantis_conflict){.size = sizeof *conflict,
-                                       .table = make_table (names[shape], shapes[shape])};
+                                       .table = make_table (shape_names[shape], shapes[shape])};
   make_sides (conflict, has);
   if (wants & MANTIS_WANTS_STAMPS && !(has & NO_STAMPS) && !conflict->local->deleted)
     conflict->stamps = make_stamps (conflict->table, conflict->local);

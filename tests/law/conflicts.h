@@ -30,4 +30,15 @@ void conflict_memory (void **from, size_t *size);
 /* In words, for the report. */
 const char *conflict_words (void);
 
+/* For laws about rows alone: a table of each shape, which stays; and rows of it, until the next rows_begin(). */
+enum { SHAPES = 4 };
+const struct mantis_table *lasting_table (size_t shape);
+void rows_begin (uint64_t number);
+struct mantis_value *row_make (const struct mantis_table *table, unsigned may);
+struct mantis_value *row_edit (const struct mantis_table *table, const struct mantis_value *row,
+                               unsigned may);
+struct mantis_value *row_copy (const struct mantis_table *table, const struct mantis_value *row,
+                               const bool *columns); /* the others are MANTIS_NONE */
+struct mantis_change *change_make (const struct mantis_table *table, mantis_row row, bool deleted);
+
 #endif

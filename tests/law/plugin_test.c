@@ -35,6 +35,7 @@ static const struct {
     {MANTIS_KIND_AUTH, "auth", laws_of_auths},
     {MANTIS_KIND_STORAGE, "storage", laws_of_storages},
     {MANTIS_KIND_TRANSPORT, "transport", laws_of_transports},
+    {MANTIS_KIND_FILTER, "filter", laws_of_filters},
 };
 enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
 
@@ -302,6 +303,7 @@ static const char usage[] =
     "      --column NAME=TYPE    the tables that are tried have this column, too\n"
     "      --accept WHAT=TEXT    an authentication accepts this: bearer, cookie or certificate\n"
     "      --refuse WHAT=TEXT    and refuses this\n"
+    "      --claims JSON             a filter is asked by somebody with these claims, too\n"
     "      --storage NAME        for the tables of a plugin (sqlite)\n"
     "      --before COMMAND      makes an empty database, for a storage\n"
     "      --sql COMMAND         writes what comes on its standard input to that database\n"
@@ -322,6 +324,7 @@ enum {
   OPT_COLUMN,
   OPT_ACCEPT,
   OPT_REFUSE,
+  OPT_CLAIMS,
   OPT_STORAGE,
   OPT_BEFORE,
   OPT_SQL,
@@ -341,6 +344,7 @@ static const struct option long_options[] = {
     {"column", required_argument, NULL, OPT_COLUMN},
     {"accept", required_argument, NULL, OPT_ACCEPT},
     {"refuse", required_argument, NULL, OPT_REFUSE},
+    {"claims", required_argument, NULL, OPT_CLAIMS},
     {"storage", required_argument, NULL, OPT_STORAGE},
     {"before", required_argument, NULL, OPT_BEFORE},
     {"sql", required_argument, NULL, OPT_SQL},
@@ -360,6 +364,14 @@ static void __attribute__ ((noreturn)) MANTIS_PRINTF (1, 2) wrong_use (const cha
   va_end (args);
   fprintf (stderr, "; see mantis-plugin-test --help\n");
   exit (WRONG_USE);
+}
+
+static void
+add_text (const char **list, size_t *length, const char *text)
+{
+  if (*length == MOST_NAMED)
+    wrong_use ("%d of one kind are the most", MOST_NAMED);
+  list[(*length)++] = text;
 }
 
 /* NAME=VALUE at the end of LIST. */
@@ -424,9 +436,10 @@ take (int c)
     add_named (settings.refused, &settings.refused_count, optarg);
     break;
   case OPT_LAW:
-    if (settings.law_count == MOST_NAMED)
-      wrong_use ("%d laws are the most", MOST_NAMED);
-    settings.laws[settings.law_count++] = optarg;
+    add_text (settings.laws, &settings.law_count, optarg);
+    break;
+  case OPT_CLAIMS:
+    add_text (settings.claims, &settings.claims_count, optarg);
     break;
   case OPT_SEED:
     settings.seed = number_of (optarg, UINT64_MAX);

@@ -17,7 +17,7 @@ struct law {
 };
 
 extern const struct law laws_of_all[], laws_of_resolvers[], laws_of_auths[], laws_of_storages[],
-    laws_of_transports[];
+    laws_of_transports[], laws_of_filters[];
 
 /* ---- What was asked for ---------------------------------------------------------------------- */
 
@@ -30,8 +30,8 @@ struct named {
 struct settings {
   const char *file, *plugin_dir, *option_file, *storage, *before, *sql;
   struct named options[MOST_NAMED], columns[MOST_NAMED], accepted[MOST_NAMED], refused[MOST_NAMED];
-  const char *laws[MOST_NAMED];
-  size_t option_count, column_count, accepted_count, refused_count, law_count;
+  const char *laws[MOST_NAMED], *claims[MOST_NAMED];
+  size_t option_count, column_count, accepted_count, refused_count, law_count, claims_count;
   uint64_t seed;
   size_t rows; /* random ones of a law */
   int seconds; /* that a law may take */
