@@ -36,6 +36,7 @@ static const struct {
     {MANTIS_KIND_STORAGE, "storage", laws_of_storages},
     {MANTIS_KIND_TRANSPORT, "transport", laws_of_transports},
     {MANTIS_KIND_FILTER, "filter", laws_of_filters},
+    {MANTIS_KIND_HOOK, "hook", laws_of_hooks},
 };
 enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
 

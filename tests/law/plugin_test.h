@@ -17,7 +17,7 @@ struct law {
 };
 
 extern const struct law laws_of_all[], laws_of_resolvers[], laws_of_auths[], laws_of_storages[],
-    laws_of_transports[], laws_of_filters[];
+    laws_of_transports[], laws_of_filters[], laws_of_hooks[];
 
 /* ---- What was asked for ---------------------------------------------------------------------- */
 
