@@ -316,6 +316,20 @@ token ()
   "$build/mantisctl" --config "$server.json" token --subject "$subject" "$@"
 }
 
+# token_with CLAIMS: one with these claims (a JSON object, with "sub") and one hour to live, signed with jwt.key.
+token_with ()
+{
+  python3 - "$1" << 'END'
+import base64, hashlib, hmac, json, sys, time
+def text(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+claims = {"exp": int(time.time()) + 3600, **json.loads(sys.argv[1])}
+signed = text(b'{"alg":"HS256","typ":"JWT"}') + b"." + text(json.dumps(claims).encode())
+key = open("jwt.key", "rb").read().rstrip(b"\n")
+print((signed + b"." + text(hmac.new(key, signed, hashlib.sha256).digest())).decode())
+END
+}
+
 # launch NAME ARGUMENT...: start the daemon with its log and process id kept, and do not wait.
 launch ()
 {

@@ -1,0 +1,77 @@
+#!/bin/bash
+# 14: columns that a principal may not see stay on the server, and what it pushes to them, or to those that it may only read, is
+# rejected by the column's name while the rest stands; roles exempt, as text and in arrays; with another role the
+# column comes and goes.
+. "${0%/*}/functions.sh"
+requires python3
+
+port=$(free_port)
+cat > office.json << END
+{"mode": "server", "storage": {"plugin": "sqlite", "path": "office.db"},
+ "listen": [{"transport": "rest", "address": "127.0.0.1:$port"}],
+ "auth": [{"plugin": "jwt", "algorithm": "HS256", "key_file": "jwt.key"}],
+ "tables": {"*": {}, "items": {"filters": [
+   {"plugin": "columns", "hide": ["cost"], "read_only": ["price"], "unless": {"role": "manager|owner"}}]}}}
+END
+sql office "CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT, price INTEGER NOT NULL DEFAULT 0, cost TEXT);
+  INSERT INTO items VALUES (1, 'tea', 5, 'secret-1'), (2, 'milk', 2, 'secret-2')"
+start_mantisd office --mode server
+for who in till boss; do
+  configure_client $who
+done
+token_with '{"sub": "till", "role": "cashier"}' > till.token
+token_with '{"sub": "boss", "roles": ["cashier", "manager"]}' > boss.token
+start_mantisd boss --mode client
+start_mantisd till --mode client
+wait_for_row till "SELECT 1 FROM items WHERE id = 2 AND price = 2"
+settled office boss
+sql office "UPDATE items SET cost = 'secret-3', name = 'green tea' WHERE id = 1"
+wait_for_row till "SELECT 1 FROM items WHERE name = 'green tea'"
+ctl till sync > /dev/null
+
+# What a till writes.
+sql till "UPDATE items SET name = 'black tea' WHERE id = 1; UPDATE items SET price = 1 WHERE id = 2; INSERT INTO items (id, name) VALUES (3, 'cake')"
+wait_for_row office "SELECT 1 FROM items WHERE id = 1 AND name = 'black tea' AND cost = 'secret-3' AND price = 5"
+wait_for_row office "SELECT 1 FROM items WHERE id = 3 AND name = 'cake' AND price = 0"
+quiet till
+wait_for_row till "SELECT 1 FROM items WHERE id = 2 AND price = 2"
+[ "$(sql office "SELECT price FROM items WHERE id = 2")" = 2 ] || fail "a price was written"
+sql till "SELECT reason FROM __sync_conflicts WHERE outcome = 'rejected'" | grep -qF '"price"' ||
+  fail "the column is not named: $(sql till "SELECT * FROM __sync_conflicts")"
+
+# Without mantisd: one that it must not know of, by name, with the rest of the batch standing.
+till () # BLOCK
+{
+  curl -sS -m "$patience" -X POST -H "Authorization: Bearer $(cat till.token)" "http://127.0.0.1:$port/sync/push" -d "{\"changes\": [$1]}"
+}
+said=$(till '{"table": "items", "columns": ["id", "name"], "rows": [[4, "bread"]]}, {"table": "items", "columns": ["id", "name", "cost"], "rows": [[5, "salt", "mine"]]}')
+grep -qF '"cost\"' <<< "$said" || fail "the column is not named: $said"
+[ "$(sql office "SELECT count(*), sum(cost = 'mine') FROM items WHERE id IN (4, 5)")" = "1|" ] ||
+  fail "the office has $(sql office "SELECT * FROM items")"
+case $said in *secret*) fail "it is told: $said" ;; esac
+
+# What a manager writes.
+wait_for_row boss "SELECT 1 FROM items WHERE id = 4"
+sql boss "UPDATE items SET price = 9, cost = 'new' WHERE id = 4"
+wait_for_row office "SELECT 1 FROM items WHERE id = 4 AND price = 9 AND cost = 'new'"
+wait_for_row till "SELECT 1 FROM items WHERE id = 4 AND price = 9"
+stop_mantisd till
+! grep -qa secret till.db* || fail "a hidden column came to the till"
+
+# Another role: the column is there, as if it were new, and once the application has it too, all is.
+token_with '{"sub": "till", "role": ["owner"]}' > till.token
+start_mantisd till --mode client
+wait_for_message till 'table "items" is paused: column "cost" is only on the server'
+sql till "ALTER TABLE items ADD COLUMN cost TEXT"
+settled office till boss
+
+# And back: nothing of it comes any more.
+stop_mantisd till
+token_with '{"sub": "till"}' > till.token
+start_mantisd till --mode client
+wait_for_message till 'table "items" is paused: column "cost" is only here'
+sql office "UPDATE items SET cost = 'secret-4', name = 'oolong' WHERE id = 1"
+sql till "ALTER TABLE items DROP COLUMN cost"
+wait_for_row till "SELECT 1 FROM items WHERE name = 'oolong'"
+stop_mantisd till
+! grep -qa secret-4 till.db* || fail "a hidden column came to the till"
