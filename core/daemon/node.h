@@ -101,6 +101,9 @@ void filters_close (struct mantis *node); /* when its stores are closed */
 struct instance *policy_of (void *context, const char *table);
 enum mantis_status policies_open (struct mantis *node, struct config *config,
                                   struct mantis_error *error);
+/* Do they fit the tables that are named for them? */
+enum mantis_status policies_suit (struct mantis *node, const struct store *store,
+                                  struct mantis_error *error);
 /* After SIGHUP: those of the live configuration, where they are other ones. */
 void policies_reload (struct mantis *node);
 bool policies_hold (const struct mantis *node, const struct config *config);

@@ -94,6 +94,29 @@ policies_open (struct mantis *node, struct config *config, struct mantis_error *
   return MANTIS_OK;
 }
 
+enum mantis_status
+policies_suit (struct mantis *node, const struct store *store, struct mantis_error *error)
+{
+  const struct policies *policies = atomic_load (&node->policies);
+  const struct config *config = policies->config;
+
+  for (size_t i = 0; i < config->table_count; i++) {
+    const struct config_table *entry = &config->tables[i];
+    const struct mantis_attached *attached = store_table (store, entry->pattern);
+    const struct instance *policy =
+        entry->policy ? policies->resolvers[entry->policy->number] : NULL;
+    const struct mantis_resolver *ops = policy ? policy->ops : NULL;
+    struct mantis_error why;
+    enum mantis_status status = attached && !attached->table->refusal && ops && ops->suits
+                                    ? ops->suits (policy->self, attached->table, &why)
+                                    : MANTIS_OK;
+    if (status != MANTIS_OK)
+      return mantis_fail (error, status, "%s: $.tables.%s.conflict_policy: %s", config->file,
+                          entry->pattern, why.text);
+  }
+  return MANTIS_OK;
+}
+
 void
 policies_reload (struct mantis *node)
 {

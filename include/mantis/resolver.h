@@ -73,6 +73,11 @@ struct mantis_resolver {
   /* With MANTIS_WAITS, after start(): false when this use of the plugin does not wait after all, as it is configured.
    * NULL: it does. */
   bool (*waits) (void *self);
+
+  /* Do the options, given for TABLE by its name, fit it?  Asked when the server starts; anything but MANTIS_OK, with what is
+   * wrong (a column that there is not) in ERROR, and it does not start.  NULL: they fit any table. */
+  enum mantis_status (*suits) (void *self, const struct mantis_table *table,
+                               struct mantis_error *error);
 };
 
 #define MANTIS_RESOLVER_PLUGIN(name, ops, ...)                                                     \

@@ -94,3 +94,19 @@ both "tablet phone" "UPDATE stock SET qty = qty - 7, title = 'tablet' WHERE id =
 stands stock seven "title, note, qty" "tablet|note|3"
 [ "$(sql phone "SELECT json_extract(loser, '$.note') || json_extract(loser, '$.qty') || (reason LIKE '%CHECK%') FROM __sync_conflicts WHERE outcome = 'rejected'")" = phone31 ] ||
   fail "rejected: $(sql phone "SELECT * FROM __sync_conflicts")"
+
+# A policy that names what a table has not, or cannot be added, is told when the server starts, by its place.
+sql office "CREATE TABLE times (id TEXT PRIMARY KEY, at DATETIME, name VARCHAR(20), twice AS (1))"
+refuses () # COLUMNS-AND-GROUPS WHY
+{
+  sed "s/\"plain\": {[^}]*}/\"times\": {\"conflict_policy\": {\"plugin\": \"version\", $1}}/" office.json > other.json
+  timeout "$patience" "$build/mantisd" --mode server --config other.json > other.log 2>&1 && fail "it starts with $1"
+  grep -qF "\$.tables.times.conflict_policy: $2" other.log || fail "$1: $(cat other.log)"
+}
+stop_mantisd office
+refuses '"columns": {"qyt": "add"}' 'there is no column "qyt"'
+refuses '"columns": {"at": "add"}' 'column "at" is of the type DATETIME, which cannot be added'
+refuses '"columns": {"at": "max", "name": "add"}' 'column "name" is of the type VARCHAR(20)'
+refuses '"columns": {"id": "max"}' 'column "id" belongs to the key'
+refuses '"groups": [["at", "nmae"]]' 'there is no column "nmae"'
+refuses '"groups": [["at", "twice"]]' 'column "twice" is generated'

@@ -66,6 +66,51 @@ start (void *self, struct mantis_error *error)
   return MANTIS_OK;
 }
 
+static const struct mantis_column *
+column_named (const struct mantis_table *table, const char *name)
+{
+  for (size_t i = 0; i < table->column_count; i++)
+    if (strcmp (table->columns[i].name, name) == 0)
+      return &table->columns[i];
+  return NULL;
+}
+
+/* Can NAME be merged by RULE (NULL: in a group)? */
+static enum mantis_status
+check_column (const struct mantis_table *table, const char *name, const char *rule,
+              struct mantis_error *error)
+{
+  static const char *const no_numbers[] = {"CHAR", "CLOB", "DATE", "TIME"};
+  const struct mantis_column *column = column_named (table, name);
+
+  if (!column)
+    return mantis_fail (error, MANTIS_INVALID, "there is no column \"%s\"", name);
+  if (column->key_position || column->generated)
+    return mantis_fail (error, MANTIS_INVALID, "column \"%s\" %s: it is never merged", name,
+                        column->generated ? "is generated" : "belongs to the key");
+  for (size_t i = 0; i < sizeof no_numbers / sizeof *no_numbers; i++)
+    if (rule && strcmp (rule, "add") == 0 && strcasestr (column->declared, no_numbers[i]))
+      return mantis_fail (error, MANTIS_INVALID,
+                          "column \"%s\" is of the type %s, which cannot be added: say \"max\", "
+                          "\"min\", or nothing",
+                          name, column->declared);
+  return MANTIS_OK;
+}
+
+static enum mantis_status
+suits (void *self, const struct mantis_table *table, struct mantis_error *error)
+{
+  const struct version *version = self;
+  enum mantis_status status = MANTIS_OK;
+
+  for (size_t g = 0; version->groups && version->groups[g]; g++)
+    for (const char *const *name = version->groups[g]; *name && status == MANTIS_OK; name++)
+      status = check_column (table, *name, NULL, error);
+  for (const char *const *at = version->columns; at && *at && status == MANTIS_OK; at += 2)
+    status = check_column (table, at[0], at[1], error);
+  return status;
+}
+
 /* ---- One decision ---------------------------------------------------------------------------- */
 
 struct merge {
@@ -264,8 +309,10 @@ decide (void *self, const struct mantis_conflict *conflict, struct mantis_value 
   return merge_rows (&merge, error);
 }
 
-static const struct mantis_resolver ops = {
-    .size = sizeof ops, .decide = decide, .wants = MANTIS_WANTS_BASE | MANTIS_WANTS_STAMPS};
+static const struct mantis_resolver ops = {.size = sizeof ops,
+                                           .decide = decide,
+                                           .wants = MANTIS_WANTS_BASE | MANTIS_WANTS_STAMPS,
+                                           .suits = suits};
 
 MANTIS_RESOLVER_PLUGIN (version, &ops, .summary = "columns that only one side changed are merged",
                         .self_size = sizeof (struct version), .options = options, .start = start,
