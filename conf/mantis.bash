@@ -26,7 +26,7 @@ _mantis ()
   --state) answers="open closed" ;;
   --dump-plugin) answers=$("$program" --list-plugins 2> /dev/null | awk '{ print $2 }') ;;
   --policy) answers="$("${program%ctl}d" --list-plugins 2> /dev/null | awk '$1 == "resolver" { print $2 }') $(compgen -f -X '!*.so' -- "$word")" ;;
-  --id | --conflict | --since | --time-limit | --subject | --lifetime | --table | --role | --row | --rev | add | passwd | remove | login | --listen | --server | -D) return ;;
+  --id | --conflict | --claims | --node | --key | --keys | --since | --time-limit | --subject | --lifetime | --table | --role | --row | --rev | add | passwd | remove | login | --listen | --server | -D) return ;;
   conflicts) answers="list show resolve restore" ;;
   nodes) answers="list disable enable" ;;
   disable | enable) answers=$(_mantis_nodes "${COMP_WORDS[@]}") ;;
@@ -34,7 +34,7 @@ _mantis ()
   *)
     answers=$(_mantis_options "$program")
     case $program in
-    *mantisctl) answers+=" --subject --lifetime --table --state --role --row --rev --policy --id --since --conflict token status sync scan conflicts explain replay nodes user login" ;;
+    *mantisctl) answers+=" --subject --lifetime --table --state --role --row --rev --policy --id --since --conflict --claims --token-file --node --key --keys token status sync scan conflicts explain replay nodes user login" ;;
     esac
     ;;
   esac

@@ -76,9 +76,9 @@ alone_look (struct mantis *node, const char *message, const char *argument, stru
     return mantis_fail (error, MANTIS_INVALID,
                         "this node is a client: its server decides about conflicts");
   status = store_look (&store, stores->ops, stores->self, stores->role, stores->patterns,
-                       stores->kept, error);
+                       stores->kept, stores->filters ? stores->filters[0] : NULL, error);
   if (status == MANTIS_OK)
-    status = order_look (&store, message, argument, buf, error);
+    status = order_look (node, &store, message, argument, buf, error);
   store_close (&store);
   return status;
 }

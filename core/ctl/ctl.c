@@ -28,8 +28,10 @@ const struct ctl_command ctl_commands[] = {
      "recorded conflicts, put to another policy (server)", 0, 0, ctl_replay},
     {"explain", "--conflict ID", "who decided about one of them, what, when and why", 0, 0,
      ctl_explain},
-    {"explain", "PRINCIPAL TABLE", "what somebody may do with a table, by which rule (server)", 2,
-     2, ctl_explain},
+    {"explain", "PRINCIPAL TABLE [--claims JSON] [--key JSON]",
+     "what somebody may do with a table, by which rule (server)", 2, 2, ctl_explain},
+    {"explain", "TABLE --token-file FILE", "the same of whoever shows that token", 1, 1,
+     ctl_explain},
     {"nodes", "list", "the clients, and who is turned away (server)", 1, 1, ctl_nodes},
     {"nodes", "disable|enable NODE-OR-SUBJECT", "turn a client away, or no more (server)", 2, 2,
      ctl_nodes},
@@ -56,6 +58,11 @@ enum {
   OPT_REV,
   OPT_POLICY,
   OPT_CONFLICT,
+  OPT_CLAIMS,
+  OPT_TOKEN_FILE,
+  OPT_NODE,
+  OPT_KEY,
+  OPT_KEYS,
   OPT_ID,
   OPT_SINCE,
   OPT_TIME_LIMIT,
@@ -78,6 +85,11 @@ static const struct option long_options[] = {
     {"role", required_argument, NULL, OPT_ROLE},
     {"password-file", required_argument, NULL, OPT_PASSWORD_FILE},
     {"conflict", required_argument, NULL, OPT_CONFLICT},
+    {"claims", required_argument, NULL, OPT_CLAIMS},
+    {"token-file", required_argument, NULL, OPT_TOKEN_FILE},
+    {"node", required_argument, NULL, OPT_NODE},
+    {"key", required_argument, NULL, OPT_KEY},
+    {"keys", required_argument, NULL, OPT_KEYS},
     {"policy", required_argument, NULL, OPT_POLICY},
     {"id", required_argument, NULL, OPT_ID},
     {"since", required_argument, NULL, OPT_SINCE},
@@ -101,7 +113,9 @@ print_help (void)
       "      --database FILE        the node's database, where it differs from the configuration\n"
       "      --plugin-dir DIR       look for plugins in DIR first\n"
       "      --password-file FILE   a password's first line; -: standard input\n"
-      "      --time-limit DURATION  of replay, for one conflict: 10s where nothing is said\n"
+      "      --node ID              of explain: the node that asks\n"
+      "      --keys N               of explain: the keys of the first N rows that are seen\n"
+      "      --time-limit DURATION  of replay, for one conflict: 30s where nothing is said\n"
       "      --json                 answers for programs\n"
       "      --version              print the version, and stop\n"
       "      --help                 print this, and stop\n"
@@ -162,6 +176,16 @@ text_of (struct ctl *ctl, int c)
     return &ctl->rev;
   case OPT_CONFLICT:
     return &ctl->conflict;
+  case OPT_CLAIMS:
+    return &ctl->claims;
+  case OPT_TOKEN_FILE:
+    return &ctl->token_file;
+  case OPT_NODE:
+    return &ctl->node;
+  case OPT_KEY:
+    return &ctl->key;
+  case OPT_KEYS:
+    return &ctl->keys;
   case OPT_POLICY:
     return &ctl->policy;
   case OPT_SINCE:

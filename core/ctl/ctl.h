@@ -21,7 +21,7 @@ struct ctl {
   const char *command;
   bool alone; /* no daemon runs, and that has been said */
   const char *policy, *since, *time_limit, *ids[MOST_IDS]; /* of replay; IDS ends with NULL */
-  const char *conflict;                                    /* of explain */
+  const char *conflict, *claims, *token_file, *node, *key, *keys; /* of explain */
 };
 
 struct ctl_command {

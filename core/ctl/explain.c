@@ -24,7 +24,8 @@ is_number (const char *text)
 int
 ctl_explain (struct ctl *ctl)
 {
-  bool conflict = ctl->conflict && !ctl->words[0], principal = !ctl->conflict && ctl->words[0];
+  bool conflict = ctl->conflict && !ctl->words[0];
+  bool principal = !ctl->conflict && ctl->words[0] && !ctl->words[1] == (ctl->token_file != NULL);
   struct mantis_error error;
   struct plugins *plugins;
   struct config *config;
@@ -32,7 +33,8 @@ ctl_explain (struct ctl *ctl)
 
   if (conflict ? !is_number (ctl->conflict) : !principal) {
     mantis_fail (&error, MANTIS_INVALID,
-                 "usage: mantisctl explain PRINCIPAL TABLE, or mantisctl explain --conflict ID");
+                 "usage: mantisctl explain PRINCIPAL TABLE, explain TABLE --token-file FILE, or "
+                 "explain --conflict ID");
     return ctl_complain (&error);
   }
   if (ctl_open (ctl, &config, &plugins, &error) != MANTIS_OK)

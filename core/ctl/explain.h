@@ -13,6 +13,12 @@ int explain_conflict (struct ctl *ctl, const struct config *config);
 /* who.c: what the principal and the table of the command line have to do with each other. */
 int explain_principal (struct ctl *ctl, const struct config *config);
 
+/* sight.c: what is asked about them, from the command line.  NULL: ERROR says what is wrong. */
+json_t *sight_question (const struct ctl *ctl, struct mantis_error *error);
+/* All that the server says, the whole table through: as in daemon/seen.h, and "example", the "row" of one that is
+ * seen.  The exit status. */
+int sight_ask (struct ctl *ctl, json_t *question, json_t **sum);
+
 /* {"plugin", "file", "path", "options"}: where the configuration names a plugin. */
 json_t *explain_use (const struct plugin_use *use);
 

@@ -13,7 +13,7 @@
 #include <time.h>
 
 enum { PAGE = 200, EXIT_DIFFERENT = 4, EXIT_UNTOLD = 5, EXIT_BROKEN = 6 };
-static const char *const default_limit = "10s";
+static const char *const default_limit = "30s";
 
 enum verdict { SAME, DIFFERENT, UNKNOWN, LEFT_OUT, BROKEN, VERDICTS };
 static const char *const verdicts[VERDICTS] = {"same", "different", "unknown", "left out",

@@ -68,11 +68,11 @@ who_says (const struct config *config, const char *name, bool disabled)
 
 /* ANSWER, of the server, with what the configuration says. */
 static json_t *
-whole_of (const struct ctl *ctl, const struct config *config, const json_t *answer)
+whole_of (const struct config *config, const char *table, json_t *answer)
 {
-  const char *principal = ctl->words[0], *table = ctl->words[1];
+  const char *principal = json_string_value (json_object_get (answer, "principal"));
   const json_t *nodes = json_object_get (answer, "nodes");
-  json_t *node;
+  json_t *node, *whole;
   size_t i;
 
   json_array_foreach ((json_t *)(uintptr_t)nodes, i, node)
@@ -82,13 +82,15 @@ whole_of (const struct ctl *ctl, const struct config *config, const json_t *answ
                          who_says (config, id, json_is_true (json_object_get (node, "disabled"))));
     json_object_del (node, "disabled");
   }
-  return json_pack (
-      "{s:s, s:s, s:O?, s:o, s:O, s:o, s:o, s:o, s:o}", "principal", principal, "table", table,
-      "refusal", json_object_get (answer, "refusal"), "disabled_by",
-      who_says (config, principal, json_is_true (json_object_get (answer, "disabled"))), "nodes",
-      nodes, "auth", uses_of (config->auth, config->auth_count), "policy",
-      explain_use (config_policy (config, table)), "filters", filters_of (config, table), "hooks",
-      hooks_of (config, table));
+  whole =
+      json_pack ("{s:s, s:o, s:o, s:o, s:o, s:o}", "table", table, "disabled_by",
+                 who_says (config, principal, json_is_true (json_object_get (answer, "disabled"))),
+                 "auth", uses_of (config->auth, config->auth_count), "policy",
+                 explain_use (config_policy (config, table)), "filters", filters_of (config, table),
+                 "hooks", hooks_of (config, table));
+  json_object_del (answer, "disabled");
+  json_object_update_missing (whole, answer);
+  return whole;
 }
 
 /* ---- For people ------------------------------------------------------------------------------ */
@@ -139,32 +141,147 @@ add_verdict (struct grid *grid, const char *name, const json_t *holder)
                                             : "\"nodes\" of the configuration");
 }
 
+/* Filter number PLACE, as in the list above. */
+static const char *
+filter_name (const json_t *all, const json_t *place, char *text, size_t room)
+{
+  size_t number = (size_t)json_integer_value (place);
+  const json_t *use = json_array_get (json_object_get (all, "filters"), number);
+
+  if (!json_is_integer (place))
+    return NULL;
+  snprintf (text, room, "%zu. %s", number + 1, use ? text_of (use, "plugin") : "?");
+  return text;
+}
+
+static void
+add_counts (struct grid *grid, const json_t *all)
+{
+  const json_t *hidden = json_object_get (all, "hidden_by"), *number;
+  const char *unfit = text_of (all, "unfit");
+  char count[80], by[80];
+  size_t i;
+
+  if (unfit)
+    fact (grid, "rows", "none: the filters do not fit the table", unfit);
+  if (unfit || !json_object_get (all, "rows"))
+    return;
+  snprintf (count, sizeof count, "%lld of %lld are seen",
+            (long long)json_integer_value (json_object_get (all, "seen")),
+            (long long)json_integer_value (json_object_get (all, "rows")));
+  fact (grid, "rows", count, "");
+  json_array_foreach ((json_t *)(uintptr_t)hidden, i, number)
+  {
+    snprintf (count, sizeof count, "%lld are hidden", (long long)json_integer_value (number));
+    CLEANUP_JSON json_t *place = json_integer ((json_int_t)i);
+    fact (grid, "", count, filter_name (all, place, by, sizeof by));
+  }
+}
+
+/* What of ROW may be written, and why not. */
+static void
+add_writes (struct grid *grid, const json_t *row)
+{
+  const char *removes = text_of (row, "removes"), *name;
+  const json_t *why;
+
+  json_object_foreach (json_object_get (row, "writes"), name, why)
+  {
+    grid_add (grid, "may write");
+    grid_add (grid, name);
+    grid_add (grid, json_is_string (why) ? json_string_value (why) : "yes");
+  }
+  fact (grid, "may delete it", removes ? "no" : "yes", removes ? removes : "");
+}
+
+static void
+add_row (struct grid *grid, const json_t *all)
+{
+  const json_t *row = json_object_get (all, "row"), *example = json_object_get (all, "example");
+  char by[80];
+  const char *hider = filter_name (all, json_object_get (row, "hidden_by"), by, sizeof by);
+
+  if (row) {
+    bool there = json_is_true (json_object_get (row, "there"));
+    fact (grid, "the row",
+          !there                                         ? "is not there"
+          : json_is_true (json_object_get (row, "seen")) ? "is seen"
+                                                         : "is hidden",
+          hider ? hider : "");
+  }
+  if (example) {
+    grid_add (grid, "tried on");
+    grid_json (grid, json_object_get (example, "key"));
+    grid_add (grid, "with other values");
+  }
+  row = row ? row : example;
+  if (json_is_true (json_object_get (row, "seen")))
+    add_writes (grid, row);
+}
+
+static void
+add_columns (struct grid *grid, const json_t *all)
+{
+  const json_t *columns = json_object_get (all, "columns"), *column;
+  char by[80];
+  size_t i;
+
+  json_array_foreach ((json_t *)(uintptr_t)columns, i, column)
+  {
+    const char *hider = filter_name (all, json_object_get (column, "hidden_by"), by, sizeof by);
+    grid_add (grid, i ? "" : "columns");
+    grid_add (grid, text_of (column, "column"));
+    grid_add (grid, hider ? hider : "seen");
+  }
+}
+
+static void
+add_who (struct grid *grid, const json_t *all)
+{
+  const json_t *nodes = json_object_get (all, "nodes"), *node;
+  size_t i;
+
+  fact (grid, "principal", text_of (all, "principal"), "");
+  grid_add (grid, "claims");
+  grid_json (grid, json_object_get (all, "claims"));
+  grid_add (grid, "");
+  add_verdict (grid, "is", all);
+  add_uses (grid, "by a token of", json_object_get (all, "auth"));
+  json_array_foreach ((json_t *)(uintptr_t)nodes, i, node)
+  {
+    grid_add (grid, i ? "" : "its nodes");
+    grid_json (grid, json_object_get (node, "node"));
+    grid_add (grid, text_of (node, "disabled_by") ? "turned away" : "");
+  }
+  if (json_array_size (nodes) == 0)
+    fact (grid, "its nodes", "none has called yet", "");
+}
+
 static void
 print_all (const json_t *all)
 {
-  const json_t *nodes = json_object_get (all, "nodes"), *filters = json_object_get (all, "filters"),
-               *node;
+  const json_t *filters = json_object_get (all, "filters"), *keys = json_object_get (all, "keys"),
+               *key;
   const char *refusal = text_of (all, "refusal");
   struct grid grid = {.columns = 3};
   size_t i;
 
-  fact (&grid, "principal", text_of (all, "principal"), "");
-  add_verdict (&grid, "is", all);
-  add_uses (&grid, "by a token of", json_object_get (all, "auth"));
-  json_array_foreach ((json_t *)(uintptr_t)nodes, i, node)
-  {
-    grid_add (&grid, i ? "" : "its nodes");
-    grid_json (&grid, json_object_get (node, "node"));
-    grid_add (&grid, text_of (node, "disabled_by") ? "turned away" : "");
-  }
-  if (json_array_size (nodes) == 0)
-    fact (&grid, "its nodes", "none has called yet", "");
-  fact (&grid, "table", text_of (all, "table"), refusal ? refusal : "");
+  add_who (&grid, all);
+  fact (&grid, "table", text_of (all, "table"), "");
   if (refusal)
-    fact (&grid, "is", "not synced", "");
+    fact (&grid, "is", "not synced", refusal);
   add_uses (&grid, "filters", filters);
   if (json_array_size (filters) == 0)
     fact (&grid, "filters", "none: all rows and columns may be read and written", "");
+  add_counts (&grid, all);
+  json_array_foreach ((json_t *)(uintptr_t)keys, i, key)
+  {
+    grid_add (&grid, i ? "" : "keys");
+    grid_json (&grid, key);
+    grid_add (&grid, "");
+  }
+  add_columns (&grid, all);
+  add_row (&grid, all);
   add_use (&grid, "conflicts by", json_object_get (all, "policy"));
   add_uses (&grid, "hooks", json_object_get (all, "hooks"));
   grid_print (&grid);
@@ -173,26 +290,19 @@ print_all (const json_t *all)
 int
 explain_principal (struct ctl *ctl, const struct config *config)
 {
-  CLEANUP_JSON json_t *question = json_pack ("{s:s, s:s}", "principal", ctl->words[0], "table",
-                                             ctl->words[1]),
-                      *all = NULL;
-  CLEANUP_FREE char *text = question ? json_dumps (question, JSON_COMPACT) : NULL;
+  const char *table = ctl->words[ctl->token_file ? 0 : 1];
   struct mantis_error error;
-  const json_t *answer;
-  json_t *whole;
+  CLEANUP_JSON json_t *question = sight_question (ctl, &error), *answer = NULL, *all = NULL;
   int result;
 
-  if (!text) {
-    mantis_fail (&error, MANTIS_INVALID, "explain: a name that is not UTF-8");
+  if (!question)
     return ctl_complain (&error);
-  }
-  if ((result = ctl_ask (ctl, "explain", text, NULL, &whole, &answer)) != EXIT_CLEAN)
+  if ((result = sight_ask (ctl, question, &answer)) != EXIT_CLEAN)
     return result;
-  all = whole_of (ctl, config, answer);
+  if (!(all = whole_of (config, table, answer)))
+    return EXIT_FAILED;
   if (ctl->json)
-    result = all ? print_json (all) : EXIT_FAILED;
-  else
-    print_all (all);
-  json_decref (whole);
-  return result;
+    return print_json (all);
+  print_all (all);
+  return EXIT_CLEAN;
 }

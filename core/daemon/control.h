@@ -70,12 +70,14 @@ enum mantis_status order_nodes (struct server *server, struct store *store, cons
                                 const char *name, struct mantis_buf *buf,
                                 struct mantis_error *error);
 
-/* look.c, of a server, in a transaction of STORE.  "replay": a page of conflicts as in conflicts_list(), beside the node's
- * id and its tables.  "explain": {"conflict": ID}, one of them with who its nodes are and what its row is now; or {"principal", "table"},
- * whether that subject is turned away, and its nodes. */
+/* look.c, of a server; in STORE's transaction, or it begins one.  "replay": a page of conflicts as in conflicts_list(),
+ * beside the node's id and its tables.  "explain", a JSON object: {"conflict": ID}, one of them with who its nodes are and
+ * what its row is now; or {"principal", "table"} with "claims", "node" (or "token" in their place), and "after" and "keys"
+ * or "key": whether that subject is turned away, its nodes, and what it sees (see seen.h). */
 bool order_is_look (const char *message);
-enum mantis_status order_look (struct store *store, const char *message, const char *argument,
-                               struct mantis_buf *buf, struct mantis_error *error);
+enum mantis_status order_look (const struct mantis *node, struct store *store, const char *message,
+                               const char *argument, struct mantis_buf *buf,
+                               struct mantis_error *error);
 
 /* ERROR of ORDER unless its status is MANTIS_OK; else its answer, a JSON value.  Frees ORDER. */
 void peer_answer (struct order *order);

@@ -5,11 +5,13 @@
 #include "daemon/node.h"
 
 #include "base/base.h"
+#include "daemon/seen.h"
 #include "wire/block.h"
 #include "wire/describe.h"
 #include "wire/json.h"
 #include "wire/key.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 bool
@@ -163,13 +165,38 @@ add_nodes (struct store *store, const char *subject, struct mantis_arena *arena,
   return status;
 }
 
+/* Who it is about, and what is asked. */
+struct inquiry {
+  struct mantis_principal principal;
+  const char *node, *token, *table, *conflict;
+  const json_t *key, *after; /* arrays */
+  int64_t keys;
+};
+
+/* As the filters see him. */
 static enum mantis_status
-add_principal (struct store *store, const char *subject, const char *name, struct mantis_buf *buf,
+add_sight (struct store *store, const struct inquiry *asked, const struct mantis_table *table,
+           struct mantis_arena *arena, struct mantis_buf *buf, struct mantis_error *error)
+{
+  CLEANUP_LENDING struct lending lending;
+  struct viewer viewer;
+
+  lending_begin (&lending, store);
+  viewer = viewer_of (&lending, &asked->principal, asked->node);
+  seen_columns (&viewer, table, buf);
+  if (asked->key)
+    return seen_row (&viewer, table, asked->key, arena, buf, error);
+  return seen_rows (&viewer, table, asked->after, asked->keys > 0 ? (size_t)asked->keys : 0, arena,
+                    buf, error);
+}
+
+static enum mantis_status
+add_principal (struct store *store, const struct inquiry *asked, struct mantis_buf *buf,
                struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
-  const struct mantis_attached *attached = store_table (store, name);
-  const struct mantis_value as_name = value_text (subject);
+  const struct mantis_attached *attached = store_table (store, asked->table);
+  const struct mantis_value name = value_text (asked->principal.subject);
   enum mantis_status status;
   bool disabled = false;
 
@@ -177,45 +204,105 @@ add_principal (struct store *store, const char *subject, const char *name, struc
     return mantis_fail (error, MANTIS_FAILED, "no memory left");
   if (!attached)
     return mantis_fail (error, MANTIS_ABSENT, "there is no table \"%s\", or it is not synced",
-                        name);
-  if ((status = is_disabled (store, &as_name, arena, &disabled, error)) != MANTIS_OK)
+                        asked->table);
+  if ((status = is_disabled (store, &name, arena, &disabled, error)) != MANTIS_OK)
     return status;
   mantis_buf_printf (buf, "{\"disabled\":%s", disabled ? "true" : "false");
-  json_add_text (buf, "table", name);
+  json_add_text (buf, "principal", asked->principal.subject);
+  mantis_buf_printf (buf, ",\"claims\":%s", asked->principal.claims);
   json_add_text (buf, "refusal", attached->table->refusal);
-  status = add_nodes (store, subject, arena, buf, error);
+  status = add_nodes (store, asked->principal.subject, arena, buf, error);
+  if (status == MANTIS_OK && !attached->table->refusal)
+    status = add_sight (store, asked, attached->table, arena, buf, error);
   mantis_buf_char (buf, '}');
   return status;
 }
 
-/* {"conflict": "7"}, or {"principal": "alice", "table": "notes"}. */
+/* ---- What is asked --------------------------------------------------------------------------- */
+
 static enum mantis_status
-explain (struct store *store, const char *argument, struct mantis_buf *buf,
-         struct mantis_error *error)
+read_asked (const json_t *json, struct mantis_arena *arena, struct inquiry *asked,
+            struct mantis_error *error)
 {
+  enum mantis_status status = MANTIS_OK;
+  const json_t *claims = json_get_object (json, "claims", &status, error);
+  CLEANUP_FREE char *text = claims ? json_dumps (claims, JSON_COMPACT) : strdup ("{}");
+
+  *asked = (struct inquiry){.principal.size = sizeof asked->principal};
+  asked->conflict = json_get_text (json, "conflict", NULL, &status, error);
+  asked->principal.subject = json_get_text (json, "principal", NULL, &status, error);
+  asked->principal.claims = text ? mantis_arena_strdup (arena, text) : NULL;
+  asked->node = json_get_text (json, "node", "", &status, error);
+  asked->token = json_get_text (json, "token", NULL, &status, error);
+  asked->table = json_get_text (json, "table", NULL, &status, error);
+  asked->key = json_get_array (json, "key", &status, error);
+  asked->after = json_get_array (json, "after", &status, error);
+  asked->keys = json_get_integer (json, "keys", 0, &status, error);
+  if (status == MANTIS_OK && !asked->principal.claims)
+    status = mantis_fail (error, MANTIS_FAILED, "no memory left");
+  if (status == MANTIS_OK && !asked->conflict &&
+      (!asked->table || (!asked->principal.subject && !asked->token)))
+    status = mantis_fail (error, MANTIS_INVALID, "explain: a conflict, or a principal and a table");
+  return status;
+}
+
+/* Who shows the token that is asked about.  Before any transaction. */
+static enum mantis_status
+recognize (const struct mantis *node, struct store *store, struct mantis_arena *arena,
+           struct inquiry *asked, struct mantis_error *error)
+{
+  const struct service_settings settings = {.auth = node->auth,
+                                            .auth_count = node->config->auth_count,
+                                            .server = (struct server *)(uintptr_t)&node->server};
+  const struct mantis_request request = {
+      .size = sizeof request,
+      .node = *asked->node ? asked->node : NULL,
+      .credentials = {.size = sizeof request.credentials, .bearer = asked->token}};
+
+  enum mantis_status status;
+
+  if (!node->auth)
+    return mantis_fail (error, MANTIS_INVALID,
+                        "a token is looked at by a running mantisd only: give "
+                        "the subject and --claims");
+  status = admit (&settings, &request, store, arena, &asked->principal, error);
+  return status == MANTIS_REFUSED ? MANTIS_OK : status; /* turned away: that is told, too */
+}
+
+static enum mantis_status
+explain (const struct mantis *node, struct store *store, const char *argument,
+         struct mantis_buf *buf, struct mantis_error *error)
+{
+  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
   CLEANUP_JSON json_t *json =
       argument ? json_read (argument, strlen (argument), error) : json_object ();
   enum mantis_status status = MANTIS_OK;
-  const char *conflict, *principal, *table;
+  struct inquiry asked;
 
+  if (!arena)
+    return mantis_fail (error, MANTIS_FAILED, "no memory left");
   if (!json)
     return error->status;
-  conflict = json_get_text (json, "conflict", NULL, &status, error);
-  principal = json_get_text (json, "principal", NULL, &status, error);
-  table = json_get_text (json, "table", NULL, &status, error);
+  status = read_asked (json, arena, &asked, error);
+  if (status == MANTIS_OK && asked.token)
+    status = recognize (node, store, arena, &asked, error);
+  if (status == MANTIS_OK && !store->in_transaction)
+    status = store_begin (store, MANTIS_READ, error);
   if (status != MANTIS_OK)
     return status;
-  if (conflict)
-    return add_conflict (store, conflict, buf, error);
-  if (principal && table)
-    return add_principal (store, principal, table, buf, error);
-  return mantis_fail (error, MANTIS_INVALID, "explain: a conflict, or a principal and a table");
+  return asked.conflict ? add_conflict (store, asked.conflict, buf, error)
+                        : add_principal (store, &asked, buf, error);
 }
 
 enum mantis_status
-order_look (struct store *store, const char *message, const char *argument, struct mantis_buf *buf,
-            struct mantis_error *error)
+order_look (const struct mantis *node, struct store *store, const char *message,
+            const char *argument, struct mantis_buf *buf, struct mantis_error *error)
 {
-  return strcmp (message, "replay") == 0 ? add_records (store, argument, buf, error)
-                                         : explain (store, argument, buf, error);
+  enum mantis_status status = MANTIS_OK;
+
+  if (strcmp (message, "explain") == 0)
+    return explain (node, store, argument, buf, error);
+  if (!store->in_transaction)
+    status = store_begin (store, MANTIS_READ, error);
+  return status == MANTIS_OK ? add_records (store, argument, buf, error) : status;
 }

@@ -171,12 +171,10 @@ server_look (struct task *task, size_t worker)
   struct store *store;
 
   order->status = stores_get (&order->node->stores, worker, &store, NULL, &order->error);
-  if (order->status == MANTIS_OK)
-    order->status = store_begin (store, MANTIS_READ, &order->error);
   if (order->status != MANTIS_OK)
     return;
-  order->status =
-      order_look (store, order->message, order->argument, &order->answer, &order->error);
+  order->status = order_look (order->node, store, order->message, order->argument, &order->answer,
+                              &order->error);
   store_rollback (store);
 }
 

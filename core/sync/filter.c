@@ -293,6 +293,20 @@ one_sees (const struct filtered *filtered, struct instance *instance, const stru
   return sees;
 }
 
+size_t
+filter_refuser (const struct filtered *filtered, const struct viewer *viewer, mantis_row row)
+{
+  size_t place = 0;
+
+  if (!filtered || filtered->unfit)
+    return filtered ? filtered->chain.count : 0;
+  viewer->lending->borrower = filtered;
+  while (place < filtered->chain.count &&
+         one_sees (filtered, filtered->chain.instances[place], viewer, row))
+    place++;
+  return place;
+}
+
 bool
 filter_sees (const struct filtered *filtered, const struct viewer *viewer, mantis_row row)
 {
@@ -300,10 +314,8 @@ filter_sees (const struct filtered *filtered, const struct viewer *viewer, manti
     return true;
   if (filtered->unfit)
     return false;
-  viewer->lending->borrower = filtered;
-  for (size_t i = 0; i < filtered->chain.count; i++)
-    if (!one_sees (filtered, filtered->chain.instances[i], viewer, row))
-      return false;
+  if (filter_refuser (filtered, viewer, row) < filtered->chain.count)
+    return false;
   /* Without its key no row can travel. */
   for (size_t i = 0; filtered->hides && i < filtered->table->key_count; i++)
     if (filter_hides (filtered, viewer, filtered->table->key[i]))
@@ -311,20 +323,29 @@ filter_sees (const struct filtered *filtered, const struct viewer *viewer, manti
   return true;
 }
 
-bool
-filter_hides (const struct filtered *filtered, const struct viewer *viewer, size_t column)
+size_t
+filter_hider (const struct filtered *filtered, const struct viewer *viewer, size_t column)
 {
+  size_t place = 0, count = filtered ? filtered->chain.count : 0;
   bool seen = true;
 
-  for (size_t i = 0; filtered && filtered->hides && seen && i < filtered->chain.count; i++) {
-    struct instance *instance = filtered->chain.instances[i];
+  for (; place < count && filtered->hides; place++) {
+    struct instance *instance = filtered->chain.instances[place];
     const struct mantis_filter *ops = instance->ops;
     instance_lock (instance);
     if (ops->column)
       seen = ops->column (instance->self, viewer->caller.principal, filtered->table, column);
     instance_unlock (instance);
+    if (!seen)
+      return place;
   }
-  return !seen;
+  return count;
+}
+
+bool
+filter_hides (const struct filtered *filtered, const struct viewer *viewer, size_t column)
+{
+  return filtered && filter_hider (filtered, viewer, column) < filtered->chain.count;
 }
 
 bool

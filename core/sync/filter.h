@@ -90,6 +90,10 @@ uint64_t viewer_hidden (const struct viewer *viewer);
 /* FILTERED may be NULL in all of these. */
 bool filter_sees (const struct filtered *filtered, const struct viewer *viewer, mantis_row row);
 bool filter_hides (const struct filtered *filtered, const struct viewer *viewer, size_t column);
+/* The place in the chain of the first filter that says no; 0 where there is no chain, and its length where none does (and the table may
+ * be unfit). */
+size_t filter_refuser (const struct filtered *filtered, const struct viewer *viewer, mantis_row row);
+size_t filter_hider (const struct filtered *filtered, const struct viewer *viewer, size_t column);
 /* May VIEWER turn BEFORE (NULL: no such row), which it may see, into AFTER (NULL: deleted)?  When not, REASON and
  * who says so. */
 bool filter_lets (const struct filtered *filtered, const struct viewer *viewer, mantis_row before,

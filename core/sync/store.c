@@ -320,6 +320,7 @@ open_store (struct store *store, const struct mantis_storage *ops, void *self,
   status = ops->open (self, role, &store->session, error);
   if (status == MANTIS_OK)
     status = attach_in_transaction (store, keep, error);
+  store->in_transaction = status == MANTIS_OK && !keep;
   if (status != MANTIS_OK)
     store_close (store);
   return status;
@@ -352,9 +353,10 @@ store_open_filtered (struct store *store, const struct mantis_storage *ops, void
 enum mantis_status
 store_look (struct store *store, const struct mantis_storage *ops, void *self,
             enum mantis_role role, const char *const *patterns,
-            const struct mantis_table *const *kept, struct mantis_error *error)
+            const struct mantis_table *const *kept, struct filters *filters,
+            struct mantis_error *error)
 {
-  return open_store (store, ops, self, role, patterns, kept, NULL, false, error);
+  return open_store (store, ops, self, role, patterns, kept, filters, false, error);
 }
 
 void

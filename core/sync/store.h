@@ -67,7 +67,8 @@ enum mantis_status store_open_filtered (struct store *store, const struct mantis
  * did.  (Where the engine's schema is not transactional, what was missing of the capture is put back all the same.) */
 enum mantis_status store_look (struct store *store, const struct mantis_storage *ops, void *self,
                                enum mantis_role role, const char *const *patterns,
-                               const struct mantis_table *const *kept, struct mantis_error *error);
+                               const struct mantis_table *const *kept, struct filters *filters,
+                               struct mantis_error *error);
 void store_close (struct store *store);
 
 enum mantis_status store_begin (struct store *store, enum mantis_mode mode,

@@ -33,6 +33,7 @@ dump ()
 {
   mariadb-dump --no-defaults --socket="$maria_folder/socket" -u root --skip-comments --skip-dump-date --triggers shop > "$1" || fail "the dump"
 }
+wait_for "the server's first look at its log" gives_maria "SELECT 1 FROM __sync_heads"
 wait_for "the outbox to be empty" gives_maria "SELECT 1 FROM (SELECT count(*) AS n FROM __sync_outbox) AS o WHERE n = 0"
 dump before
 for way in "with a daemon" without; do

@@ -38,6 +38,7 @@ push tasks '"id", "title"' '"t", "tablet"' '{"title": "title"}' ']'             
 # What it takes is kept: what the policy saw, and what came of it.
 [ "$(sql office "SELECT json_extract(stands, '\$.qty') || json_extract(base_row, '\$.qty') || (json_extract(stamps, '\$.qty[0]') > 0) || (sent_time > 0) FROM __sync_conflicts WHERE id = 1")" = 51011 ] ||
   fail "the record: $(sql office "SELECT * FROM __sync_conflicts WHERE id = 1")"
+wait_for_row office "SELECT 1 FROM __sync_heads" # the server's first look at its log
 sql office .dump > before
 
 # replay STATUS EXPRESSION ARGUMENT...: its answer, A, by conflict C.
