@@ -49,6 +49,7 @@ follow_settings (const struct mantis *node)
                  .whole_bytes = (size_t)live->whole_bytes,
                  .warn_entries = live->warn_entries,
                  .answer_bytes = answer_bytes (node->dial),
+                 .retention = live->retention,
                  .fold_entries = FOLD_ENTRIES},
       .token_file = live->token_file};
 }

@@ -18,7 +18,8 @@ struct pruning {
   int64_t retention;
   struct event *timer;
   struct task task;
-  bool more; /* of the task, then of the loop */
+  int64_t conflicts; /* up to which conflicts were looked at */
+  bool more;         /* of the task, then of the loop */
 };
 
 static struct pruning *
@@ -33,11 +34,15 @@ work (struct task *task, size_t worker)
   struct pruning *pruning = pruning_of (task);
   struct mantis_error error = {0};
   struct store *store;
+  bool more = false;
   enum mantis_status status = stores_get (pruning->stores, worker, &store, NULL, &error);
 
   pruning->more = false;
   if (status == MANTIS_OK)
     status = prune_step (store, pruning->retention, &pruning->more, &error);
+  if (status == MANTIS_OK)
+    status = prune_conflicts (store, pruning->retention, &pruning->conflicts, &more, &error);
+  pruning->more |= more;
   if (status !=
       MANTIS_OK) /* tried again; what stands in the way is told where somebody waits for it */
     mantis_log (MANTIS_DEBUG, "the log was not pruned: %s", error.text);

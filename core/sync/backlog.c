@@ -7,6 +7,7 @@
  */
 #include "base/base.h"
 #include "sync/client_state.h"
+#include "sync/prune.h"
 #include "wire/json.h"
 
 #include <stdio.h>
@@ -154,6 +155,20 @@ drop_some (struct client *client, struct mantis_error *error)
   return status;
 }
 
+/* Old conflicts go, now and then; if that cannot be now, then the next time. */
+static void
+prune_some (struct client *client)
+{
+  const int64_t now = mantis_monotonic () / 1000, retention = client->settings.retention;
+  struct mantis_error error;
+  bool more = false;
+
+  if (!retention || now < client->prune_at)
+    return;
+  prune_conflicts (client->store, retention, &client->pruned, &more, &error);
+  client->prune_at = now + (more ? 0 : prune_interval (retention));
+}
+
 bool
 client_watch (struct client *client)
 {
@@ -170,6 +185,7 @@ client_watch (struct client *client)
   if (client_end (client, status, &error) != MANTIS_OK)
     return false; /* busy, or something that the next request will tell of */
   tell (client, entries);
+  prune_some (client);
   if (entries < client->settings.fold_entries)
     client->folded = 0;
   if (client->spare && drop_some (client, &error) != MANTIS_OK)

@@ -25,6 +25,7 @@ struct client_settings {
   size_t whole_rows, whole_bytes; /* a changeset up to this size is never cut */
   int64_t warn_entries;           /* of the log that wait: from so many on it is told */
   size_t answer_bytes;            /* that the transport takes; 0: it does not say */
+  int64_t retention;              /* of conflicts, milliseconds; 0: for ever */
   int64_t fold_entries;           /* from so many on, what is told twice leaves it; 0: never */
 };
 

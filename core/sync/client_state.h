@@ -85,7 +85,8 @@ struct client {
   struct pace pull, push;
   /* head of the server's log once the last batch was applied: older pages are stale */
   int64_t pushed;
-  struct cursor newest; /* the newest head that rows came from before the cursor was there; rev 0: none */
+  struct cursor
+      newest; /* the newest head that rows came from before the cursor was there; rev 0: none */
   char *asked_table; /* of which the pull under way asks a page, NULL: none */
   char *asked_after; /* behind this key, NULL: from the start */
   size_t row_limit;  /* of a batch, after the server found one too large; 0: none */
@@ -119,7 +120,9 @@ struct client {
   int64_t *spare; /* numbers of entries that are to leave the log */
   size_t spare_count, spare_done;
   int64_t warned_at; /* entries that waited when that was told last; 0: not since they were few */
-  bool disabled; /* says the server */
+  int64_t prune_at;  /* conflicts are looked at again then (monotonic milliseconds) */
+  int64_t pruned;    /* ... from this one on */
+  bool disabled;     /* says the server */
   char *trouble;
 };
 

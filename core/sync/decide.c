@@ -310,7 +310,7 @@ decide_conflict (struct store *store, const struct decision *decision, struct ma
     status = choose (&d, &chosen, error);
   if (status == MANTIS_OK)
     status = complete (&d, chosen, error);
-  if (status == MANTIS_OK && !is_as_shown (&d))
+  if (status == MANTIS_OK && !is_as_shown (&d) && !same_state (d.table, d.chosen, d.current))
     status = merge (&d, chosen, &fits, error);
   decided->stale = !fits;
   decided->written = fits && !same_state (d.table, d.chosen, d.current);

@@ -6,9 +6,13 @@
 
 #include "base/base.h"
 
+#include <string.h>
+
 enum {
-  HEADS = 32,  /* that are noted within the retention: so much of it at most is kept too long */
-  PART = 2000, /* entries that go at once: writers wait meanwhile */
+  HEADS = 32,    /* that are noted within the retention: so much of it at most is kept too long */
+  PART = 2000,   /* entries that go at once: writers wait meanwhile */
+  RECORDS = 500, /* conflicts that are looked at at once, and their size */
+  RECORD_BYTES = 1024 * 1024,
   SOONEST = 100,
   LATEST = 3600 * 1000 /* milliseconds between looks */
 };
@@ -99,6 +103,73 @@ prune_part (struct store *store, int64_t retention, bool *more, struct mantis_er
     status = store_put_meta_integer (store, "pruned", target, error);
   return status == MANTIS_OK ? store_put_meta_integer (store, "pruned_time", time, error) : status;
 }
+
+/* ---- Conflicts -------------------------------------------------------------------------------- */
+
+/* A look at some of the records. */
+struct look {
+  int64_t before; /* what is older is old */
+  int64_t after;  /* looked at up to here */
+  size_t old;     /* so many of them may go, and go if it is a WRITE */
+  bool end;       /* all the rest is not old, or there is none */
+};
+
+static enum mantis_status
+look_at (struct store *store, struct look *look, bool write, mantis_row record,
+         struct mantis_error *error)
+{
+  look->after = value_as_integer (&record[CONFLICT_ID]);
+  if (value_as_integer (&record[CONFLICT_RESOLVED_AT]) > look->before ||
+      strcmp (value_as_text (&record[CONFLICT_STATE]), "open") == 0)
+    return MANTIS_OK;
+  look->old++;
+  return write ? store_delete (store, &table_conflicts, record, error) : MANTIS_OK;
+}
+
+static enum mantis_status
+look_through (struct store *store, struct look *look, bool write, struct mantis_error *error)
+{
+  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
+  struct mantis_value from[CONFLICT_COLUMNS] = {[CONFLICT_ID] = value_integer (look->after)};
+  enum mantis_status status = arena ? store_begin (store, write ? MANTIS_WRITE : MANTIS_READ, error)
+                                    : mantis_fail (error, MANTIS_FAILED, "out of memory");
+  const mantis_row *rows;
+  size_t count = 0;
+
+  if (status == MANTIS_OK)
+    status = store->ops->scan (store->session, &table_conflicts, from, NULL, RECORDS, RECORD_BYTES,
+                               arena, &rows, &count, &look->end, error);
+  for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
+    if (value_as_integer (&rows[i][CONFLICT_AT]) > look->before) {
+      look->end = true;
+      break;
+    }
+    status = look_at (store, look, write, rows[i], error);
+  }
+  if (status == MANTIS_OK && write)
+    status = store_commit (store, error);
+  store_rollback (store);
+  return status;
+}
+
+enum mantis_status
+prune_conflicts (struct store *store, int64_t retention, int64_t *after, bool *more,
+                 struct mantis_error *error)
+{
+  const struct look begin = {.before = mantis_now () - retention, .after = *after};
+  struct look look = begin;
+  enum mantis_status status = look_through (store, &look, false, error);
+
+  if (status == MANTIS_OK && look.old) { /* nobody is kept from writing for nothing */
+    look = begin;
+    status = look_through (store, &look, true, error);
+  }
+  *more = status == MANTIS_OK && !look.end;
+  *after = *more ? look.after : 0;
+  return status;
+}
+
+/* ---- The log ---------------------------------------------------------------------------------- */
 
 enum mantis_status
 prune_step (struct store *store, int64_t retention, bool *more, struct mantis_error *error)

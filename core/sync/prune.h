@@ -24,4 +24,10 @@ int64_t prune_interval (int64_t retention);
 enum mantis_status prune_step (struct store *store, int64_t retention, bool *more,
                                struct mantis_error *error);
 
+/* Outside of transactions: remove conflicts that were written down, and decided, longer ago than RETENTION; those that
+ * are open stay.  A part of them, behind number *AFTER, which is 0 at first and set for the next call; *MORE: there are more
+ * to be looked at. */
+enum mantis_status prune_conflicts (struct store *store, int64_t retention, int64_t *after,
+                                    bool *more, struct mantis_error *error);
+
 #endif
