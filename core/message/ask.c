@@ -50,7 +50,7 @@ refuse (struct reply *reply, enum mantis_status status, const struct mantis_erro
 bool
 message_ask (struct store *store, const struct fellow *fellow)
 {
-  const struct seen *as = seen_as (fellow->request->message);
+  const struct seen *as = hooks_any (hooks_of (store)) ? seen_as (fellow->request->message) : NULL;
   struct hook_question question = {.caller = caller_of (fellow->request, fellow->principal)};
   struct mantis_error error;
   enum mantis_status status;
@@ -70,6 +70,8 @@ messages_ask (struct store *store, struct fellow *fellows, size_t count)
 {
   size_t go_on = 0;
 
+  if (!hooks_any (hooks_of (store)))
+    return count;
   for (size_t i = 0; i < count; i++)
     if (message_ask (store, &fellows[i])) {
       struct fellow fellow = fellows[i];
@@ -93,13 +95,14 @@ tell_problem (struct store *store, const struct fellow *fellow)
 void
 message_tell (struct store *store, const struct fellow *fellow)
 {
-  const struct seen *as = seen_as (fellow->request->message);
   const struct reply *reply = fellow->reply;
   const struct hook_caller caller = caller_of (fellow->request, fellow->principal);
   struct hooks *hooks = hooks_of (store);
+  const struct seen *as;
 
-  if (!hooks || !fellow->principal || fellow->principal->local)
+  if (!hooks_any (hooks) || !fellow->principal || fellow->principal->local)
     return;
+  as = seen_as (fellow->request->message);
   if (reply->status >= 400 && hooks_want (hooks, MANTIS_ON_ERROR))
     tell_problem (store, fellow);
   else if (as && reply->status == 200 && !reply->wait && !reply->again)

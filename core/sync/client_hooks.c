@@ -110,16 +110,19 @@ note_refusals (struct page_in *page, const struct hook_question *question,
 }
 
 enum mantis_status
-page_ask (struct page_in *page, const json_t *json, struct mantis_error *error)
+page_ask (struct page_in *page, const json_t *json, struct mantis_arena **arena,
+          struct mantis_error *error)
 {
   struct hooks *hooks = page->client->store->hooks;
-  struct hook_question question = {
-      .moment = MANTIS_BEFORE_APPLY, .caller = caller_of (page->client), .arena = page->arena};
+  struct hook_question question = {.moment = MANTIS_BEFORE_APPLY,
+                                   .caller = caller_of (page->client)};
   struct happened all = {.count = 0};
   enum mantis_status status;
 
   if (!hooks_want (hooks, MANTIS_BEFORE_APPLY))
     return MANTIS_OK;
+  if (!(page->arena = question.arena = *arena = mantis_arena_new (0)))
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
   status = read_page (page, json, &all, error);
   lists_again (page->lists);
   question.changes = all.changes;

@@ -45,6 +45,13 @@ hooks_want (struct hooks *hooks, enum mantis_moment moment)
   return hooks && atomic_load_explicit (&hooks->moments, memory_order_relaxed) & 1u << moment;
 }
 
+/* Is there any hook at all? */
+static inline bool
+hooks_any (struct hooks *hooks)
+{
+  return hooks && atomic_load_explicit (&hooks->moments, memory_order_relaxed);
+}
+
 /* What was gathered in a transaction, to be told when it is durable.  All of it is borrowed until then. */
 struct happened {
   struct mantis_change *changes;

@@ -567,13 +567,13 @@ receive_once (struct page_in *page, const json_t *json, struct mantis_error *err
 static enum mantis_status
 take_in (struct client *client, const json_t *json, struct lists *lists, struct mantis_error *error)
 {
-  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0), *asked = mantis_arena_new (0);
-  struct page_in page = {.client = client, .lists = lists, .arena = asked};
+  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0), *asked = NULL;
+  struct page_in page = {.client = client, .lists = lists};
   enum mantis_status status;
 
-  if (!arena || !asked)
+  if (!arena)
     return mantis_fail (error, MANTIS_FAILED, "out of memory");
-  status = page_ask (&page, json, error);
+  status = page_ask (&page, json, &asked, error);
   page.arena = arena;
   if (status == MANTIS_OK && (status = receive_once (&page, json, error)) == MANTIS_REFUSED) {
     lists_again (lists);

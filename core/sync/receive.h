@@ -26,8 +26,10 @@ struct page_in {
 enum mantis_status page_decode (struct page_in *page, const json_t *array, const char *path,
                                 struct block_changes *out, struct mantis_error *error);
 
-/* client_hooks.c: ask the hooks about the page of JSON, before its transaction; in it, what they refuse is not applied. */
-enum mantis_status page_ask (struct page_in *page, const json_t *json, struct mantis_error *error);
+/* client_hooks.c: ask the hooks about the page of JSON, before its transaction; in it, what they refuse is not applied.
+ * *ARENA, made where there is something to ask, holds the reasons. */
+enum mantis_status page_ask (struct page_in *page, const json_t *json, struct mantis_arena **arena,
+                             struct mantis_error *error);
 void page_refuse (struct page_in *page);
 
 /* CHANGE to the list of what is applied. */

@@ -112,3 +112,32 @@ start_mantisd tablet --mode client
 settled office tablet phone
 call POST /sync/push -d '{"changes": 1}' | grep -q '"status":400' || fail "nonsense is taken"
 told office on_error 'E["subject"] == "curl" and E["message"] == "push"'
+
+# Inside an application: its program is started and ended with the node, and complains to the application alone.
+cat > inside.py << 'END'
+import json, os, sqlite3, sys, threading
+sys.path.insert(0, sys.argv[1])
+import notes
+told, words = threading.Event(), []
+def report(r):
+    if r.kind == 1:
+        words.append(r.text.decode())
+        if "program complains" in words[-1]:
+            told.set()
+base = sqlite3.connect("inside.db", isolation_level=None, timeout=20)
+base.execute("CREATE TABLE note (id TEXT PRIMARY KEY, body TEXT)")
+program = "echo $$ > inside.pid; while read -r line; do echo \"$line\" >> inside.events; echo the program complains >&2; done"
+config = {"storage": {"plugin": "sqlite", "path": "inside.db"},
+          "sync": {"server_url": sys.argv[2], "token_file": "tablet.token", "transport": "rest"},
+          "hooks": [{"plugin": "exec", "command": ["sh", "-c", program], "on": ["after_apply"]}]}
+with notes.Mantis(config, report) as node:
+    node.ask("sync")
+    assert told.wait(int(sys.argv[3])), words
+assert not os.path.exists(f"/proc/{open('inside.pid').read().strip()}/exe"), "the program is still there"
+rows = [c["key"]["id"] for line in open("inside.events") for c in json.loads(line)["changes"]]
+assert set(rows) >= {"a", "b", "e"}, rows
+END
+folders=("$build"/plugins/*/*/.libs)
+LD_LIBRARY_PATH=$build/.libs${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} MANTIS_PLUGIN_PATH=$(IFS=:; echo "${folders[*]}") \
+  python3 inside.py "$top/docs/examples/embed" "http://127.0.0.1:$port" "$patience" > inside.out 2>&1 || fail "inside an application: $(cat inside.out)"
+[ ! -s inside.out ] || fail "it writes by itself: $(cat inside.out)"
