@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "server_rig.h"
+#include "base/base.h"
+#include "sync/filter.h"
 #include "wire/json.h"
 
 #include <check.h>
@@ -53,6 +55,117 @@ policy (void *context, const char *table)
   return rig_decide ? &own : &timestamp;
 }
 
+/* ---- Filters ---- */
+
+struct rig_filter rig_filter;
+static struct filters *filters;
+
+static size_t
+column_of (const struct mantis_table *table, const char *name)
+{
+  for (size_t i = 0; i < table->column_count; i++)
+    if (strcmp (table->columns[i].name, name) == 0)
+      return i;
+  return 0;
+}
+
+static bool
+sees (void *unused, const struct mantis_caller *caller, const struct mantis_table *table,
+      mantis_row row)
+{
+  (void)unused;
+  return rig_filter.sees (caller, &row[column_of (table, rig_filter.looks)]);
+}
+
+static bool
+lets (void *unused, const struct mantis_caller *caller, const struct mantis_table *table,
+      mantis_row before, mantis_row after, struct mantis_error *reason)
+{
+  size_t at = column_of (table, rig_filter.looks);
+
+  (void)unused, (void)caller;
+  if (!rig_filter.lets || rig_filter.lets (before ? &before[at] : NULL, after ? &after[at] : NULL))
+    return true;
+  mantis_fail (reason, MANTIS_DENIED, "not you");
+  return false;
+}
+
+static bool
+reads_not (void *unused, const struct mantis_principal *principal, const struct mantis_table *table,
+           mantis_row row)
+{
+  (void)unused, (void)principal, (void)table, (void)row;
+  return false;
+}
+
+static bool
+writes_not (void *unused, const struct mantis_principal *principal,
+            const struct mantis_table *table, mantis_row before, mantis_row after,
+            struct mantis_error *reason)
+{
+  (void)unused, (void)principal, (void)table, (void)before, (void)after, (void)reason;
+  return false;
+}
+
+static bool
+shows (void *unused, const struct mantis_principal *principal, const struct mantis_table *table,
+       size_t column)
+{
+  (void)unused;
+  return !rig_filter.hides || strcmp (table->columns[column].name, rig_filter.hides) != 0 ||
+         strcmp (principal->subject, "boss") == 0;
+}
+
+static enum mantis_status
+prepare (void *unused, const struct mantis_table *table, const struct mantis_lender *lender,
+         bool *looks, struct mantis_error *error)
+{
+  (void)unused;
+  ck_assert (!rig_filter.uses || lender->table (lender, rig_filter.uses));
+  ck_assert_ptr_null (lender->table (lender, table->name));
+  looks[column_of (table, rig_filter.looks)] = true;
+  return rig_filter.unfit ? mantis_fail (error, MANTIS_INVALID, "it does not fit") : MANTIS_OK;
+}
+
+static const char *const *
+uses (void *unused)
+{
+  static const char *names[2];
+
+  (void)unused;
+  names[0] = rig_filter.uses;
+  return names;
+}
+
+static struct filter_chain
+chain_of (void *context, const char *table)
+{
+  static const struct mantis_filter ops = {.size = sizeof ops,
+                                           .reads = reads_not,
+                                           .writes = writes_not,
+                                           .column = shows,
+                                           .prepare = prepare,
+                                           .uses = uses,
+                                           .sees = sees,
+                                           .lets = lets};
+  static struct instance own = {.ops = &ops, .name = "rig", .parallel = true},
+                         *instances[] = {&own};
+
+  (void)context;
+  if (!rig_filter.table || strcmp (table, rig_filter.table) != 0)
+    return (struct filter_chain){.count = 0};
+  return (struct filter_chain){.instances = instances, .count = 1, .settings = 7};
+}
+
+static enum mantis_status
+open_store (struct mantis_error *error)
+{
+  filters_free (filters);
+  filters = rig_filter.table ? filters_new (chain_of, NULL) : NULL;
+  return store_open_filtered (&rig_store, engine->plugin->ops, self, MANTIS_SERVER, NULL, NULL,
+                              filters, error);
+}
+
 /* ---- Life ---- */
 
 bool
@@ -67,8 +180,7 @@ rig_open (const char *text)
   self = engine->make ();
   if (text && !engine->write (text))
     return false;
-  if (engine->plugin->start (self, &error) ||
-      store_open (&rig_store, engine->plugin->ops, self, MANTIS_SERVER, NULL, &error)) {
+  if (engine->plugin->start (self, &error) || open_store (&error)) {
     fprintf (stderr, "# %s\n", error.text);
     return false;
   }
@@ -91,9 +203,7 @@ rig_reopen (void)
   struct mantis_error error;
 
   store_close (&rig_store);
-  ck_assert_msg (store_open (&rig_store, engine->plugin->ops, self, MANTIS_SERVER, NULL, &error) ==
-                     MANTIS_OK,
-                 "%s", error.text);
+  ck_assert_msg (open_store (&error) == MANTIS_OK, "%s", error.text);
 }
 
 static void
@@ -109,6 +219,9 @@ rig_stop (void)
 {
   forget_answer ();
   store_close (&rig_store);
+  filters_free (filters);
+  filters = NULL;
+  rig_filter = (struct rig_filter){.table = NULL};
   engine->plugin->stop (self);
   engine->discard (self);
   rig_decide = NULL;

@@ -11,6 +11,7 @@
 #include "law.h"
 #include "message/message.h"
 
+#include <mantis/filter.h>
 #include <mantis/resolver.h>
 
 #define NODE_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -44,6 +45,18 @@ extern enum mantis_decision (*rig_decide) (void *self, const struct mantis_confl
                                            struct mantis_error *error);
 extern bool rig_waits; /* and it says that it may wait */
 extern uint32_t rig_wants; /* and asks for that much, enum mantis_wants */
+
+/* A filter, from the next rig_start() or rig_reopen() on. */
+struct rig_filter {
+  const char *table; /* NULL: there is none */
+  const char *looks; /* the column that decides */
+  const char *hides; /* a column that "boss" alone sees and writes; NULL: none */
+  const char *uses;  /* a table that is borrowed from; NULL: none */
+  bool unfit;
+  bool (*sees) (const struct mantis_caller *caller, const struct mantis_value *value);
+  bool (*lets) (const struct mantis_value *before, const struct mantis_value *after);
+};
+extern struct rig_filter rig_filter;
 
 /* Send MESSAGE; the status of the answer. */
 int ask (const struct caller *caller, const char *message, const char *format, ...)

@@ -26,6 +26,24 @@ set_up (void)
              "INSERT INTO t VALUES (1, 'before Mantis')");
 }
 
+/* Each caller sees other rows, and so has a view of its own. */
+static bool
+is_for (const struct mantis_caller *caller, const struct mantis_value *value)
+{
+  const char *subject = caller->principal->subject;
+
+  return value->type == MANTIS_TEXT && strncmp (value->as.bytes, "not for ", 8) != 0
+             ? true
+             : value->type == MANTIS_TEXT && strcmp (value->as.bytes + 8, subject) != 0;
+}
+
+static void
+set_up_filtered (void)
+{
+  rig_filter = (struct rig_filter){.table = "t", .looks = "v", .sees = is_for};
+  set_up ();
+}
+
 static void
 start (void)
 {
@@ -188,6 +206,27 @@ START_TEST (pages_and_keys_are_the_same)
 }
 END_TEST
 
+START_TEST (each_gets_what_it_sees)
+{
+  start ();
+  sql ("INSERT INTO t VALUES (2, 'not for alice'), (3, 'not for bob'), (4, 'for all')");
+  ALL ("'wait':25");
+  ck_assert (says (1, "not for alice") && !says (1, "not for bob") && says (1, "for all"));
+  ck_assert (says (2, "not for alice") && says (2, "not for bob"));
+  start ();
+  push (&node_c, 1, "{'table':'t','columns':['id','v'],'rows':[[3,'for all'],[4,'not for alice']],'base':999}");
+  ALL ("'wait':25");
+  ck_assert (!says (0, "not for") && says (0, "\"deleted\":[[4"));
+  ck_assert_int_gt (replies[2].wait, 0);
+  start ();
+  sql ("UPDATE t SET v = 'not for carol' WHERE id = 1; UPDATE t SET v = 'not for bob' WHERE id = 4");
+  sql ("DELETE FROM t WHERE id = 2; INSERT INTO u VALUES (1, 'for all')");
+  ALL ("'wait':25");
+  ALL ("'limit':1");
+  ALL ("'load':{'table':'t'},'keys':[{'table':'t','keys':[[1],[2],[4],[9]]}]");
+}
+END_TEST
+
 START_TEST (rows_that_are_too_large_are_told_to_each)
 {
   start ();
@@ -302,13 +341,12 @@ START_TEST (together_is_as_alone)
 }
 END_TEST
 
-static Suite *
-together_suite (void)
+static TCase *
+all_tests (const char *name, void (*begin) (void))
 {
-  Suite *suite = suite_create ("together");
-  TCase *tests = tcase_create ("pulls");
+  TCase *tests = tcase_create (name);
 
-  tcase_add_checked_fixture (tests, set_up, rig_stop);
+  tcase_add_checked_fixture (tests, begin, rig_stop);
   tcase_set_timeout (tests, 60);
   tcase_add_test (tests, own_changes_do_not_come_back);
   tcase_add_test (tests, who_has_no_news_waits);
@@ -320,7 +358,18 @@ together_suite (void)
   tcase_add_test (tests, copies_of_a_page_are_bounded);
   tcase_add_test (tests, a_crowd_is_told_in_small_pages);
   tcase_add_loop_test (tests, together_is_as_alone, 1, 21);
-  suite_add_tcase (suite, tests);
+  return tests;
+}
+
+static Suite *
+together_suite (void)
+{
+  Suite *suite = suite_create ("together");
+  TCase *filtered = all_tests ("pulls with a filter", set_up_filtered);
+
+  suite_add_tcase (suite, all_tests ("pulls", set_up));
+  tcase_add_test (filtered, each_gets_what_it_sees);
+  suite_add_tcase (suite, filtered);
   return suite;
 }
 

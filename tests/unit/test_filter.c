@@ -1,0 +1,389 @@
+/* What a server tells of tables with filters, and takes: message by message.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+#include "base/base.h"
+#include "server_rig.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct caller boss = {NODE_C, "boss"};
+static char cursor[200];
+
+/* The column names who sees the row; with a membership, the caller's in table m. */
+static bool
+owns (const struct mantis_caller *caller, const struct mantis_value *value)
+{
+  return value->type == MANTIS_TEXT && strcmp (value->as.bytes, caller->principal->subject) == 0;
+}
+
+static bool
+not_to_bob (const struct mantis_value *before, const struct mantis_value *after)
+{
+  (void)before;
+  return !after || after->type != MANTIS_TEXT || strcmp (after->as.bytes, "bob") != 0;
+}
+
+static bool
+is_member (const struct mantis_caller *caller, const struct mantis_value *value)
+{
+  const struct mantis_table *members = caller->lender->table (caller->lender, "m");
+  struct mantis_value key[2] = {*value, {.type = MANTIS_TEXT}};
+  struct mantis_error error;
+  mantis_row row;
+
+  key[1].as.bytes = caller->principal->subject;
+  key[1].length = (uint32_t)strlen (caller->principal->subject);
+  ck_assert_ptr_null (caller->lender->table (caller->lender, "t"));
+  return caller->lender->row (caller->lender, members, key, &row, &error) == MANTIS_OK && row;
+}
+
+static void
+start_with (struct rig_filter filter)
+{
+  rig_filter = filter;
+  rig_start (
+      "CREATE TABLE t (id INTEGER PRIMARY KEY, owner TEXT, v TEXT, cost TEXT DEFAULT 'dear');"
+      "CREATE TABLE m (list TEXT, user TEXT, PRIMARY KEY (list, user));"
+      "INSERT INTO t VALUES (1, 'alice', 'of alice', 'c1'), (2, 'bob', 'of bob', 'c2')");
+}
+
+static void
+set_up (void)
+{
+  start_with ((struct rig_filter){.table = "t", .looks = "owner", .sees = owns});
+}
+
+static void
+take_cursor (void)
+{
+  char *dumped = json_dumps (json_object_get (rig_answer, "cursor"), JSON_COMPACT);
+
+  snprintf (cursor, sizeof cursor, "%s", dumped);
+  for (char *c = cursor; *c; c++)
+    *c = *c == '"' ? '\'' : *c;
+  free (dumped);
+}
+
+static void
+now (void)
+{
+  ck_assert_int_eq (ask (&curl, "pull", "{}"), 200);
+  take_cursor ();
+}
+
+static bool
+told (const char *text)
+{
+  return strstr (rig_reply.body.bytes, text) != NULL;
+}
+
+/* What CALLER is told of what came after the cursor: "2" a row, "-2" gone; and the tables to compare. */
+static const char *
+news (const struct caller *caller, const char *more)
+{
+  static char text[200];
+  const json_t *block, *row;
+  size_t i, j;
+
+  ck_assert_int_eq (ask (caller, "pull", "{'cursor':%s%s}", cursor, more), 200);
+  *text = '\0';
+  json_array_foreach (json_object_get (rig_answer, "changes"), i, block)
+  {
+    json_array_foreach (json_object_get (block, "rows"), j, row) sprintf (
+        strchr (text, '\0'), " %lld", (long long)json_integer_value (json_array_get (row, 0)));
+    json_array_foreach (json_object_get (block, "deleted"), j, row) sprintf (
+        strchr (text, '\0'), " -%lld", (long long)json_integer_value (json_array_get (row, 0)));
+  }
+  json_array_foreach (json_object_get (rig_answer, "compare"), i, row)
+      sprintf (strchr (text, '\0'), " %s", json_string_value (row));
+  return *text ? text + 1 : text;
+}
+
+/* ---- Rows ---- */
+
+/* R37, R39 */
+START_TEST (rows_come_into_sight_and_leave_it)
+{
+  now ();
+  sql ("UPDATE t SET owner = 'bob' WHERE id = 1");
+  ck_assert_str_eq (news (&node_a, ""), "-1");
+  ck_assert (!told ("of alice") && !told ("bob"));
+  ck_assert_str_eq (news (&node_b, ""), "1");
+  ck_assert_str_eq (news (&node_c, ""), "");
+  sql ("UPDATE t SET owner = 'carol' WHERE id = 1; DELETE FROM t WHERE id = 2");
+  ck_assert_str_eq (news (&node_a, ""), "-1");
+  ck_assert_str_eq (news (&node_b, ""), "-1 -2"); /* it may have pulled in between */
+  ck_assert_str_eq (news (&node_c, ""), "1");
+  take_cursor ();
+  sql ("INSERT INTO t (id, owner) VALUES (3, 'alice'); UPDATE t SET v = 'edited' WHERE id = 3; "
+       "DELETE FROM t WHERE id = 3");
+  sql ("INSERT OR REPLACE INTO t (id, owner) VALUES (1, 'bob'); UPDATE OR REPLACE t SET id = 9, "
+       "owner = 'alice' WHERE id = 1");
+  ck_assert_str_eq (news (&node_a, ""), "9 -3");
+  ck_assert_str_eq (news (&node_c, ""), "-1");
+}
+END_TEST
+
+/* A row that comes into sight and leaves it between two pages may be on the device. */
+START_TEST (pages_of_a_backlog_leave_nothing_behind)
+{
+  char second[200];
+
+  now ();
+  sql ("UPDATE t SET v = 'x' WHERE id = 2; INSERT INTO t (id, owner) VALUES (7, 'carol')");
+  sql ("UPDATE t SET owner = 'alice' WHERE id = 2");
+  ck_assert_str_eq (news (&node_a, ",'limit':1"), "2"); /* as it is now */
+  ck_assert (json_is_false (json_object_get (rig_answer, "complete")));
+  take_cursor ();
+  snprintf (second, sizeof second, "%s", cursor);
+  sql ("UPDATE t SET owner = 'bob' WHERE id = 2");
+  for (int pages = 0;; pages++) {
+    ck_assert_int_lt (pages, 10);
+    if (strstr (news (&node_a, ",'limit':1"), "-2"))
+      break;
+    ck_assert_str_eq (news (&node_a, ",'limit':1"), ""); /* an empty page moves the cursor */
+    take_cursor ();
+    ck_assert_str_ne (cursor, second);
+  }
+}
+END_TEST
+
+/* O25 */
+START_TEST (keys_out_of_sight_are_as_good_as_none)
+{
+  char *first, *second;
+
+  now ();
+  ck_assert_int_eq (
+      ask (&node_a, "pull", "{'cursor':%s,'keys':[{'table':'t','keys':[[2],[8]]}]}", cursor), 200);
+  ck_assert (told ("\"deleted\":[[2],[8]]"));
+  ck_assert_int_eq (push (&curl, 0, "{'table':'t','base':9,'columns':['id','v'],'rows':[[2,'x']]}"),
+                    200);
+  ck_assert_str_eq (outcome_of ("t", "[2]"), "rejected");
+  first = json_dumps (exception_of ("t", "[2]"), JSON_SORT_KEYS);
+  ck_assert_int_eq (push (&curl, 0, "{'table':'t','base':9,'columns':['id','v'],'rows':[[8,'x']]}"),
+                    200);
+  second = json_dumps (exception_of ("t", "[8]"), JSON_SORT_KEYS);
+  *strstr (second, "[8]") = '[';
+  strstr (second, "[8]")[1] = '2';
+  ck_assert_str_eq (first, second);
+  free (first);
+  free (second);
+  ck_assert_int_eq (push (&curl, 0, "{'table':'t','base':9,'deleted':[[2],[8]]}"), 200);
+  ck_assert_int_eq (outcomes ("rejected"), 2);
+  is ("of bob", "SELECT v FROM t WHERE id = 2");
+  ck_assert_int_eq (ask_raw (&node_a, "conflicts", "", 0), 200);
+  ck_assert_uint_eq (json_array_size (json_object_get (rig_answer, "conflicts")), 0);
+}
+END_TEST
+
+START_TEST (pages_of_a_table_and_checksums_are_of_what_is_seen)
+{
+  sql ("WITH n (i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 400) INSERT INTO t (id, "
+       "owner) SELECT "
+       "i, iif (i % 50 = 0, 'alice', 'bob') FROM n");
+  now ();
+  ck_assert_int_eq (ask (&node_a, "pull", "{'cursor':%s,'load':{'table':'t','limit':5}}", cursor),
+                    200);
+  ck_assert (told ("\"rows\":[[1,\"alice\"") && !told ("bob") && told ("[50,") && told ("[200,"));
+  ck_assert_int_eq (ask (&node_c, "pull", "{'cursor':%s,'load':{'table':'t','limit':5}}", cursor),
+                    200);
+  ck_assert (told ("\"load\":{\"changes\":[],\"end\":true}"));
+}
+END_TEST
+
+/* What a device wrote so that it does not see it any more leaves the device. */
+START_TEST (own_writes_out_of_sight_are_gone)
+{
+  now ();
+  push (&node_a, 1,
+        "{'table':'t','base':999,'columns':['id','owner'],'rows':[[1,'carol'],[5,'nobody'],[6,'"
+        "alice']]}");
+  ck_assert_int_eq (outcomes ("rejected"), 2); /* there is no 5 and no 6 */
+  push (&node_a, 2,
+        "{'table':'t','created':1,'columns':['id','owner'],'rows':[[5,'nobody'],[6,'alice']]}");
+  ck_assert_int_eq (outcomes ("applied"), 2);
+  ck_assert_str_eq (news (&node_a, ""), "-1 -5");
+  sql ("UPDATE t SET v = 'seen by nobody' WHERE id = 5");
+  ck_assert_str_eq (news (&node_a, ""), "-1 -5");
+  ck_assert_str_eq (news (&node_c, ""), "1");
+}
+END_TEST
+
+START_TEST (what_may_not_be_written_is_rejected_by_name)
+{
+  rig_stop ();
+  start_with (
+      (struct rig_filter){.table = "t", .looks = "owner", .sees = owns, .lets = not_to_bob});
+  push (&node_a, 1, "{'table':'t','base':999,'columns':['id','owner'],'rows':[[1,'bob']]}");
+  ck_assert_str_eq (outcome_of ("t", "[1]"), "rejected");
+  ck_assert_str_eq (json_string_value (json_object_get (exception_of ("t", "[1]"), "decided_by")),
+                    "rig");
+  ck_assert_str_eq (json_string_value (json_object_get (exception_of ("t", "[1]"), "reason")),
+                    "not you");
+  ck_assert (told ("\"row\":{\"id\":1,\"owner\":\"alice\""));
+  push (&node_a, 2, "{'table':'t','base':999,'columns':['id','v'],'rows':[[1,'edited']]}");
+  ck_assert_str_eq (outcome_of ("t", "[1]"), "applied");
+}
+END_TEST
+
+/* ---- Columns ---- */
+
+START_TEST (hidden_columns_do_not_travel)
+{
+  rig_stop ();
+  start_with ((struct rig_filter){.table = "t", .looks = "owner", .sees = owns, .hides = "cost"});
+  now ();
+  sql ("UPDATE t SET owner = 'alice'");
+  ck_assert_str_eq (news (&node_a, ",'load':{'table':'t'},'keys':[{'table':'t','keys':[[1]]}]"),
+                    "1 2");
+  ck_assert (told ("of alice") && told ("of bob") && !told ("cost") && !told ("c1") &&
+             !told ("c2"));
+  ck_assert_int_eq (ask (&node_a, "schema", "{}"), 200);
+  ck_assert (!told ("cost"));
+  sql ("UPDATE t SET owner = 'boss'");
+  ck_assert_str_eq (news (&boss, ""), "1 2");
+  ck_assert (told ("c1"));
+  sql ("UPDATE t SET owner = 'alice'");
+  push (&node_a, 1,
+        "{'table':'t','base':999,'columns':['id','owner','cost'],'rows':[[1,'alice','free']]}");
+  ck_assert_str_eq (outcome_of ("t", "[1]"), "rejected");
+  ck_assert (told ("\\\"cost\\\" may not be written") && !told ("c1"));
+  push (&node_a, 2, "{'table':'t','base':999,'columns':['id','v'],'rows':[[1,'edited']]}");
+  ck_assert_str_eq (outcome_of ("t", "[1]"), "applied");
+  is ("c1", "SELECT cost FROM t WHERE id = 1");
+}
+END_TEST
+
+START_TEST (a_shape_is_what_is_seen)
+{
+  char own[20], whole[20];
+
+  rig_stop ();
+  start_with ((struct rig_filter){.table = "t", .looks = "owner", .sees = owns, .hides = "cost"});
+  ask (&node_a, "hello", "{'tables':{'t':'x'}}");
+  ck_assert (told ("\"t\":{\"state\":\"paused\""));
+  ask (&node_a, "schema", "{}");
+  snprintf (own, sizeof own, "%s",
+            json_string_value (json_object_get (
+                json_array_get (json_object_get (rig_answer, "tables"), 1), "fingerprint")));
+  ask (&boss, "schema", "{}");
+  snprintf (whole, sizeof whole, "%s",
+            json_string_value (json_object_get (
+                json_array_get (json_object_get (rig_answer, "tables"), 1), "fingerprint")));
+  ck_assert_str_ne (own, whole);
+  ask (&node_a, "hello", "{'tables':{'t':'%s'}}", own);
+  ck_assert (told ("\"t\":{\"state\":\"live\""));
+  ck_assert_int_eq (
+      push (&node_a, 1,
+            "{'table':'t','schema':'%s','base':9,'columns':['id','v'],'rows':[[1,'x']]}", whole),
+      409);
+  ck_assert_int_eq (
+      push (&node_a, 1,
+            "{'table':'t','schema':'%s','base':9,'columns':['id','v'],'rows':[[1,'x']]}", own),
+      200);
+}
+END_TEST
+
+/* ---- What else decides ---- */
+
+/* R38, R40 */
+START_TEST (who_borrows_compares)
+{
+  int64_t view;
+
+  rig_stop ();
+  start_with ((struct rig_filter){.table = "t", .looks = "owner", .sees = is_member, .uses = "m"});
+  sql ("INSERT INTO m VALUES ('alice', 'carol')");
+  now ();
+  ck_assert_int_eq (ask (&node_c, "pull", "{'cursor':%s,'load':{'table':'t'}}", cursor), 200);
+  ck_assert (told ("of alice") && !told ("of bob"));
+  view = json_integer_value (json_object_get (rig_answer, "view"));
+  ck_assert_int_ne (view, 0);
+  sql ("DELETE FROM m; DELETE FROM t WHERE id = 1; INSERT INTO m VALUES ('bob', 'carol')");
+  ck_assert_ptr_nonnull (strstr (news (&node_c, ""), " t"));
+  ck_assert_int_eq (json_integer_value (json_object_get (rig_answer, "view")), view);
+  ck_assert_ptr_nonnull (strstr (news (&node_c, ",'skip':['m']"), "t"));
+  ck_assert_int_eq (ask (&node_c, "pull", "{'cursor':%s,'load':{'table':'t'}}", cursor), 200);
+  ck_assert (told ("of bob"));
+}
+END_TEST
+
+/* What was written before anybody asked for filters tells nothing of what it was. */
+START_TEST (what_is_not_known_is_compared)
+{
+  rig_stop ();
+  start_with ((struct rig_filter){.table = NULL});
+  now ();
+  ck_assert_ptr_null (json_object_get (rig_answer, "view"));
+  sql ("UPDATE t SET owner = 'bob' WHERE id = 1");
+  rig_filter = (struct rig_filter){.table = "t", .looks = "owner", .sees = owns};
+  rig_reopen ();
+  ck_assert_str_eq (news (&node_a, ""), "t");
+  ck_assert_str_eq (news (&node_b, ""), "1");
+  take_cursor ();
+  sql ("UPDATE t SET owner = 'alice' WHERE id = 1");
+  ck_assert_str_eq (news (&node_b, ""), "-1");
+  is (NULL, "SELECT happened FROM __sync_state WHERE tbl = 't' AND happened IS NOT NULL");
+  rig_filter = (struct rig_filter){.table = NULL};
+  rig_reopen ();
+  is (NULL, "SELECT happened FROM __sync_state WHERE tbl = 't' AND happened IS NOT NULL");
+  is ("0", "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND sql LIKE '%w0%'");
+}
+END_TEST
+
+START_TEST (a_table_that_its_filter_does_not_fit_is_closed)
+{
+  rig_stop ();
+  start_with ((struct rig_filter){.table = "t", .looks = "owner", .sees = owns, .unfit = true});
+  now ();
+  sql ("UPDATE t SET owner = 'bob'");
+  ck_assert_str_eq (news (&node_b, ""), "");
+  ck_assert_int_eq (ask (&node_b, "pull", "{'cursor':%s,'load':{'table':'t'}}", cursor), 409);
+  ck_assert_int_eq (ask (&node_b, "hello", "{'tables':{'t':'x'}}"), 200);
+  ck_assert (told ("\"t\":{\"state\":\"unknown\",\"reason\":"));
+  ck_assert_int_eq (push (&node_b, 1, "{'table':'t','schema':'x','columns':['id'],'rows':[[3]]}"),
+                    409);
+  ck_assert_int_eq (push (&node_b, 1, "{'table':'t','columns':['id'],'rows':[[3]]}"), 400);
+  ask (&node_b, "schema", "{}");
+  ck_assert (!told ("owner"));
+}
+END_TEST
+
+static Suite *
+filter_suite (void)
+{
+  Suite *suite = suite_create ("filter");
+  TCase *tcase = tcase_create ("messages");
+
+  tcase_add_checked_fixture (tcase, set_up, rig_stop);
+  tcase_add_test (tcase, rows_come_into_sight_and_leave_it);
+  tcase_add_test (tcase, pages_of_a_backlog_leave_nothing_behind);
+  tcase_add_test (tcase, keys_out_of_sight_are_as_good_as_none);
+  tcase_add_test (tcase, pages_of_a_table_and_checksums_are_of_what_is_seen);
+  tcase_add_test (tcase, own_writes_out_of_sight_are_gone);
+  tcase_add_test (tcase, what_may_not_be_written_is_rejected_by_name);
+  tcase_add_test (tcase, hidden_columns_do_not_travel);
+  tcase_add_test (tcase, a_shape_is_what_is_seen);
+  tcase_add_test (tcase, who_borrows_compares);
+  tcase_add_test (tcase, what_is_not_known_is_compared);
+  tcase_add_test (tcase, a_table_that_its_filter_does_not_fit_is_closed);
+  suite_add_tcase (suite, tcase);
+  return suite;
+}
+
+int
+main (void)
+{
+  SRunner *runner = srunner_create (filter_suite ());
+  int failed;
+
+  log_set_level (MANTIS_ERROR + 1);
+  srunner_run_all (runner, CK_NORMAL);
+  failed = srunner_ntests_failed (runner);
+  srunner_free (runner);
+  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
