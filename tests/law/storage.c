@@ -812,6 +812,130 @@ START_TEST (what_is_old_leaves_the_log)
 }
 END_TEST
 
+/* The one column that is remembered, of the table "notes". */
+static bool
+looks_at (void *context, const struct mantis_schema *tables, const struct mantis_table *table,
+          bool *columns)
+{
+  const char *column = context;
+
+  ck_assert_int_ge ((int64_t)tables->count, 1);
+  for (size_t i = 0; i < table->column_count; i++) {
+    ck_assert (!columns[i]);
+    columns[i] = strcmp (table->columns[i].name, column) == 0;
+  }
+  return strcmp (table->name, "notes") == 0;
+}
+
+/* "I1 fresh, U1 milk, ..." for the entries after AFTER: "?": what it was is not known. */
+static const char *
+past_text (int64_t after, size_t column)
+{
+  struct mantis_buf buf = MANTIS_BUF_INIT;
+  struct mantis_before *before;
+  char *copy;
+
+  begin (MANTIS_READ);
+  OK (storage->log_recall (session, after, INT64_MAX, 1000, arena, &entries, &before, &entry_count,
+                           &error));
+  commit ();
+  for (size_t i = 0; i < entry_count; i++) {
+    if (!entries[i].table)
+      continue;
+    ck_assert (!before[i].fresh || !before[i].row);
+    mantis_buf_printf (&buf, "%s%c%lld %s", buf.length ? ", " : "", entries[i].operation,
+                       (long long)entries[i].key[0].as.integer,
+                       before[i].fresh  ? "fresh"
+                       : !before[i].row ? "?"
+                                        : "");
+    if (!before[i].row)
+      continue;
+    for (size_t c = 0; c < entries[i].table->column_count; c++) /* nothing but the key and that */
+      ck_assert ((before[i].row[c].type == MANTIS_NONE) == (c != 0 && c != column));
+    ck_assert_int_eq (before[i].row[0].as.integer, entries[i].key[0].as.integer);
+    if (before[i].row[column].type == MANTIS_TEXT)
+      mantis_buf_add (&buf, before[i].row[column].as.bytes, before[i].row[column].length);
+    else if (before[i].row[column].type == MANTIS_REAL)
+      mantis_buf_printf (&buf, "%.17g", before[i].row[column].as.real);
+    else
+      mantis_buf_text (&buf, "NULL");
+  }
+  copy = mantis_arena_copy (arena, buf.bytes ? buf.bytes : "", buf.length);
+  mantis_buf_free (&buf);
+  return copy;
+}
+
+static void
+start_remembering (const char *column)
+{
+  OK (storage->open (self, MANTIS_SERVER, &session, &error));
+  if (column)
+    storage->remember (session, looks_at, (void *)(uintptr_t)column);
+  attach ();
+}
+
+/* D10 */
+START_TEST (what_rows_were_stands_beside_each_change)
+{
+  int64_t before;
+
+  if (!storage->remember || !storage->log_recall)
+    return;
+  WRITES (notes);
+  WRITES ("INSERT INTO notes VALUES (1, 'milk', 1.5)");
+  start_remembering ("title");
+  before = head ();
+  WRITES (
+      "UPDATE notes SET title = 'oil'; UPDATE notes SET price = 2; UPDATE notes SET title = NULL");
+  WRITES ("UPDATE notes SET id = 2; INSERT INTO notes VALUES (1, 'salt', 1); DELETE FROM notes "
+          "WHERE id = 2");
+  ck_assert_str_eq (past_text (before, 1),
+                    "U1 milk, U1 oil, U1 oil, D1 NULL, U2 fresh, I1 fresh, D2 NULL");
+  before = head ();
+  apply (change (table_of ("notes"), note (1, "it's \"ü\"", 1), false, "tablet", 5000));
+  apply (change (table_of ("notes"), note (1, "last", 1), false, "tablet", 6000));
+  apply (change (table_of ("notes"), note (1, "", 1), true, "tablet", 7000));
+  apply (change (table_of ("notes"), note (3, "new", 1), false, "tablet", 8000));
+  ck_assert_str_eq (past_text (before, 1), "U1 salt, U1 it's \"ü\", D1 last, I3 fresh");
+  ck_assert_str_eq (entries[0].origin, "tablet");
+  WRITES ("UPDATE notes SET price = 0.1");
+  before = head ();
+  close_session ();
+  start_remembering ("price");
+  ck_assert_int_eq (find ("notes")->watch, MANTIS_WATCHED);
+  ck_assert_str_eq (past_text (before - 1, 2), "U3 ?"); /* of another column */
+  WRITES ("UPDATE notes SET title = 'x'");
+  ck_assert_str_eq (past_text (before, 2), "U3 0.10000000000000001");
+}
+END_TEST
+
+START_TEST (who_remembers_other_columns_lost_nothing)
+{
+  int64_t before;
+
+  if (!storage->remember || !storage->log_recall)
+    return;
+  WRITES (notes);
+  for (int round = 0; round < 2; round++) {
+    static const char *const columns[] = {NULL, "title", "title", "price", NULL, "title"};
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
+      start_remembering (columns[i]);
+      ck_assert_int_eq (find ("notes")->watch, round || i ? MANTIS_WATCHED : MANTIS_NEW);
+      before = head ();
+      WRITES ("INSERT INTO notes VALUES (9, 'x', 1); DELETE FROM notes");
+      ck_assert_int_eq (head (), before + 2);
+      attach ();
+      ck_assert_int_eq (find ("notes")->watch, MANTIS_WATCHED);
+      close_session ();
+    }
+  }
+  start_remembering ("title");
+  begin (MANTIS_WRITE);
+  OK (storage->detach (session, &error));
+  commit ();
+}
+END_TEST
+
 START_TEST (foreign_keys_hold_at_commit) /* K14 */
 {
   const struct mantis_table *child, *parent;
@@ -904,6 +1028,8 @@ END_TEST
   law (a_server_logs_what_it_applies_and_what_follows) \
   law (versions_tell_the_newest_entry) \
   law (what_is_old_leaves_the_log) \
+  law (what_rows_were_stands_beside_each_change) \
+  law (who_remembers_other_columns_lost_nothing) \
   law (foreign_keys_hold_at_commit) \
   law (look_tells_of_others_only)
 /* clang-format on */
