@@ -212,7 +212,8 @@ finish (struct visit *visit)
                                  .expires = visit->principal.expires,
                                  .elsewhere = reply->elsewhere,
                                  .hang_up = visit->hang_up,
-                                 .cookie_lifetime = reply->cookie_lifetime};
+                                 .cookie_lifetime = reply->cookie_lifetime,
+                                 .prepared = visit->prepared};
 
   if (reply->has_cookie)
     answer.cookie = reply->cookie.bytes ? reply->cookie.bytes : "";
@@ -288,6 +289,7 @@ bar (struct visit *visit)
   mantis_buf_free (&visit->reply.body);
   mantis_buf_free (&visit->reply.cookie);
   visit->reply = (struct reply){.body = MANTIS_BUF_INIT};
+  visit->prepared = false;
   visit_refuse (visit, MANTIS_REFUSED, error.text);
 }
 

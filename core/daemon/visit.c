@@ -103,6 +103,22 @@ visit_handle (struct visit *visit, struct store *store)
   note_position (visit, store);
 }
 
+/* The transport may compress what will be the answer, so that the loop does not have to. */
+static void
+visit_prepare (struct visit *visit)
+{
+  const struct mantis_request *request = visit->request;
+  const struct reply *reply = &visit->reply;
+  bool able =
+      request->size >= offsetof (struct mantis_request, prepare) + sizeof request->prepare &&
+      request->prepare;
+
+  if (!able || !reply->status || reply->again || reply->asks || reply->wait > 0 || visit->cancelled)
+    return;
+  request->prepare (request, reply->body.bytes ? reply->body.bytes : "", reply->body.length);
+  visit->prepared = true;
+}
+
 void
 visit_work (struct task *task, size_t worker)
 {
@@ -116,6 +132,7 @@ visit_work (struct task *task, size_t worker)
       !visit_admit (visit, store) || (!store && !(store = visit_store (visit, worker))))
     return;
   visit_handle (visit, store);
+  visit_prepare (visit);
 }
 
 void
@@ -142,6 +159,8 @@ visits_work (struct task *task, size_t worker)
     return;
   message_handle_all (set->server, store, fellows, count);
   note_position (leader, store);
+  for (struct visit *visit = leader; visit; visit = visit->fellow)
+    visit_prepare (visit);
 }
 
 void

@@ -36,6 +36,7 @@ struct visit {
   bool local, leads;    /* leads: it occupies the lane */
   bool told;            /* it was answered, while a worker still waits for the database */
   bool doubted;         /* credentials that were good before are looked at once more */
+  bool prepared;        /* the transport has seen the reply's body */
   bool hang_up;         /* the connection shall not stay, either */
   uint64_t round;       /* of checks, that the present run knows of */
   atomic_bool cancelled;

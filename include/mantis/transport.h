@@ -4,8 +4,8 @@
  * is the core's; how it crosses is the transport's: routes, frames, headers, compression, limits on size,
  * time and connections.
  *
- * All callbacks run on the event loop's thread, where SIGPIPE is ignored or blocked, and never wait.  A
- * transport calls the functions below on that thread only.
+ * All callbacks but prepare() run on the event loop's thread, where SIGPIPE is ignored or blocked, and never
+ * wait.  A transport calls the functions below on that thread only.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -36,6 +36,10 @@ struct mantis_request {
   size_t length;
   const char *token; /* client side: the bearer token to send; NULL for none */
   int64_t timeout;   /* client side: milliseconds until an answer is given up */
+  /* Server side, NULL allowed: called once at most, before ANSWERED, on another thread than the loop's, with
+   * the answer's body: for what takes long, compression above all.  What it makes is kept with REQUEST, of
+   * which nothing else is touched; it counts if the answer says `prepared'. */
+  void (*prepare) (const struct mantis_request *request, const char *body, size_t length);
 };
 
 struct mantis_answer {
@@ -52,6 +56,7 @@ struct mantis_answer {
   const char *cookie;  /* server side: what the session's cookie is from now on, "": it goes; NULL: as it was */
   int64_t cookie_lifetime; /* seconds */
   bool unfit; /* client side, status 0: this transport does not get through, another one may */
+  bool prepared; /* server side: the request's prepare() was called with this body */
 };
 
 /* Called exactly once for each request, on the loop's thread.  ANSWER and what it points to are borrowed

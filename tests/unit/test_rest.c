@@ -463,6 +463,22 @@ START_TEST (a_body_may_be_as_large_as_the_limit)
 }
 END_TEST
 
+/* The text that the last answer inflates to, of less than ROOM bytes. */
+static size_t
+inflated (const struct peer *peer, char *out, size_t room)
+{
+  z_stream z = {.next_in = (unsigned char *)(uintptr_t)peer->body,
+                .avail_in = (unsigned)peer->length,
+                .next_out = (unsigned char *)out,
+                .avail_out = (unsigned)room};
+
+  ck_assert_ptr_nonnull (header_of (peer, "Content-Encoding"));
+  inflateInit2 (&z, 31);
+  ck_assert_int_eq (inflate (&z, Z_FINISH), Z_STREAM_END);
+  inflateEnd (&z);
+  return z.total_out;
+}
+
 static const struct {
   const char *accept;
   size_t length;
@@ -485,7 +501,6 @@ START_TEST (answers_are_compressed_for_those_who_ask)
 {
   struct peer *peer = peer_open ();
   char *text = calloc (1, 5001), out[5001], head[200];
-  z_stream z = {0};
 
   memset (text, 'b', accepts[_i].length);
   core_says (200, text);
@@ -498,19 +513,42 @@ START_TEST (answers_are_compressed_for_those_who_ask)
   ck_assert_int_eq (header_of (peer, "Content-Encoding") != NULL, accepts[_i].small);
   if (accepts[_i].small) {
     ck_assert_uint_lt (peer->length, 200);
-    inflateInit2 (&z, 31);
-    z.next_in = (unsigned char *)(uintptr_t)peer->body;
-    z.avail_in = (unsigned)peer->length;
-    z.next_out = (unsigned char *)out;
-    z.avail_out = sizeof out;
-    ck_assert_int_eq (inflate (&z, Z_FINISH), Z_STREAM_END);
-    ck_assert_uint_eq (z.total_out, accepts[_i].length);
+    ck_assert_uint_eq (inflated (peer, out, sizeof out), accepts[_i].length);
     ck_assert_mem_eq (out, text, accepts[_i].length);
-    inflateEnd (&z);
   } else
     ck_assert_uint_eq (peer->length, accepts[_i].length);
   peer_close (peer);
   free (text);
+}
+END_TEST
+
+/* The core has it compressed on another thread; what was made of another answer than the one that came is dropped. */
+START_TEST (what_was_compressed_beforehand_is_sent)
+{
+  static const char head[] = "GET /sync/schema HTTP/1.1\r\n" AUTH "Accept-Encoding: gzip\r\n\r\n";
+  struct peer *peer = peer_open ();
+  char early[5001] = "", late[5001] = "", out[5001];
+
+  memset (early, 'e', 5000);
+  memset (late, 'l', 5000);
+  core.play = HELD;
+  for (size_t i = 0; i < 2; i++) {
+    core_says (200, late);
+    core.answer.prepared = i == 0;
+    peer_say (peer, head);
+    WAIT_FOR (core.submitted == i + 1);
+    ck_assert_ptr_nonnull (core.held[i].request->prepare);
+    core.held[i].request->prepare (core.held[i].request, early, 5000);
+    core_answer (i);
+    WAIT_FOR (peer->count == i + 1);
+    ck_assert_uint_eq (inflated (peer, out, sizeof out), 5000);
+    ck_assert_mem_eq (out, i == 0 ? early : late, 5000);
+  }
+  peer_say (peer, "HEAD /sync/schema HTTP/1.1\r\n" AUTH "Accept-Encoding: gzip\r\n\r\n");
+  WAIT_FOR (core.submitted == 3);
+  ck_assert_ptr_null (core.held[2].request->prepare);
+  core_answer (2);
+  peer_close (peer);
 }
 END_TEST
 
@@ -567,6 +605,7 @@ main (void)
   tcase_add_test (tests, gzip_bodies);
   tcase_add_test (tests, a_body_may_be_as_large_as_the_limit);
   tcase_add_loop_test (tests, answers_are_compressed_for_those_who_ask, 0, COUNT (accepts));
+  tcase_add_test (tests, what_was_compressed_beforehand_is_sent);
   tcase_add_test (tests, what_the_core_says_is_passed_on);
   suite_add_tcase (suite, tests);
   srunner_run_all (runner, CK_NORMAL);

@@ -9,6 +9,8 @@
 
 #include <check.h>
 #include <event2/event.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,7 +67,7 @@ struct asker {
   struct mantis_request request;
   uint64_t ticket;
   int answers, status;
-  bool hang_up;
+  bool hang_up, prepared;
   int64_t retry_after;
   char body[2000];
 };
@@ -80,6 +82,7 @@ on_answer (void *context, const struct mantis_answer *answer)
   asker->status = answer->status;
   asker->retry_after = answer->retry_after;
   asker->hang_up = answer->hang_up;
+  asker->prepared = answer->prepared;
   snprintf (asker->body, sizeof asker->body, "%s", answer->body);
   ck_assert_uint_eq (strlen (answer->body), answer->length);
   if (--wanted == 0)
@@ -112,6 +115,40 @@ ask (struct asker *asker, const char *message, const char *body, const char *bea
   submit (asker, message, body, bearer);
   wait_for_answers ();
   ck_assert_int_eq (asker->answers, 1);
+}
+
+/* What a transport makes of an answer beforehand. */
+static struct {
+  int calls;
+  char body[2000];
+  pthread_t thread;
+  sem_t *begun, *goes_on; /* NULL: it does not stop */
+} prepared;
+
+static void
+prepare (const struct mantis_request *request, const char *body, size_t length)
+{
+  (void)request;
+  prepared.calls++;
+  prepared.thread = pthread_self ();
+  snprintf (prepared.body, sizeof prepared.body, "%.*s", (int)length, body);
+  if (prepared.begun) {
+    sem_post (prepared.begun);
+    sem_wait (prepared.goes_on);
+  }
+}
+
+static void
+submit_prepared (struct asker *asker, const char *message, const char *body)
+{
+  *asker = (struct asker){.request = {.size = sizeof asker->request,
+                                      .message = message,
+                                      .body = body,
+                                      .length = strlen (body),
+                                      .credentials = {.bearer = "token", .peer = "test"},
+                                      .prepare = prepare}};
+  wanted++;
+  asker->ticket = mantis_service_submit (service, &asker->request, on_answer, asker);
 }
 
 static int64_t prompt = 60000;
@@ -436,6 +473,68 @@ START_TEST (who_waits_is_turned_away)
 }
 END_TEST
 
+/* Off the loop: once, with the body that the answer has, and not for what is answered instead. */
+START_TEST (answers_are_prepared_on_a_worker)
+{
+  static const char *const messages_of_both_kinds[] = {"hello", "pull"};
+  struct asker asker;
+
+  for (int i = 0; i < 2; i++) {
+    prepared.calls = 0;
+    submit_prepared (&asker, messages_of_both_kinds[i], "{}");
+    wait_for_answers ();
+    ck_assert_int_eq (asker.status, 200);
+    ck_assert (asker.prepared);
+    ck_assert_int_eq (prepared.calls, 1);
+    ck_assert_str_eq (prepared.body, asker.body);
+    ck_assert (!pthread_equal (prepared.thread, pthread_self ()));
+  }
+  ask (&asker, "hello", "{}", "token");
+  ck_assert (!asker.prepared);
+  asker.request.size = offsetof (struct mantis_request, prepare); /* an older plugin's */
+  asker.request.prepare = prepare;
+  wanted++;
+  mantis_service_submit (service, &asker.request, on_answer, &asker);
+  wait_for_answers ();
+  ck_assert_int_eq (prepared.calls, 1);
+}
+END_TEST
+
+START_TEST (who_waits_is_not_prepared_for)
+{
+  struct asker asker;
+  const char *pull = waiting_pull ();
+
+  prepared.calls = 0;
+  submit_prepared (&asker, "pull", pull);
+  let_park (&asker);
+  ck_assert_int_eq (prepared.calls, 0);
+  mantis_service_cancel (service, asker.ticket);
+  ck_assert_int_eq (asker.answers, 1);
+  ck_assert (!asker.prepared);
+}
+END_TEST
+
+START_TEST (what_was_prepared_does_not_count_for_who_is_turned_away)
+{
+  struct asker asker;
+  sem_t begun, goes_on;
+
+  sem_init (&begun, 0, 0);
+  sem_init (&goes_on, 0, 0);
+  prepared.begun = &begun;
+  prepared.goes_on = &goes_on;
+  submit_prepared (&asker, "hello", "{}");
+  sem_wait (&begun);
+  order ("alice", true);
+  sem_post (&goes_on);
+  wait_for_answers ();
+  prepared.begun = NULL;
+  ck_assert_int_eq (asker.status, 403);
+  ck_assert (!asker.prepared);
+}
+END_TEST
+
 START_TEST (who_waits_is_asked_for_credentials_again)
 {
   struct asker asker;
@@ -595,6 +694,9 @@ main (void)
   tcase_add_test (cases, a_disabled_node_is_turned_away);
   tcase_add_test (cases, an_unknown_message_is_answered);
   tcase_add_test (cases, a_commit_wakes_those_who_wait);
+  tcase_add_test (cases, answers_are_prepared_on_a_worker);
+  tcase_add_test (cases, who_waits_is_not_prepared_for);
+  tcase_add_test (cases, what_was_prepared_does_not_count_for_who_is_turned_away);
   tcase_add_test (cases, who_is_gone_is_answered_once);
   tcase_add_test (cases, a_principal_that_ran_out_is_asked_again);
   tcase_add_test (cases, who_waits_is_turned_away);

@@ -253,6 +253,8 @@ on_answered (void *context, const struct mantis_answer *answer)
     conn->close |=
         answer->hang_up || answer->elsewhere; /* a balancer chooses when it is made anew */
     struct manner manner = manner_of (conn);
+    if (answer->size > offsetof (struct mantis_answer, prepared) && answer->prepared)
+      manner.packed = conn->request->packed;
     mantis_log (MANTIS_DEBUG, "rest: %s: %s %d, %zu bytes", conn->peer,
                 conn->request->message.message, answer->status, answer->length);
     conn->upgrade = conn->request->taker && answer->status == 200;
@@ -287,6 +289,7 @@ submit (struct conn *conn)
                       .certificate_subject = request->certificate_subject},
       .body = request->body.bytes ? request->body.bytes : "",
       .length = request->body.length,
+      .prepare = request->takes_gzip && !request->head_only ? response_prepare : NULL,
   };
   request_lighten (request);
   enter (conn, STAGE_WAIT, PIPELINE_ROOM, 0);

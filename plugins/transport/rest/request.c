@@ -7,6 +7,7 @@
  */
 #include "rest.h"
 
+#include <event2/buffer.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -331,6 +332,8 @@ request_free (struct request *request)
     body_free (&request->body);
     free (request->spoken);
     free (request->caller);
+    if (request->packed)
+      evbuffer_free (request->packed);
     free (request);
   }
 }

@@ -56,34 +56,45 @@ add_head (struct evbuffer *out, const struct mantis_answer *answer, const struct
   return done;
 }
 
-/* The body compressed, in a buffer of its own because its length stands before it; NULL: it cannot
- * be. */
+/* BYTES compressed, in a buffer of its own because its length stands before it; NULL: they are not worth it, or it
+ * cannot be. */
 static struct evbuffer *
-compressed_body (const struct mantis_answer *answer)
+compressed (const char *bytes, size_t length)
 {
-  struct evbuffer *body = evbuffer_new ();
+  struct evbuffer *body = length >= COMPRESS_FROM ? evbuffer_new () : NULL;
 
-  if (body && gzip_into (body, answer->body, answer->length))
+  if (body && gzip_into (body, bytes, length))
     return body;
   if (body)
     evbuffer_free (body);
   return NULL;
 }
 
+void
+response_prepare (const struct mantis_request *message, const char *body, size_t length)
+{
+  struct request *request =
+      (struct request *)((char *)(uintptr_t)message - offsetof (struct request, message));
+
+  request->packed = compressed (body, length);
+}
+
 bool
 response_write (struct evbuffer *out, const struct mantis_answer *answer,
                 const struct manner *manner)
 {
-  bool wanted = manner->gzip && !manner->head_only && answer->length >= COMPRESS_FROM;
-  struct evbuffer *small = wanted ? compressed_body (answer) : NULL;
+  bool wanted = manner->gzip && !manner->head_only;
+  struct evbuffer *own =
+      wanted && !manner->packed ? compressed (answer->body, answer->length) : NULL;
+  struct evbuffer *small = wanted && manner->packed ? manner->packed : own;
   size_t length = small ? evbuffer_get_length (small) : answer->length;
   bool done = add_head (out, answer, manner, length, small != NULL);
 
   if (done && !manner->head_only && answer->status != 204 && length)
     done = small ? evbuffer_add_buffer (out, small) == 0
                  : evbuffer_add (out, answer->body, answer->length) == 0;
-  if (small)
-    evbuffer_free (small);
+  if (own)
+    evbuffer_free (own);
   return done;
 }
 

@@ -138,6 +138,7 @@ struct request {
   enum body_status body_status;
   struct chunk_guard chunks;
   struct body body;
+  struct evbuffer *packed;       /* the answer's body, compressed; NULL: not yet */
   struct mantis_request message; /* what the core sees */
   char head[];                   /* the header block; texts above point into it */
 };
@@ -214,9 +215,12 @@ bool content_length_of (const char *value, uint64_t *length);
 struct manner {
   bool close, head_only, gzip;
   const char *allow, *fields;
-  const char *origin; /* may read it; NULL: none */
+  const char *origin;      /* may read it; NULL: none */
+  struct evbuffer *packed; /* the body, compressed already: it is moved; NULL: it is not */
 };
 
+/* Of a request that takes gzip, on a worker's thread: request->packed. */
+void response_prepare (const struct mantis_request *message, const char *body, size_t length);
 bool response_write (struct evbuffer *out, const struct mantis_answer *answer,
                      const struct manner *manner);
 void response_date (struct mantis_buf *head);
