@@ -113,6 +113,38 @@ table_name (const json_t *record)
   return name ? name : "";
 }
 
+/* The policy that is meant for TABLE by its name; NULL: none is, or nobody asks it. */
+static struct instance *
+meant_for (const struct bench *bench, const char *table)
+{
+  const struct config *config = bench->trial->config;
+  const char *named = bench->trial->ctl->table;
+
+  if (bench->given)
+    return named && strcmp (named, table) == 0 ? bench->given : NULL;
+  for (size_t i = 0; i < config->table_count; i++)
+    if (strcmp (config->tables[i].pattern, table) == 0 && config->tables[i].policy)
+      return bench->configured[config->tables[i].policy->number];
+  return NULL;
+}
+
+/* Do they name columns that there are? */
+static enum mantis_status
+check_policies (const struct bench *bench, struct mantis_error *error)
+{
+  for (size_t i = 0; i < bench->table_count; i++) {
+    const struct instance *policy = meant_for (bench, bench->tables[i]->name);
+    const struct mantis_resolver *ops = policy ? policy->ops : NULL;
+    enum mantis_status status =
+        ops && ops->suits ? ops->suits (policy->self, bench->tables[i], error) : MANTIS_OK;
+    if (status != MANTIS_OK) {
+      mantis_fail_in (error, "the policy does not fit table \"%s\"", bench->tables[i]->name);
+      return status;
+    }
+  }
+  return MANTIS_OK;
+}
+
 /* All that will be asked, before the first one is. */
 static enum mantis_status
 open_policies (struct bench *bench, size_t from, struct mantis_error *error)
@@ -337,6 +369,8 @@ judge_all (const struct trial *trial, size_t from, int fd)
 
   if (status == MANTIS_OK)
     status = open_policies (&bench, from, &error);
+  if (status == MANTIS_OK)
+    status = check_policies (&bench, &error);
   mantis_buf_text (&line, "{}\n");
   for (size_t i = from; status == MANTIS_OK && send_line (fd, &line); i++) {
     mantis_buf_free (&line);
