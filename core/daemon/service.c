@@ -84,7 +84,8 @@ gather (struct visit *leader)
   for (size_t i = 0; next && i < LOOK_AHEAD && count < TOGETHER; i++) {
     struct visit *visit = next;
     next = visit->next;
-    if (!message_same (leader->request, visit->request))
+    if (!message_same (leader->request, visit->request) ||
+        !cursor_same (&leader->reply.looked, &visit->reply.looked))
       continue;
     leave (visit);
     *end = visit;
@@ -243,7 +244,7 @@ park (struct visit *visit)
                 visit->request->node ? visit->request->node : "no node");
   }
   mantis_buf_free (&visit->reply.body);
-  visit->reply = (struct reply){.body = MANTIS_BUF_INIT};
+  visit->reply = (struct reply){.body = MANTIS_BUF_INIT, .looked = visit->reply.looked};
   enter (visit, STAGE_PARKED, &service->parked);
   if (visit->seen != service->news) /* it looked too early */
     wake (visit);
@@ -331,7 +332,7 @@ sort_out (struct visit *visit)
   if (visit->reply.asks && !visit->cancelled && !service->draining)
     wait_for_answer (visit);
   else if (visit->reply.again && !visit->cancelled) {
-    visit->reply = (struct reply){.body = MANTIS_BUF_INIT};
+    visit->reply = (struct reply){.body = MANTIS_BUF_INIT, .looked = visit->reply.looked};
     queue (visit);
   } else if (visit->reply.wait > 0 && !visit->cancelled && !over && !other && !service->draining)
     park (visit);

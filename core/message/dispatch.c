@@ -69,7 +69,8 @@ message_handle_all (struct server *server, struct store *store, struct fellow *f
   size_t asked;
 
   for (size_t i = 0; i < count; i++)
-    *fellows[i].reply = (struct reply){.body = MANTIS_BUF_INIT};
+    *fellows[i].reply =
+        (struct reply){.body = MANTIS_BUF_INIT, .looked = fellows[i].reply->looked};
   asked = messages_ask (store, fellows, count);
   if (asked)
     message_named (fellows[0].request->message)->handle_all (server, store, fellows, asked);

@@ -86,6 +86,8 @@ struct reply {
   bool has_cookie;          /* the session's cookie is COOKIE from now on; empty: it goes */
   struct mantis_buf cookie; /* to be freed as the body is */
   int64_t cookie_lifetime;  /* seconds */
+  /* Of one that waits, and is handed in again with it: up to here there was nothing for it.  No rev: nobody looked. */
+  struct cursor looked;
 };
 
 /* One of several that are answered together. */

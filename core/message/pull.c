@@ -44,6 +44,7 @@ struct pull {
   size_t used;        /* of the bytes, so far */
   struct large large; /* rows that do not fit into an answer */
   int64_t wait;       /* milliseconds */
+  struct cursor from; /* where reading begins: the cursor, or how far was looked in vain */
   const json_t *skip, *keys, *load;
   struct feed_page page;
   struct lending lending;
@@ -273,7 +274,7 @@ read_page (struct pull *pull, const char *node, struct mantis_error *error)
 
   *page = (struct feed_page){.complete = true};
   if (pull->has_cursor)
-    status = feed_read (pull->store, pull->cursor.rev, pull->limit, pull->bytes, node, skips, pull,
+    status = feed_read (pull->store, pull->from.rev, pull->limit, pull->bytes, node, skips, pull,
                         pull->arena, &pull->large, page, error);
   else
     status = feed_head (pull->store, &page->cursor, error);
@@ -318,6 +319,15 @@ wait_of (const struct pull *pull, const struct sight *sight)
   return empty && !pull->load && !pull->keys ? pull->wait : 0;
 }
 
+/* Nothing of SIGHT is for whom REPLY is: it waits, where it wants to, and what was looked at is not looked at again. */
+static void
+wait_for_news (const struct pull *pull, const struct sight *sight, struct reply *reply)
+{
+  reply->wait = wait_of (pull, sight);
+  if (reply->wait && pull->has_cursor && !pull->has_ahead)
+    reply->looked = pull->page.cursor;
+}
+
 static enum mantis_status
 check_cursor (struct pull *pull, struct reply *reply, struct mantis_error *error)
 {
@@ -326,6 +336,8 @@ check_cursor (struct pull *pull, struct reply *reply, struct mantis_error *error
 
   if (pull->has_cursor)
     status = feed_check (pull->store, &pull->cursor, &state, error);
+  if (status == MANTIS_OK && pull->from.rev != pull->cursor.rev && state == CURSOR_KNOWN)
+    status = feed_check (pull->store, &pull->from, &state, error);
   if (status == MANTIS_OK && pull->has_ahead && state == CURSOR_KNOWN)
     status = feed_check (pull->store, &pull->ahead, &state, error);
   if (status == MANTIS_OK && state == CURSOR_PRUNED)
@@ -400,7 +412,7 @@ answer_alone (const struct pull *pull, const struct fellow *fellow, const struct
   if (status == MANTIS_OK)
     status = add_page (&alone, &sight, &reply->body, error);
   if (status == MANTIS_OK) {
-    reply->wait = wait_of (&alone, &sight);
+    wait_for_news (&alone, &sight, reply);
     pull->server->counters.rows_out += (long long)sight.count;
   }
   mantis_buf_free (&alone.large.told);
@@ -462,7 +474,7 @@ answer_others (struct crowd *crowd, const struct fellow *fellow, const struct se
   if (status == MANTIS_OK)
     status = add_page (pull, &sight, &reply->body, error);
   if (status == MANTIS_OK) {
-    reply->wait = wait_of (pull, &sight);
+    wait_for_news (pull, &sight, reply);
     pull->server->counters.rows_out += (long long)sight.count;
   }
   arena_rewind (pull->arena, mark);
@@ -542,7 +554,7 @@ answer_one (struct crowd *crowd, const struct fellow *fellow, const struct sende
   begin_page (&reply->body, sender, view);
   mantis_buf_add (&reply->body, tail->buf.bytes, tail->buf.length);
   reply->body.failed |= tail->buf.failed;
-  reply->wait = wait_of (pull, &tail->sight);
+  wait_for_news (pull, &tail->sight, reply);
   pull->server->counters.rows_out += (long long)tail->sight.count;
   return MANTIS_OK;
 }
@@ -644,6 +656,7 @@ handle_pulls (struct server *server, struct store *store, struct fellow *fellows
   struct pull pull = {.server = server, .store = store, .arena = arena};
   enum mantis_status status = body && arena ? read_pull (body, &pull, &error) : error.status;
 
+  pull.from = fellows[0].reply->looked.rev ? fellows[0].reply->looked : pull.cursor;
   lending_begin (&pull.lending, store);
   if (status == MANTIS_OK)
     status = store_begin (store, MANTIS_READ, &error);

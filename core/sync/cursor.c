@@ -7,6 +7,7 @@
 #include "wire/json.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum mantis_status
 cursor_read (const json_t *json, const char *name, struct cursor *cursor, bool *there,
@@ -29,4 +30,10 @@ cursor_add (struct mantis_buf *buf, const char *name, const struct cursor *curso
 {
   mantis_buf_printf (buf, "\"%s\":{\"epoch\":\"%s\",\"rev\":%lld,\"mark\":\"%s\"}", name,
                      cursor->epoch, (long long)cursor->rev, cursor->mark);
+}
+
+bool
+cursor_same (const struct cursor *a, const struct cursor *b)
+{
+  return a->rev == b->rev && strcmp (a->epoch, b->epoch) == 0 && strcmp (a->mark, b->mark) == 0;
 }

@@ -22,5 +22,7 @@ enum mantis_status cursor_read (const json_t *json, const char *name, struct cur
                                 bool *there, struct mantis_error *error);
 /* "NAME":{"epoch":"..","rev":41,"mark":".."} */
 void cursor_add (struct mantis_buf *buf, const char *name, const struct cursor *cursor);
+/* The same place in the same history? */
+bool cursor_same (const struct cursor *a, const struct cursor *b);
 
 #endif

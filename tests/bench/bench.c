@@ -395,6 +395,8 @@ main (int argc, char **argv)
     measure_latency ();
   if (wanted ("live"))
     measure_live ();
+  if (wanted ("filters"))
+    measure_filters ();
   if (wanted ("pushes"))
     measure_pushes (rows / 5);
   if (wanted ("hooks"))

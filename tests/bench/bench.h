@@ -24,6 +24,9 @@ void measure_mysql (int rows);
 /* ---- live.c ---- */
 void measure_live (void);
 
+/* What it costs that most of a thousand clients are not to hear of a change. */
+void measure_filters (void);
+
 /* ---- idle.c ---- */
 void measure_idle_connections (void);
 

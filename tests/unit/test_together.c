@@ -172,6 +172,47 @@ START_TEST (who_has_no_news_waits)
 }
 END_TEST
 
+/* Who waits is handed in again, with what was looked at in vain: that is not read once more. */
+START_TEST (what_was_looked_at_is_not_looked_at_again)
+{
+  struct mantis_principal principal = {
+      .size = sizeof principal, .subject = node_a.subject, .claims = "{}"};
+  struct mantis_request request = {.size = sizeof request, .message = "pull", .node = node_a.node};
+  struct reply reply = {.body = MANTIS_BUF_INIT};
+  struct fellow fellow = {&request, &principal, &reply};
+  struct cursor looked;
+  char body[300];
+  bool there;
+
+  start ();
+  snprintf (body, sizeof body, "{\"cursor\":%s,\"wait\":25}", cursor);
+  request.body = body;
+  request.length = strlen (body);
+  push (&node_a, 1, "{'table':'t','columns':['id','v'],'rows':[[2,'of a']]}");
+  message_handle_all (&rig_server, &rig_store, &fellow, 1);
+  ck_assert_int_gt (reply.wait, 0);
+  ck_assert_int_eq (reply.looked.rev, head ());
+  forget (&reply);
+
+  sql ("INSERT INTO t VALUES (5, 'looked at')");
+  ck_assert_int_eq (ask (&curl, "pull", "{}"), 200);
+  ck_assert_int_eq (cursor_read (rig_answer, "cursor", &looked, &there, NULL), MANTIS_OK);
+  sql ("INSERT INTO t VALUES (6, 'new')");
+  reply.looked = looked;
+  message_handle_all (&rig_server, &rig_store, &fellow, 1);
+  ck_assert_int_eq (reply.wait, 0);
+  ck_assert (strstr (reply.body.bytes, "new") && !strstr (reply.body.bytes, "looked at"));
+  forget (&reply);
+
+  reply.looked = looked;
+  memset (reply.looked.mark, '0',
+          MARK_LENGTH); /* the server's history has become another one meanwhile */
+  message_handle_all (&rig_server, &rig_store, &fellow, 1);
+  ck_assert_int_eq (reply.status, 409);
+  forget (&reply);
+}
+END_TEST
+
 /* Where there is a limit, what is left out takes no room. */
 START_TEST (limits_hold_for_each)
 {
@@ -350,6 +391,7 @@ all_tests (const char *name, void (*begin) (void))
   tcase_set_timeout (tests, 60);
   tcase_add_test (tests, own_changes_do_not_come_back);
   tcase_add_test (tests, who_has_no_news_waits);
+  tcase_add_test (tests, what_was_looked_at_is_not_looked_at_again);
   tcase_add_test (tests, limits_hold_for_each);
   tcase_add_test (tests, pages_and_keys_are_the_same);
   tcase_add_test (tests, rows_that_are_too_large_are_told_to_each);
