@@ -13,7 +13,7 @@ cat > office.json << END
  "tables": {"note": {"conflict_policy": "manual"}, "plan": {"conflict_policy": {"plugin": "version", "second": "manual"}}}}
 END
 sql office "CREATE TABLE note (id TEXT PRIMARY KEY, title TEXT, body TEXT); CREATE TABLE plan (id TEXT PRIMARY KEY, title TEXT, body TEXT);
-  INSERT INTO note SELECT value, 'title', 'body' FROM json_each('[\"a\", \"b\", \"c\", \"d\", \"e\", \"f\"]'); INSERT INTO plan SELECT * FROM note"
+  INSERT INTO note SELECT value, 'title', 'body' FROM json_each('[\"a\", \"b\", \"c\", \"d\", \"e\", \"f\", \"g\"]'); INSERT INTO plan SELECT * FROM note"
 start_mantisd office --mode server
 start_mantisd tablet --mode client
 settled office tablet
@@ -60,9 +60,9 @@ refused ()
   grep -qF -- "$text" said || fail "$*: $(cat said)"
 }
 
-# A conflict waits, with all three rows; the rest of the batch goes on.
-both "UPDATE note SET title = 'office'; UPDATE plan SET title = 'office', body = 'office' WHERE id IN ('a', 'b')" \
-  "UPDATE note SET title = 'tablet'; INSERT INTO note VALUES ('new', 'tablet', ''); UPDATE plan SET title = 'tablet' WHERE id IN ('a', 'b')"
+# A conflict waits, with all three rows; the rest of the batch goes on.  Who did the same has none.
+both "UPDATE note SET title = 'office' WHERE id <> 'g'; UPDATE note SET title = 'same' WHERE id = 'g'; UPDATE plan SET title = 'office', body = 'office' WHERE id IN ('a', 'b')" \
+  "UPDATE note SET title = 'tablet' WHERE id <> 'g'; UPDATE note SET title = 'same' WHERE id = 'g'; INSERT INTO note VALUES ('new', 'tablet', ''); UPDATE plan SET title = 'tablet' WHERE id IN ('a', 'b')"
 stands note a "office|body" note b "office|body" note f "office|body" note new "tablet|"
 [ "$(sql office "SELECT count(*) FROM __sync_conflicts WHERE tbl = 'note' AND state = 'open' AND decided_by = 'manual' AND loser LIKE '%tablet%'
   AND winner LIKE '%office%' AND base_row LIKE '%\"title\":\"title\"%'")" = 6 ] || fail "$(sql office "SELECT * FROM __sync_conflicts")"

@@ -9,7 +9,7 @@ import itertools, json, random, sys, urllib.request
 url, token, seed = sys.argv[1], open(sys.argv[2]).read().strip(), int(sys.argv[3])
 chance = random.Random(seed)
 COLUMNS = ["title", "note", "start", "stop", "qty", "top"]
-POLICIES = ["timestamp", "latest", "first", "last", "final"]  # final: latest, and deletions win
+POLICIES = ["timestamp", "latest", "first", "last", "final", "manual"]  # final: latest, and deletions win
 
 
 def call(path, body, node):
@@ -43,6 +43,8 @@ def expected(policy, order):
     if policy == "timestamp":
         last = max(order, key=when)
         return None if last["deleted"] else last["row"]
+    if policy == "manual":  # what came first stands, until somebody decides
+        return None if order[0]["deleted"] else order[0]["row"]
     gone = [c["deleted"] for c in order]
     if all(gone) or (policy == "final" and any(gone)):
         return None
@@ -87,7 +89,11 @@ for step in range(5):
         numbers[node] = numbers.get(node, 0) + 1
         call("/sync/push", {"number": numbers[node], "nonce": "n%d" % step, "changes": blocks}, node)
 json.dump([[policy, key, column, c["row"][column]] for policy, key, order in orders for c in order if not c["deleted"]
-           for column in COLUMNS if c["row"][column] != base[column] and (column != "qty" or policy == "timestamp")], open("written.json", "w"))
+           for column in COLUMNS if c["row"][column] != base[column] and (column != "qty" or policy in ("timestamp", "manual"))], open("written.json", "w"))
+# What waits for a person in the end: of each row what differs from what stands, in the order of arrival.
+row_of = lambda c: None if c["deleted"] else c["row"]
+json.dump({key: [row_of(c) for c in order[1:] if row_of(c) != row_of(order[0])] for policy, key, order in orders if policy == "manual"},
+          open("waits.json", "w"))
 for policy, key, order in orders:
     row = expected(policy, order)
     print("%s|%d|%s" % (policy, key, json.dumps([row[x] for x in COLUMNS], separators=(",", ":")) if row else ""))

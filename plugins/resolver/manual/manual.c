@@ -69,12 +69,26 @@ ask_program (struct manual *manual, const struct mantis_conflict *conflict,
   return MANTIS_DEFER;
 }
 
+/* Both sides made the same of it: nobody has to choose.  (With a base that is asked about, too: amounts may add up.) */
+static bool
+is_same (const struct mantis_conflict *conflict)
+{
+  const struct mantis_change *local = conflict->local, *remote = conflict->remote;
+
+  for (size_t i = 0; i < conflict->table->column_count && !local->deleted && !remote->deleted; i++)
+    if (remote->row[i].type != MANTIS_NONE && !mantis_value_equal (&local->row[i], &remote->row[i]))
+      return false;
+  return local->deleted == remote->deleted;
+}
+
 static enum mantis_decision
 decide (void *self, const struct mantis_conflict *conflict, struct mantis_value *merged,
         struct mantis_arena *arena, struct mantis_error *error)
 {
   struct manual *manual = self;
 
+  if (is_same (conflict))
+    return MANTIS_JOIN;
   if (manual->command)
     return ask_program (manual, conflict, merged, arena, error);
   mantis_fail (error, MANTIS_OK, "a person decides");
