@@ -158,9 +158,9 @@ hear_some (const struct trial *trial, int64_t limit, size_t *done,
 
   if ((status = child_start (&child, trial, *done, error)) != MANTIS_OK)
     return status;
-  while (status == MANTIS_OK && (!ready || *done < json_array_size (trial->records)) &&
-         (line = child_hear (&child, limit))) {
-    if ((status = take_error (line, error)) == MANTIS_OK && ready) {
+  while (status == MANTIS_OK && (line = child_hear (&child, limit))) {
+    if ((status = take_error (line, error)) == MANTIS_OK && ready &&
+        *done < json_array_size (trial->records)) {
       tell (context, line);
       ++*done;
     }

@@ -41,11 +41,12 @@ read_policy (struct bench *bench, struct plugin_use *use, const char **what,
              struct mantis_error *error)
 {
   const char *text = bench->trial->ctl->policy;
-  char *here = getcwd (NULL, 0);
+  CLEANUP_FREE char *here = getcwd (NULL, 0);
+  const char *folder = mantis_arena_strdup (bench->arena, here ? here : "/");
 
   *use = (struct plugin_use){
       .kind = MANTIS_KIND_RESOLVER,
-      .options = {.place = {"--policy", "$", here ? here : "/"}, .reserved = plugin_selector}};
+      .options = {.place = {"--policy", "$", folder}, .reserved = plugin_selector}};
   *what = text;
   if (text[strspn (text, " \t\n")] == '{') {
     if (!(use->options.json = json_read (text, strlen (text), error)))
@@ -77,10 +78,12 @@ open_given (struct bench *bench, struct mantis_error *error)
     plugin = plugins_find (trial->plugins, MANTIS_KIND_RESOLVER, what);
   if (status == MANTIS_OK && !plugin)
     status = plugins_open (trial->plugins, what, NULL, NULL, &plugin, error);
-  if (status != MANTIS_OK)
-    return status;
-  use.name = plugin->name;
-  return instance_new (trial->plugins, &use, &bench->given, error);
+  if (status == MANTIS_OK) {
+    use.name = plugin->name;
+    status = instance_new (trial->plugins, &use, &bench->given, error);
+  }
+  json_decref (use.options.json);
+  return status;
 }
 
 /* Who is asked about TABLE. */
@@ -359,6 +362,15 @@ send_line (int fd, const struct mantis_buf *line)
   return true;
 }
 
+static void
+close_bench (struct bench *bench)
+{
+  instance_free (bench->given);
+  for (size_t i = 0; bench->configured && i < bench->trial->config->use_count; i++)
+    instance_free (bench->configured[i]);
+  mantis_arena_free (bench->arena);
+}
+
 void
 judge_all (const struct trial *trial, size_t from, int fd)
 {
@@ -375,14 +387,15 @@ judge_all (const struct trial *trial, size_t from, int fd)
   for (size_t i = from; status == MANTIS_OK && send_line (fd, &line); i++) {
     mantis_buf_free (&line);
     if (i == json_array_size (trial->records))
-      return;
+      break;
     status = judge (&bench, json_array_get (trial->records, i), &line, &error);
   }
   if (status != MANTIS_OK) {
     mantis_buf_free (&line);
-    mantis_buf_printf (&line, "{\"status\":%d", (int)error.status);
+    mantis_buf_printf (&line, "{\"status\":%d", (int)status);
     json_add_text (&line, "error", error.text);
     mantis_buf_text (&line, "}\n");
     send_line (fd, &line);
   }
+  close_bench (&bench);
 }
