@@ -23,24 +23,59 @@ add_body (struct mantis_buf *text, const struct mantis_answer *answer)
 }
 
 static void
+write_answer (struct mantis_buf *text, const struct envelope *envelope,
+              const struct mantis_answer *answer)
+{
+  mantis_buf_printf (text, "{\"type\":\"%s\"", answer->status >= 400 ? "error" : envelope->type);
+  if (*envelope->id)
+    mantis_buf_printf (text, ",\"id\":%s", envelope->id);
+  mantis_buf_printf (text, ",\"status\":%d", answer->status);
+  if (answer->retry_after > 0)
+    mantis_buf_printf (text, ",\"retry_after\":%" PRId64, answer->retry_after);
+  add_body (text, answer);
+  mantis_buf_char (text, '}');
+}
+
+static void
 send_answer (struct mantis_guest *guest, const struct envelope *envelope,
              const struct mantis_answer *answer)
 {
   struct mantis_buf text = MANTIS_BUF_INIT;
 
-  mantis_buf_printf (&text, "{\"type\":\"%s\"", answer->status >= 400 ? "error" : envelope->type);
-  if (*envelope->id)
-    mantis_buf_printf (&text, ",\"id\":%s", envelope->id);
-  mantis_buf_printf (&text, ",\"status\":%d", answer->status);
-  if (answer->retry_after > 0)
-    mantis_buf_printf (&text, ",\"retry_after\":%" PRId64, answer->retry_after);
-  add_body (&text, answer);
-  mantis_buf_char (&text, '}');
+  write_answer (&text, envelope, answer);
   if (text.failed)
     guest_leave (guest, WSLAY_CODE_INTERNAL_SERVER_ERROR, "no memory for an answer");
   else
     frames_send_text (&guest->frames, text.bytes, text.length);
   mantis_buf_free (&text);
+}
+
+/* On a worker's thread: the answer that is expected, compressed.  What the connection has agreed on does not
+ * change, and it stays as long as the call does. */
+static void
+pack (const struct mantis_request *request, const char *body, size_t length)
+{
+  struct call *call = (struct call *)((char *)(uintptr_t)request - offsetof (struct call, request));
+  struct mantis_answer answer = {
+      .size = sizeof answer, .status = 200, .body = body, .length = length};
+  struct mantis_buf text = MANTIS_BUF_INIT;
+
+  if (length < COMPRESS_FROM)
+    return;
+  write_answer (&text, &call->envelope, &answer);
+  if (text.failed ||
+      !deflate_text (&call->packed, text.bytes, text.length, call->guest->frames.deflate.out))
+    mantis_buf_free (&call->packed);
+  mantis_buf_free (&text);
+}
+
+/* Is ANSWER the one that was expected? */
+static bool
+is_packed (const struct call *call, const struct mantis_answer *answer)
+{
+  return answer->size > offsetof (struct mantis_answer, prepared) && answer->prepared &&
+         call->packed.length && answer->status == 200 && answer->retry_after <= 0 &&
+         (!answer->type || strcmp (answer->type, "application/json") == 0);
 }
 
 /* This transport's own word. */
@@ -77,6 +112,7 @@ end_call (struct call *call)
   guest->count--;
   guest->websocket->budget.used -= call->room;
   free (call->text);
+  mantis_buf_free (&call->packed);
   free (call);
   guest_settle (guest);
 }
@@ -89,7 +125,10 @@ on_answered (void *context, const struct mantis_answer *answer)
   call->ticket = 0;
   call->answered = true;
   if (call->guest->connection) {
-    send_answer (call->guest, &call->envelope, answer);
+    if (is_packed (call, answer))
+      frames_send_packed (&call->guest->frames, call->packed.bytes, call->packed.length);
+    else
+      send_answer (call->guest, &call->envelope, answer);
     if (answer->elsewhere) /* a balancer chooses when it is made anew */
       guest_leave (call->guest, CLOSE_TRY_AGAIN, "the server cannot use its database now");
   }
@@ -112,6 +151,7 @@ submit (struct call *call)
       .credentials = guest->credentials,
       .body = envelope->body,
       .length = envelope->length,
+      .prepare = guest->frames.deflate.out ? pack : NULL,
   };
   call->submitting = true;
   ticket = mantis_service_submit (guest->service, &call->request, on_answered, call);

@@ -7,7 +7,6 @@
 #include <zlib.h>
 
 enum {
-  COMPRESS_FROM = 1024, /* a shorter one is not worth it */
   SMALLEST_WINDOW = 9,
   TAIL = 4 /* 00 00 ff ff: a receiver knows that it is there */
 };

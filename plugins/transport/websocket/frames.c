@@ -170,6 +170,12 @@ frames_send_text (struct frames *frames, const char *text, size_t length)
 }
 
 void
+frames_send_packed (struct frames *frames, const char *bytes, size_t length)
+{
+  send_frame (frames, WSLAY_TEXT_FRAME, true, bytes, length);
+}
+
+void
 frames_ping (struct frames *frames)
 {
   send_frame (frames, WSLAY_PING, false, NULL, 0);

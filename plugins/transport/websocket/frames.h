@@ -45,7 +45,10 @@ struct deflate {
   bool in;     /* compressed messages may come */
 };
 
-enum { LONGEST_AGREEMENT = 128 };
+enum {
+  LONGEST_AGREEMENT = 128,
+  COMPRESS_FROM = 1024 /* bytes: a shorter message is not worth it */
+};
 
 /* A server: which of the offers in FIELD (Sec-WebSocket-Extensions, NULL: none) does it take?  AGREED
  * is the field's value for the answer, "" for none.  False: FIELD is not written as RFC 6455 says. */
@@ -119,6 +122,8 @@ struct wrong frames_run (struct frames *frames);
 bool frames_are_full (const struct frames *frames);
 /* After a close frame these do nothing. */
 void frames_send_text (struct frames *frames, const char *text, size_t length);
+/* A text that deflate_text() has compressed as was agreed with the peer. */
+void frames_send_packed (struct frames *frames, const char *bytes, size_t length);
 /* A text in parts: each but the FIRST and the LAST between them, and no other text meanwhile. */
 void frames_send_part (struct frames *frames, bool first, bool last, const char *bytes,
                        size_t length);

@@ -76,6 +76,7 @@ struct call { /* a message that the core has */
   size_t room;
   uint64_t ticket;
   bool submitting, answered;
+  struct mantis_buf packed; /* the answer that is expected, compressed; empty: it is not */
 };
 
 struct mantis_guest {
