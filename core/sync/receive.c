@@ -487,7 +487,11 @@ take_compares (struct client *client, const json_t *json, struct mantis_error *e
   {
     struct table_state *state =
         json_is_string (name) ? phase_named (&client->phases, json_string_value (name)) : NULL;
-    if (state && status == MANTIS_OK)
+    /* What is compared already is compared once more when this round is through: else that might never end. */
+    if (state && state->phase == PHASE_REPAIR && state->loaded) {
+      state->view = 0;
+      state->changed = true;
+    } else if (state && status == MANTIS_OK)
       status = see_anew (client, state, state->view, error);
   }
   return status;

@@ -182,7 +182,7 @@ advance (struct range *range, mantis_row last, bool end, struct mantis_error *er
   char *text;
 
   if (end) {
-    bool again = state->phase == PHASE_FIRST && state->view != state->shown;
+    bool again = state->phase != PHASE_SCAN && state->view != state->shown;
     mantis_log (MANTIS_INFO, "table \"%s\": %s", state->table->name,
                 state->phase == PHASE_FIRST ? "loaded" : "compared with the server");
     state->view = state->shown;

@@ -146,6 +146,7 @@ take_reply (struct parcel *parcel, struct reply *reply)
   trace ("  server answers %s of %d: %d %s", parcel->message, parcel->client, parcel->status,
          parcel->answer);
   count_rows (parcel, parcel->answer);
+  holders_judge (parcel->answer, parcel->client);
 }
 
 /* COUNT of them: one message, or several pushes. */
@@ -153,7 +154,8 @@ static void
 serve (struct parcel *parcels, size_t count)
 {
   struct node *server = &world->nodes[0];
-  const struct mantis_principal principal = {sizeof principal, "device", "{}", 0, false};
+  struct mantis_principal principals[MOST_TOGETHER];
+  char subjects[MOST_TOGETHER][16];
   struct store *store = has (WITH_SERVERS) && odds (2) ? &server->second : &server->store;
   struct call calls[MOST_TOGETHER];
   struct fellow pushes[MOST_TOGETHER];
@@ -171,11 +173,15 @@ serve (struct parcel *parcels, size_t count)
                                                    .revisions = parcel->revisions,
                                                    .body = parcel->body,
                                                    .length = parcel->length};
-    pushes[asked] = (struct fellow){&calls[asked].request, &principal, &calls[asked].reply};
+    snprintf (subjects[asked], sizeof subjects[asked], "device%d",
+              has (WITH_HOLDERS) ? parcel->client : 0);
+    principals[asked] = (struct mantis_principal){
+        .size = sizeof *principals, .subject = subjects[asked], .claims = "{}"};
+    pushes[asked] = (struct fellow){&calls[asked].request, &principals[asked], &calls[asked].reply};
     which[asked++] = i;
   }
   if (asked == 1)
-    message_handle (&world->server, store, &calls->request, &principal, &calls->reply);
+    message_handle (&world->server, store, &calls->request, principals, &calls->reply);
   else if (asked > 1) {
     trace ("  the server makes %zu pushes together", asked);
     message_handle_all (&world->server, store, pushes, asked);

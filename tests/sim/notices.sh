@@ -35,4 +35,7 @@ test $? = 2 || complain "a rule that is none is not refused"
 "$sim" --break apply-again --plan tills --seeds $seeds > "$out/first"
 test $? = 1 || complain "tills: a batch that counts twice is not noticed in $seeds worlds"
 "$sim" --plan tills --seeds $seeds || complain "tills: a sale is lost, or counts twice"
+
+# Rows that are for one device each.
+"$sim" --plan holders --seeds 25 || complain "holders: a row is where it may not be, is missing, or is lost"
 exit $failed

@@ -344,12 +344,15 @@ judge_rows (struct node *node)
       if (!row)
         fail ("client %d: %s %s is %s, and not on the server", node->index, name, here->at[i].key,
               here->at[i].all);
+      else if (!holders_show (node, t, row))
+        fail ("client %d: %s %s is %s, and not for it", node->index, name, here->at[i].key,
+              here->at[i].all);
       else if (strcmp (row->all, here->at[i].all) != 0)
         fail ("client %d: %s %s is %s, on the server %s", node->index, name, here->at[i].key,
               here->at[i].all, row->all);
     }
     for (size_t i = 0; i < there->count; i++)
-      if (!image_find (&now, t, there->at[i].key))
+      if (!image_find (&now, t, there->at[i].key) && holders_show (node, t, &there->at[i]))
         fail ("client %d: %s %s is missing: %s", node->index, name, there->at[i].key,
               there->at[i].all);
   }
@@ -421,6 +424,10 @@ is_found (const char *conflicts, int version)
   if (of->gone || of->node == 0 || (of->blind && !*of->v) || in_conflicts (conflicts, of, NULL))
     return true;
   if (*of->v ? last_standing (of->table, of->key, of->v) >= 0 : was_absent (of))
+    return true;
+  /* Of a row that never left the device: who does not see another one in its place is told that it is gone. */
+  if (!*of->v && has (WITH_HOLDERS) && of->parent >= 0 &&
+      last_standing (of->table, of->key, world->versions[of->parent].v) < 0)
     return true;
   for (int i = version + 1; i < world->version_count; i++)
     if (world->versions[i].parent == version && is_found (conflicts, i))

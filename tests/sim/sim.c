@@ -44,6 +44,9 @@ const struct plan plans[] = {
     {"groups", WITH_GROUPS, ALL_FEATURES & ~(unsigned)WITH_RESTORE},
     {"tills", WITH_TILLS,
      WITH_PARTS | WITH_CLOCKS | WITH_DISK | WITH_GROUPS | WITH_SERVERS | WITH_PRUNING},
+    {"holders", WITH_HOLDERS,
+     WITH_PARTS | WITH_DISK | WITH_KEYS | WITH_FIRST | WITH_SERVERS | WITH_PRUNING | WITH_GROUPS |
+         WITH_UNIQUE | WITH_TRIGGERS},
     {NULL, 0, 0},
 };
 

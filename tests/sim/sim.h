@@ -12,6 +12,7 @@
  *   network.c  requests and answers, and what becomes of them
  *   oracle.c   what must hold
  *   tills.c    a stock that many sell from
+ *   holders.c  jobs that are for one device each
  *   break.c    rules taken out, to see that the oracle notices
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -49,7 +50,8 @@ enum feature {
   WITH_PRUNING = 1 << 16, /* what is old leaves the server's log */
   WITH_GROUPS = 1 << 17,  /* pushes that share a transaction */
   ALL_FEATURES = (1 << 18) - 1,
-  WITH_TILLS = 1 << 18 /* a stock that many sell from, whose amounts are added up */
+  WITH_TILLS = 1 << 18,  /* a stock that many sell from, whose amounts are added up */
+  WITH_HOLDERS = 1 << 19 /* rows that are for one device each */
 };
 
 struct plan {
@@ -71,7 +73,8 @@ enum kind {
   CHECKED, /* an integer from 0 to 1000 */
   CODE,    /* unique: one of a few */
   PARENT,  /* key of another table */
-  DERIVED  /* set by triggers */
+  DERIVED, /* set by triggers */
+  HOLDING  /* number of a node; 0: all of them */
 };
 
 struct column {
@@ -144,6 +147,7 @@ struct node {
   void *self; /* of the storage plugin */
   struct store store;
   struct store second; /* of the server: another process */
+  struct filters *filters[2]; /* of these */
   bool up;
   bool met; /* Mantis has been here: what was written before was made on nothing that it knows */
   struct client *client;
@@ -252,6 +256,11 @@ void forget_parcels (void);
 void tills_make (struct node *node);
 void tills_sell (struct node *node);
 void tills_judge (struct node *node);
+
+/* holders.c */
+struct filters *holders_filters (void); /* NULL: there are none */
+bool holders_show (const struct node *node, int table, const struct row *row);
+void holders_judge (const char *answer, int device);
 
 /* break.c */
 bool break_rule (const char *name); /* false: there is no such rule */

@@ -147,5 +147,13 @@ const struct table tables[] = {
                        "SELECT RAISE(ABORT, 'unlucky'); "
                        "END",
      .with = 14},
+    {.name = "job",
+     .needs = WITH_HOLDERS,
+     .sql = "CREATE TABLE job (id TEXT PRIMARY KEY NOT NULL, v TEXT, holder INTEGER, x)",
+     .columns = {{"id", TEXT_KEY, NULL},
+                 {"v", VERSION, NULL},
+                 {"holder", HOLDING, NULL},
+                 {"x", ANY, NULL}},
+     .keyed_by_text = true},
     {.name = NULL},
 };

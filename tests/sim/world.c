@@ -4,6 +4,7 @@
  */
 #include "sim.h"
 #include "../lib/plugin_option.h"
+#include "sync/filter.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,12 +114,18 @@ start_node (struct node *node)
   act_as (node);
   if (node->up)
     return;
-  if (store_open (&node->store, storage_of (node), node->self, role, NULL, &error) != MANTIS_OK) {
+  for (int i = 0; i < 2 && !node->index; i++) {
+    filters_free (node->filters[i]);
+    node->filters[i] = holders_filters ();
+  }
+  if (store_open_filtered (&node->store, storage_of (node), node->self, role, NULL, NULL,
+                           node->filters[0], &error) != MANTIS_OK) {
     trace ("  node %d does not start: %s", node->index, error.text);
     return;
   }
   if (node->index == 0 && has (WITH_SERVERS) &&
-      store_open (&node->second, storage_of (node), node->self, role, NULL, &error) != MANTIS_OK) {
+      store_open_filtered (&node->second, storage_of (node), node->self, role, NULL, NULL,
+                           node->filters[1], &error) != MANTIS_OK) {
     trace ("  the second server does not start: %s", error.text);
     store_close (&node->store);
     return;
@@ -356,11 +363,10 @@ make_policy (void)
   static struct plugins *plugins;
   static struct instance *policy, *merges;
   const struct plugin_use use = {.kind = MANTIS_KIND_RESOLVER, .name = "timestamp"};
-  struct plugin_use merging = {
-      .kind = MANTIS_KIND_RESOLVER,
-      .name = "version",
-      .options.json =
-          json_pack ("{s:{s:s,s:s,s:s}}", "columns", "qty", "add", "price", "add", "hi", "max")};
+  struct plugin_use merging = {.kind = MANTIS_KIND_RESOLVER,
+                               .name = "version",
+                               .options.json = json_pack ("{s:{s:s,s:s,s:s}}", "columns", "qty",
+                                                          "add", "price", "add", "hi", "max")};
   struct mantis_error error;
 
   if (!policy && ((!plugins && !(plugins = plugins_new ((const char *const[]){NULL}))) ||
@@ -388,6 +394,9 @@ choose_tables (void)
     for (int i = 0; i < count; i++)
       if (tables[i].bank)
         world->tables[world->table_count++] = &tables[i];
+  for (int i = 0; i < count && has (WITH_HOLDERS); i++)
+    if (tables[i].needs == WITH_HOLDERS)
+      world->tables[world->table_count++] = &tables[i];
   for (int tries = 0; world->table_count < wanted && tries < 40; tries++) {
     const struct table *table = &tables[chance ((uint32_t)count)];
     bool there = false, parent = !table->with;

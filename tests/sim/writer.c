@@ -161,6 +161,9 @@ bind_column (sqlite3_stmt *statement, int at, const struct column *column)
   case DERIVED:
     sqlite3_bind_null (statement, at);
     break;
+  case HOLDING:
+    sqlite3_bind_int64 (statement, at, chance ((uint32_t)world->node_count + 1));
+    break;
   }
 }
 
