@@ -226,9 +226,8 @@ greet (struct server *server, struct store *store, const struct mantis_request *
     return status;
   viewer = viewer_of (&lending, principal, sender.node);
   fork = !sender.anonymous && is_fork (greeting, &sender);
-  /* As the answer tells it of each table: another session may have made it newer. */
-  status = store_meta_integer (store, "generation", 0, &sender.generation, error);
-  if (status == MANTIS_OK && !sender.anonymous && !fork)
+  sender.generation = store->generation;
+  if (!sender.anonymous && !fork)
     status = sender_save (server, store, &sender, principal, greeting->cursor.rev, error);
   mantis_buf_printf (
       buf,
@@ -259,13 +258,13 @@ handle_hello (struct server *server, struct store *store, const struct mantis_re
   enum mantis_status status =
       body && arena ? read_greeting (body, &greeting, &error) : error.status;
 
+  if (status == MANTIS_OK)
+    status = store_begin_fresh (store, MANTIS_WRITE, &error);
   if (status == MANTIS_OK && server->create_tables && json_array_size (greeting.offer)) {
-    if ((status = store_begin (store, MANTIS_WRITE, &error)) == MANTIS_OK &&
-        (status = create_offered (store, greeting.offer, arena, &error)) == MANTIS_OK)
-      status = store_commit (store, &error);
+    if ((status = create_offered (store, greeting.offer, arena, &error)) == MANTIS_OK &&
+        (status = store_commit (store, &error)) == MANTIS_OK)
+      status = store_begin_fresh (store, MANTIS_WRITE, &error); /* attaches what was just made */
   }
-  if (status == MANTIS_OK) /* attaches what was just made */
-    status = store_begin (store, MANTIS_WRITE, &error);
   if (status == MANTIS_OK)
     status = greet (server, store, request, principal, &greeting, arena, &reply->body, &error);
   if (status == MANTIS_OK)

@@ -36,7 +36,8 @@ handle_schema (struct server *server, struct store *store, const struct mantis_r
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (server->limits.body_bytes);
   CLEANUP_LENDING struct lending lending;
   struct mantis_error error = {.status = MANTIS_FAILED, .text = "out of memory"};
-  enum mantis_status status = arena ? store_begin (store, MANTIS_READ, &error) : MANTIS_FAILED;
+  enum mantis_status status =
+      arena ? store_begin_fresh (store, MANTIS_READ, &error) : MANTIS_FAILED;
   const char *comma = "";
   struct viewer viewer;
 

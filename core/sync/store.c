@@ -393,6 +393,23 @@ store_begin (struct store *store, enum mantis_mode mode, struct mantis_error *er
 }
 
 enum mantis_status
+store_begin_fresh (struct store *store, enum mantis_mode mode, struct mantis_error *error)
+{
+  int64_t generation;
+  enum mantis_status status = store_begin (store, mode, error);
+
+  if (status == MANTIS_OK)
+    status = store_meta_integer (store, "generation", 0, &generation, error);
+  if (status == MANTIS_OK && generation == store->generation)
+    return MANTIS_OK;
+  store_rollback (store);
+  if (status != MANTIS_OK)
+    return status;
+  store->stale = true;
+  return store_begin (store, mode, error);
+}
+
+enum mantis_status
 store_commit (struct store *store, struct mantis_error *error)
 {
   enum mantis_status status;

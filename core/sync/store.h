@@ -73,6 +73,10 @@ void store_close (struct store *store);
 
 enum mantis_status store_begin (struct store *store, enum mantis_mode mode,
                                 struct mantis_error *error);
+/* Of a server: and where another session has found another schema, or lost capture, this one has taken that in.  For
+ * answers that tell of tables: with the number of how these are, they would tell how they were. */
+enum mantis_status store_begin_fresh (struct store *store, enum mantis_mode mode,
+                                      struct mantis_error *error);
 enum mantis_status store_commit (struct store *store, struct mantis_error *error);
 /* The end of a read transaction that has told somebody about the log: a storage may have given numbers in it,
  * and they stand from here on. */

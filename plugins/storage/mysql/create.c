@@ -442,6 +442,8 @@ storage_create (struct mantis_session *session, const struct mantis_table *table
   } else if (!status && is_own (table->name))
     status = widen_own (session, table, &have, &changed, error);
   set_free (&have);
+  if (!is_own (table->name)) /* made now, or by others: no session has attached it yet */
+    session->storage->news++;
   return changed ? go_on (session, status, error) : status;
 }
 
