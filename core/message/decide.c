@@ -106,6 +106,21 @@ check_seen (const struct viewer *viewer, int64_t id, struct mantis_arena *arena,
   return status;
 }
 
+/* Nobody writes, in deciding either, what his filters do not let him write. */
+static enum mantis_status
+check_written (const struct viewer *viewer, const struct decided *decided,
+               struct mantis_error *error)
+{
+  const struct filtered *filtered = viewer_filtered (viewer, decided->table);
+  struct mantis_error reason = {.status = MANTIS_OK};
+  const char *by;
+
+  if (!filtered || !decided->written ||
+      filter_lets (filtered, viewer, decided->before, decided->row, &by, &reason))
+    return MANTIS_OK;
+  return mantis_fail (error, MANTIS_DENIED, "%s", reason.text);
+}
+
 /* What VIEWER sees of the row that stands now. */
 static enum mantis_status
 hide_row (const struct viewer *viewer, struct decided *decided, struct mantis_arena *arena,
@@ -136,6 +151,8 @@ try_once (const struct viewer *viewer, const struct decision *decision, struct m
     status = check_seen (viewer, decision->id, arena, error);
   if (status == MANTIS_OK)
     status = decide_conflict (store, decision, arena, &decided, error);
+  if (status == MANTIS_OK)
+    status = check_written (viewer, &decided, error);
   if (status == MANTIS_OK)
     status = hide_row (viewer, &decided, arena, error);
   if (status == MANTIS_OK && decided.stale) {

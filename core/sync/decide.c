@@ -318,6 +318,7 @@ decide_conflict (struct store *store, const struct decision *decision, struct ma
     status = write_row (&d, error);
   if (status == MANTIS_OK && fits)
     status = close_record (&d, error);
+  decided->before = d.current;
   if (status == MANTIS_OK && decided->written)
     status = read_current (&d, error);
   decided->table = d.table;

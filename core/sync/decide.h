@@ -35,7 +35,8 @@ struct decision {
 /* What came of it, in an arena. */
 struct decided {
   const struct mantis_table *table;
-  mantis_row row; /* as it is now; NULL: there is none */
+  mantis_row before; /* as it was; NULL: there was none */
+  mantis_row row;    /* as it is now; NULL: there is none */
   int64_t rev;
   bool stale;   /* nothing was done: the row is not any more the one that was decided about */
   bool written; /* the row was changed */
