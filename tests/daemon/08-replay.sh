@@ -54,7 +54,7 @@ import json, sys
 A = json.load(open("answer"))
 C = {c["id"]: c for c in A["conflicts"]}
 sum = A["sum"]
-sys.exit(not eval(sys.argv[1]))
+sys.exit(not eval(f"({sys.argv[1]})"))
 END
 }
 
@@ -141,6 +141,10 @@ done
 replay 6 'sum["failed"] == 1 and "no answer within" in C[2]["now_reason"] and len(C) == 6' --policy '{"plugin": "./own.so", "how": "hang"}' --time-limit 2s
 ctl office replay --policy '{"plugin": "./own.so", "how": "dead"}' > said 2>&1 && fail "status 0" || [ $? = 1 ] && grep -q 'could not be started: it crashed' said ||
   fail "a policy that cannot start: $(cat said)"
+# A program decides, run from here.
+printf '%s\n' '#!/bin/sh' 'grep -q "\"title\":\"office\"" && echo "{\"decision\": \"merged\", \"row\": {\"title\": \"program\"}}" || echo "{\"decision\": \"local\"}"' > decide
+chmod +x decide
+replay 4 'C[1]["now"]["title"] == C[2]["now"]["title"] == "program" and C[3]["now"] is None and sum["failed"] == 0' --table stock --policy '{"plugin": "manual", "command": ["./decide"]}'
 # The page's commands.
 python3 - "$top/docs/conflicts.md" > page.sh << 'END'
 import re, sys
@@ -162,6 +166,17 @@ sum=$(sha256sum office.db)
 replay 4 'sum["different"] == 2' --policy timestamp
 [ "$(sha256sum office.db)" = "$sum" ] || fail "replay without a daemon changes the file"
 grep -q "no daemon is running" said && [ "$(grep -c . said)" = 1 ] || fail "said: $(cat said)"
+
+# Records of before: what came out of a merge, stamps and times are not in them. A table that has got a column, and one that is gone.
+cp office.db older.db
+sed 's/office.db/older.db/' office.json > older.json
+sql older "UPDATE __sync_conflicts SET stamps = NULL, stands = NULL, sent_time = NULL; UPDATE __sync_conflicts SET winner_time = loser_time + 1 WHERE id = 3;
+  ALTER TABLE notes ADD COLUMN more TEXT; DROP TABLE tasks"
+cp office.json kept.json
+cp older.json office.json
+replay 5 'C[1]["verdict"] == "unknown" and C[1]["now"]["qty"] == 5 and C[1]["lacks"] == ["stamps"] and C[3]["lacks"] == ["stamps", "time"] and C[5]["lacks"] == ["columns"] and
+  C[6]["verdict"] == "left out" and sum["same"] == 3 and sum["lacking"] == {"base": 0, "stamps": 3, "time": 1, "columns": 1}'
+cp kept.json office.json
 
 # A client decides nothing.
 server=office
