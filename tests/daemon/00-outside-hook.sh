@@ -15,6 +15,10 @@ installed_programs "$root"
 mantisd --dump-plugin bell/limit.so > dump || fail "--dump-plugin: $(cat dump)"
 grep -q 'pieces that may be ordered at once' dump || fail "--dump-plugin: $(cat dump)"
 
+for cut in false true; do
+  mantis-plugin-test --seconds 300 bell/limit.so -o most=10 -o cut=$cut --column qty=INTEGER > laws || fail "limit.so breaks a law: $(cat laws)"
+done
+
 port=$(free_port)
 configure () # OPTION-OF-LIMIT
 {

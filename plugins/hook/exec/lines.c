@@ -190,7 +190,8 @@ take_row (const json_t *item, const struct mantis_event *event, size_t from, siz
         error, MANTIS_FAILED,
         "its answer about a row has either \"refuse\", a text, or \"set\", an object");
   if (refuse) {
-    event->refusals[from + (size_t)at] = mantis_arena_strdup (event->arena, refuse);
+    event->refusals[from + (size_t)at] =
+        mantis_arena_strdup (event->arena, *refuse ? refuse : "refused");
     return MANTIS_OK;
   }
   if (!(text = json_dumps (set, JSON_COMPACT | JSON_REAL_PRECISION (17))))
@@ -216,7 +217,7 @@ answer_take (const char *answer, size_t length, const struct mantis_event *event
   else if (failure)
     status = mantis_fail (error, MANTIS_FAILED, "it says: %s", failure);
   else if (refuse)
-    status = mantis_fail (error, MANTIS_REFUSED, "%s", refuse);
+    status = mantis_fail (error, MANTIS_REFUSED, "%s", *refuse ? refuse : "refused");
   else if (rows && !json_is_array (rows))
     status = mantis_fail (error, MANTIS_FAILED, "\"rows\" of its answer is no list");
   for (size_t i = 0; i < json_array_size (rows) && status == MANTIS_OK; i++)
