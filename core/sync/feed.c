@@ -101,7 +101,7 @@ feed_check (struct store *store, const struct cursor *cursor, enum cursor_state 
       (status = entry_at (store, cursor->rev, arena, &entry, error)) != MANTIS_OK)
     return status;
   /* Of a table that has been dropped or renamed since, the key cannot be read any more: that is no other history. */
-  if (entry && (entry->table || entry->operation == 'M'))
+  if (entry && (entry->table || entry->operation == MANTIS_START))
     make_mark (entry, mark);
   else if (entry)
     snprintf (mark, sizeof mark, "%s", cursor->mark);

@@ -148,7 +148,8 @@ enum mantis_operation {
   MANTIS_INSERT = 'I',
   MANTIS_UPDATE = 'U',
   MANTIS_DELETE = 'D',
-  MANTIS_EVICT = 'E' /* may have been removed by REPLACE: a deletion if the row is gone, else nothing */
+  MANTIS_EVICT = 'E', /* may have been removed by REPLACE: a deletion if the row is gone, else nothing */
+  MANTIS_START = 'M'  /* the log was made: its first entry, of no table */
 };
 
 struct mantis_entry {

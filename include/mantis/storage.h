@@ -129,7 +129,8 @@ struct mantis_storage {
 
   /* ---- The log ---- */
 
-  /* seq of the newest entry, 0 when there is none yet.  Numbers are never given twice. */
+  /* seq of the newest entry, 0 when there is none yet.  Numbers are never given twice.  On a server there is one from
+   * attach() on: a log begins with a MANTIS_START, so that there is a place to have read up to. */
   enum mantis_status (*log_head) (struct mantis_session *session, int64_t *head,
                                   struct mantis_error *error);
   /* Entries with AFTER < seq <= UPTO, by seq, LIMIT at most. */

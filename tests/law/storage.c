@@ -161,6 +161,24 @@ START_TEST (the_log_is_read_in_parts)
 }
 END_TEST
 
+/* A client has always a place up to which it has read. */
+START_TEST (the_log_of_a_server_is_never_empty)
+{
+  size_t count;
+  int64_t newest;
+
+  start (MANTIS_SERVER);
+  newest = head ();
+  ck_assert_int_ge (newest, 1);
+  begin (MANTIS_READ);
+  OK (storage->log_read (session, newest - 1, newest, 1, arena, &entries, &count, &error));
+  commit ();
+  ck_assert_uint_eq (count, 1);
+  ck_assert_int_eq (entries[0].operation, MANTIS_START);
+  ck_assert_ptr_null (entries[0].table);
+}
+END_TEST
+
 /* ---- Transactions ---- */
 
 START_TEST (a_read_transaction_sees_one_moment)
@@ -1002,6 +1020,7 @@ END_TEST
   law (what_the_log_tells_twice_may_leave_it) \
   law (what_the_log_tells_of_evictions_stays_with_what_was_written) \
   law (the_log_is_read_in_parts) \
+  law (the_log_of_a_server_is_never_empty) \
   law (a_read_transaction_sees_one_moment) \
   law (a_write_transaction_keeps_others_out) \
   law (savepoints_nest) \
