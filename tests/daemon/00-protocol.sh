@@ -196,7 +196,8 @@ ask("push", batch(1, "n1"), node=None, status=400)
 ask("push", {"changes": [{"table": "none", "rows": []}]}, status=400)
 ask("status")
 assert [c["outcome"] for c in ask("conflicts?table=note&limit=9")["conflicts"]][:2] == ["superseded", "rejected"]
-ask("conflicts/1", {})
+assert ask("conflicts/1")["id"] == 1
+ask("conflicts/1", {"choose": "local"}, status=403)
 END_OF_PYTHON
 python3 client.py "$port" "$top/docs/protocol.md" "$top/docs/tables.md" || fail "a client written from docs/protocol.md"
 [ "$(sql office "PRAGMA foreign_key_check")" = "" ] || fail "a child without its parent"
