@@ -24,7 +24,7 @@ for rows in 15000 150000; do
   port=
   start_mantisd office --mode server
   start_mantisd tablet --mode client
-  patience=60 quiet tablet
+  patience=180 quiet tablet
   [ "$(sql office "SELECT count(*) FROM note")" = $rows ] || fail "$(sql office "SELECT count(*) FROM note") notes at the office"
   [ "$(sql tablet "SELECT count(*) FROM item")" = $rows ] || fail "$(sql tablet "SELECT count(*) FROM item") items on the tablet"
   note_peaks $rows office tablet

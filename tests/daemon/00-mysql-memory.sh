@@ -18,7 +18,7 @@ for rows in 15000 150000; do
       FROM generate_series(1001, $rows)"
   start_mantisd shop --mode server
   start_mantisd tablet --mode client
-  patience=90 quiet tablet
+  patience=180 quiet tablet
   [ "$(maria "SELECT count(*) FROM note")" = $rows ] || fail "$(maria "SELECT count(*) FROM note") notes on the server"
   [ "$(sql tablet "SELECT count(*) FROM item")" = $rows ] || fail "$(sql tablet "SELECT count(*) FROM item") items on the tablet"
   note_peaks $rows shop tablet

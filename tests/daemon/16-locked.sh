@@ -93,7 +93,7 @@ done
 python3 app.py write enough > app.out &
 app=$!
 sql office "WITH RECURSIVE k(k) AS (VALUES (10) UNION ALL SELECT k + 1 FROM k WHERE k < 200009) INSERT INTO note SELECT k, 'note ' || k || hex(randomblob(20)) FROM k"
-patience=60
+patience=$((patience * 8)) # many rows with many indexes, on a small machine
 wait_for_row tablet "SELECT 1 FROM note WHERE id = 200009"
 wait_until tablet 'not S["in_parts"]'
 # And sends many, of another application that leaves time for the first.
