@@ -395,8 +395,10 @@ main (int argc, char **argv)
     measure_latency ();
   if (wanted ("live"))
     measure_live ();
-  if (wanted ("filters"))
+  if (wanted ("filters")) {
+    measure_rules ();
     measure_filters ();
+  }
   if (wanted ("pushes"))
     measure_pushes (rows / 5);
   if (wanted ("hooks"))

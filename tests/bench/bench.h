@@ -27,6 +27,9 @@ void measure_live (void);
 /* What it costs that most of a thousand clients are not to hear of a change. */
 void measure_filters (void);
 
+/* ---- rules.c ---- */
+void measure_rules (void);
+
 /* ---- idle.c ---- */
 void measure_idle_connections (void);
 
