@@ -295,6 +295,21 @@ decide (struct instance *policy, struct recalled *recalled, struct mantis_arena 
   add_row (line, "now", table, answer.row);
 }
 
+/* By a filter or a hook: a policy that refuses gives its own name. */
+static bool
+was_turned_away (const struct bench *bench, const json_t *record)
+{
+  const char *outcome = json_string_value (json_object_get (record, "outcome")),
+             *by = json_string_value (json_object_get (record, "decided_by"));
+
+  if (!outcome || !by || strcmp (outcome, "rejected") != 0)
+    return false;
+  for (const struct plugin_use *use = bench->trial->config->uses; use; use = use->next)
+    if (use->kind == MANTIS_KIND_RESOLVER && strcmp (use->name, by) == 0)
+      return false;
+  return !bench->given || strcmp (bench->given->name, by) != 0;
+}
+
 static enum mantis_status
 judge (struct bench *bench, const json_t *record, struct mantis_buf *line,
        struct mantis_error *error)
@@ -320,6 +335,8 @@ judge (struct bench *bench, const json_t *record, struct mantis_buf *line,
     add_json (line, facts[i], json_object_get (record, facts[i]));
   status = recall (record, table, node ? node : "",
                    ((const struct mantis_resolver *)policy->ops)->wants, arena, &recalled, error);
+  if (status == MANTIS_OK && !recalled.left_out && was_turned_away (bench, record))
+    recalled.left_out = "no policy of the configuration refused it: a filter, or a hook";
   if (status != MANTIS_OK) {
     json_add_text (line, "verdict", "left out");
     json_add_text (line, "why", error->text);

@@ -232,7 +232,8 @@ print_sum (const struct replay *replay)
   add_sum (&grid, "different", counts[DIFFERENT], counts[DIFFERENT] ? note : "");
   add_sum (&grid, "unknown", counts[UNKNOWN], "what came out then was not recorded");
   add_sum (&grid, "left out", counts[LEFT_OUT],
-           "no policy decided: the database, or a rule of Mantis; or the table is gone");
+           "no policy decided: the database, a filter, a hook, a person, a rule of Mantis; or the "
+           "table is gone");
   add_sum (&grid, "failed", counts[BROKEN], "the policy crashed, hung, or gave no decision");
   snprintf (
       note, sizeof note,

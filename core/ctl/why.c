@@ -188,16 +188,24 @@ in_words (const char *outcome)
   return outcome;
 }
 
-static const char *
-by_whom (const char *decider)
+static void
+add_decider (const struct config *config, const char *decider, struct grid *grid)
 {
-  if (!decider)
-    return "nobody";
-  if (strcmp (decider, "database") == 0)
-    return "the database: it refused what would have been stored";
-  if (strcmp (decider, "mantis") == 0)
-    return "a rule of Mantis, before any policy";
-  return decider;
+  CLEANUP_BUF struct mantis_buf text = MANTIS_BUF_INIT;
+  const char *name = decider ? decider : "nobody", *kind = NULL;
+
+  for (const struct plugin_use *use = config->uses; use && decider && !kind; use = use->next)
+    if (strcmp (use->name, decider) == 0)
+      kind = kind_name (use->kind);
+  if (strcmp (name, "database") == 0)
+    mantis_buf_text (&text, "the database: it refused what would have been stored");
+  else if (strcmp (name, "mantis") == 0)
+    mantis_buf_text (&text, "a rule of Mantis, before any policy");
+  else
+    mantis_buf_printf (&text, "%s%s%s%s", name, kind ? " (a " : "", kind ? kind : "",
+                       kind ? ")" : "");
+  grid_add (grid, "decided by");
+  grid_add (grid, text.bytes);
 }
 
 static void
@@ -261,7 +269,7 @@ add_since (const struct story *story, struct grid *grid, struct mantis_buf *text
 }
 
 static void
-print_facts (const struct story *story, const json_t *policy)
+print_facts (const struct story *story, const struct config *config, const json_t *policy)
 {
   CLEANUP_BUF struct mantis_buf text = MANTIS_BUF_INIT;
   struct grid grid = {.columns = 2};
@@ -273,8 +281,7 @@ print_facts (const struct story *story, const json_t *policy)
   grid_json (&grid, json_object_get (record, "key"));
   grid_add (&grid, "outcome");
   grid_add (&grid, in_words (story->outcome));
-  grid_add (&grid, "decided by");
-  grid_add (&grid, by_whom (text_of (record, "decided_by")));
+  add_decider (config, text_of (record, "decided_by"), &grid);
   grid_add (&grid, "why");
   grid_json (&grid, json_object_get (record, "reason"));
   add_time (&text, json_object_get (record, "at"));
@@ -397,7 +404,7 @@ explain_conflict (struct ctl *ctl, const struct config *config)
                      "policy", policy);
     result = all ? print_json (all) : EXIT_FAILED;
   } else {
-    print_facts (&story, policy);
+    print_facts (&story, config, policy);
     print_columns (&story, columns);
   }
   json_decref (whole);

@@ -24,6 +24,12 @@ start_mantisd alice --mode client
 wait_until alice 'T["orders"]["state"] == "live"'
 [ "$(sql alice "SELECT group_concat(id) FROM orders")" = 11 ] || fail "alice has $(sql alice "SELECT id FROM orders LIMIT 9")"
 
+# What a filter refuses is told as its doing, and no policy is asked about that.
+sql alice "UPDATE orders SET note = 'mine' WHERE id = 11"
+wait_for_row office "SELECT 1 FROM __sync_conflicts WHERE decided_by = 'where'"
+quiet alice
+ctl office explain --conflict 1 | grep -q '^decided by  *where (a filter)' || fail "$(ctl office explain --conflict 1)"
+ctl office --json replay > replayed && grep -q '"left_out":1[,}]' replayed && grep -q 'a filter, or a hook' replayed || fail "replay: $(cat replayed)"
 stop_mantisd alice
 wait_for_row office "SELECT 1 FROM __sync_heads" # the server's first look at its log
 
