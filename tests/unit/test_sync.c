@@ -45,6 +45,15 @@ no_conflicts (void)
   is (A, "0", "SELECT count(*) FROM __sync_conflicts");
 }
 
+/* The server's note k stands, and what A made of it is kept there. */
+static void
+theirs_stands (void)
+{
+  is (SERVER, "theirs", NOTE ("k"));
+  is (A, "theirs", NOTE ("k"));
+  is (A, "1", "SELECT count(*) FROM __sync_conflicts WHERE loser LIKE '%mine%'");
+}
+
 /* SQLite's documentation advises this for ALTER; triggers go. */
 static void
 rebuild_notes (int node, const char *change)
@@ -105,9 +114,7 @@ START_TEST (an_edit_that_did_not_see_what_was_skipped_does_not_overwrite_it)
   backdate (A);
   answer (A, TALK);
   cycle (A);
-  is (SERVER, "theirs", NOTE ("k"));
-  is (A, "theirs", NOTE ("k"));
-  is (A, "1", "SELECT count(*) FROM __sync_conflicts WHERE loser LIKE '%mine too%'");
+  theirs_stands ();
 }
 END_TEST
 
@@ -481,9 +488,7 @@ START_TEST (an_edit_of_a_lost_version_overwrites_nothing_of_a_restored_server)
   sql (A, "UPDATE note SET v = 'mine'");
   backdate (A);
   cycle (A);
-  is (SERVER, "theirs", NOTE ("k"));
-  is (A, "theirs", NOTE ("k"));
-  is (A, "1", "SELECT count(*) FROM __sync_conflicts WHERE loser LIKE '%mine%'");
+  theirs_stands ();
 }
 END_TEST
 
@@ -502,9 +507,7 @@ START_TEST (a_row_that_was_newer_than_the_cursor_is_not_one_of_a_restored_server
   sql (A, "UPDATE note SET v = 'mine' WHERE id = 'k'");
   backdate (A);
   cycle (A);
-  is (SERVER, "theirs", NOTE ("k"));
-  is (A, "theirs", NOTE ("k"));
-  is (A, "1", "SELECT count(*) FROM __sync_conflicts WHERE loser LIKE '%mine%'");
+  theirs_stands ();
 }
 END_TEST
 
