@@ -138,7 +138,7 @@ replay 4 'C[2]["columns"]["title"] == ["office", "tablet"] and sum["failed"] == 
 for how in crash leave waver rubbish; do
   replay 6 'sum["failed"] == 1 and C[2]["verdict"] == "failed" and sum["same"] == 2 and sum["different"] == 2' --policy "{\"plugin\": \"./own.so\", \"how\": \"$how\"}"
 done
-replay 6 'sum["failed"] == 1 and "no answer within" in C[2]["now_reason"] and len(C) == 6' --policy '{"plugin": "./own.so", "how": "hang"}' --time-limit 2s
+replay 6 'sum["failed"] == 1 and "no answer within" in C[2]["now_reason"] and len(C) == 6' --policy '{"plugin": "./own.so", "how": "hang"}' --time-limit 5s
 ctl office replay --policy '{"plugin": "./own.so", "how": "dead"}' > said 2>&1 && fail "status 0" || [ $? = 1 ] && grep -q 'could not be started: it crashed' said ||
   fail "a policy that cannot start: $(cat said)"
 # A program decides, run from here.
