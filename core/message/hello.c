@@ -147,7 +147,7 @@ add_table (struct server *server, const struct viewer *viewer, const struct mant
 static const char *
 refusal_of (const struct store *store, const struct mantis_table *table)
 {
-  return table->refusal ? table->refusal : filters_unfit (store, table);
+  return table->refusal ? table->refusal : filters_unfit (store, table) ? UNFIT : NULL;
 }
 
 static enum mantis_status

@@ -11,17 +11,27 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Why nobody syncs TABLE, NULL: it is synced.  In what a filter does not fit is nothing for a device. */
+static const char *
+refusal_of (const struct store *store, const struct mantis_table *table, bool local)
+{
+  const char *unfit = filters_unfit (store, table);
+
+  return table->refusal ? table->refusal : unfit && !local ? UNFIT : unfit;
+}
+
 static void
-add_tables (struct server *server, struct store *store, struct mantis_buf *buf)
+add_tables (struct server *server, struct store *store, bool local, struct mantis_buf *buf)
 {
   mantis_buf_text (buf, ",\"tables\":[");
   for (size_t i = 0; i < store->schema->count; i++) {
     const struct mantis_table *table = store->schema->tables[i].table;
     mantis_buf_text (buf, i ? ",{\"table\":" : "{\"table\":");
     mantis_buf_json (buf, table->name, strlen (table->name));
-    json_add_text (buf, "state", table->refusal ? "refused" : "live");
-    json_add_text (buf, "reason", table->refusal);
-    if (!table->refusal)
+    const char *refusal = refusal_of (store, table, local);
+    json_add_text (buf, "state", refusal ? "refused" : "live");
+    json_add_text (buf, "reason", refusal);
+    if (!refusal)
       json_add_text (buf, "policy", server->policy (server->policy_context, table->name)->name);
     mantis_buf_char (buf, '}');
   }
@@ -115,7 +125,7 @@ add_all (struct server *server, struct store *store, bool local, struct mantis_a
     return status;
   mantis_buf_printf (buf, ",\"head\":%lld,\"floor\":%lld,\"conflicts\":%lld", (long long)head,
                      (long long)floor, (long long)conflicts);
-  add_tables (server, store, buf);
+  add_tables (server, store, local, buf);
   add_nodes (server, nodes, count, head, floor, buf);
   return add_problems (server, store, nodes, count, local, arena, buf, error);
 }
@@ -161,7 +171,7 @@ handle_status (struct server *server, struct store *store, const struct mantis_r
   if (status == MANTIS_OK)
     status = add_all (server, store, principal->local, arena, &reply->body, &error);
   else if (store->schema) {
-    add_tables (server, store, &reply->body);
+    add_tables (server, store, principal->local, &reply->body);
     add_why (store->ops, store->self, principal->local, &error, &reply->body);
     status = MANTIS_OK;
   }

@@ -10,9 +10,8 @@
 #include <pthread.h>
 #include <string.h>
 
-/* Each session attaches for itself, but a person needs to be told once. */
-static bool
-first_time (const char *table, const char *refusal)
+bool
+capture_first_time (const char *table, const char *refusal)
 {
   static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
   static struct map told;
@@ -58,7 +57,7 @@ tell (const struct store *store, const struct mantis_attached *attached, const c
       mantis_log (MANTIS_INFO, "table \"%s\": captured from now on", name);
     break;
   case MANTIS_NOT_WATCHED:
-    if (first_time (name, attached->table->refusal))
+    if (capture_first_time (name, attached->table->refusal))
       mantis_log (MANTIS_WARNING, "table \"%s\" is not synced: %s", name, attached->table->refusal);
     break;
   }

@@ -4,6 +4,7 @@
  */
 #include "sync/filter.h"
 #include "base/base.h"
+#include "sync/capture.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -58,8 +59,9 @@ set_unfit (struct filters *filters, struct filtered *filtered, const char *who, 
       mantis_arena_printf (filters->coming_arena, "its filter \"%s\" does not fit: %s", who, why);
   if (!filtered->unfit)
     filtered->unfit = "its filters do not fit";
-  mantis_log (MANTIS_ERROR, "table \"%s\" is closed to all: %s", filtered->table->name,
-              filtered->unfit);
+  if (capture_first_time (filtered->table->name, filtered->unfit))
+    mantis_log (MANTIS_ERROR, "table \"%s\" is closed to all: %s", filtered->table->name,
+                filtered->unfit);
 }
 
 /* The tables that a filter uses, while the schema is read. */

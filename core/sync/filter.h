@@ -43,6 +43,8 @@ void filters_free (struct filters *filters);
 void filters_before_attach (struct store *store);
 enum mantis_status filters_after_attach (struct store *store, struct mantis_error *error);
 
+/* What a device is told of that: the rest may speak of the configuration. */
+#define UNFIT "the server's filters do not fit this table: an administrator has to mend them"
 /* Why nobody reads or writes TABLE, NULL: that depends. */
 const char *filters_unfit (const struct store *store, const struct mantis_table *table);
 
