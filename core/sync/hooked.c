@@ -27,6 +27,15 @@ push_take_answers (struct push *push)
   }
 }
 
+mantis_row
+push_sent (const struct push *push, const struct pushed *item)
+{
+  const struct hook_question *asked = push->asked;
+  size_t i = (size_t)(item - push->items);
+
+  return asked && asked->sent && asked->sent[i] ? asked->sent[i] : item->change.row;
+}
+
 /* What a hook changed and stands is, to its author, as what the database altered. */
 enum mantis_status
 push_tell_changed (struct push *push, struct mantis_error *error)

@@ -293,8 +293,10 @@ take_answers (const struct hook *hook, struct hook_question *question, const str
     if (part->refusals[i]) {
       question->refusals[at] = mantis_arena_strdup (arena, part->refusals[i]);
       question->refused_by[at] = name;
-    } else if (part->rows[i] && replace (&question->changes[at], part->rows[i], arena))
+    } else if (part->rows[i] && replace (&question->changes[at], part->rows[i], arena)) {
+      question->sent[at] = question->changed_by[at] ? question->sent[at] : part->changes[i].row;
       question->changed_by[at] = name;
+    }
   }
   if (status == MANTIS_OK && part->count && mantis_arena_exhausted (arena))
     status = mantis_fail (error, MANTIS_FULL, "the batch is larger than its limit");
@@ -345,7 +347,8 @@ hooks_ask (struct hooks *hooks, struct hook_question *question, struct mantis_er
     question->refusals = arena_array (question->arena, count, sizeof *question->refusals);
     question->refused_by = arena_array (question->arena, count, sizeof *question->refused_by);
     question->changed_by = arena_array (question->arena, count, sizeof *question->changed_by);
-    if (!question->refusals || !question->refused_by || !question->changed_by)
+    question->sent = arena_array (question->arena, count, sizeof *question->sent);
+    if (!question->refusals || !question->refused_by || !question->changed_by || !question->sent)
       return mantis_fail (error, MANTIS_FULL, "the batch is larger than its limit");
   }
   if (!hooks_want (hooks, question->moment) || !(set = take (hooks)))

@@ -79,7 +79,8 @@ struct hook_question {
   struct mantis_arena *arena;
   /* The answers, one for each change: NULL where no hook had one.  In ARENA, but for the names, which live with the process. */
   const char **refusals, **refused_by; /* why, and the hook that refuses */
-  const char **changed_by;             /* the hook that gave it another row */
+  const char **changed_by;             /* the last hook that gave it another row */
+  mantis_row *sent;                    /* its row before the first of them did */
 };
 
 /* Ask about QUESTION (no changes: about the message alone).  MANTIS_REFUSED: a hook refuses all of it.  MANTIS_BUSY: a hook

@@ -45,15 +45,15 @@ row_after (const struct push *push, const struct mantis_change *change, mantis_r
   return after;
 }
 
-/* The first column that CHANGE names and its author does not see; NULL: there is none. */
+/* The first column that the author of ITEM names and does not see; NULL: there is none.  A hook may fill it in. */
 static const char *
-hidden_column (const struct push *push, const struct filtered *filtered,
-               const struct mantis_change *change)
+hidden_column (const struct push *push, const struct filtered *filtered, const struct pushed *item)
 {
-  const struct mantis_table *table = change->table;
+  const struct mantis_table *table = item->change.table;
+  mantis_row sent = push_sent (push, item);
 
-  for (size_t i = 0; filtered->hides && !change->deleted && i < table->column_count; i++)
-    if (change->row[i].type != MANTIS_NONE && !table->columns[i].key_position &&
+  for (size_t i = 0; filtered->hides && !item->change.deleted && i < table->column_count; i++)
+    if (sent[i].type != MANTIS_NONE && !table->columns[i].key_position &&
         filter_hides (filtered, &push->viewer, i))
       return table->columns[i].name;
   return NULL;
@@ -65,7 +65,7 @@ ask_filters (const struct push *push, const struct filtered *filtered, struct pu
              mantis_row before, struct mantis_error *error)
 {
   const struct mantis_change *change = &item->change;
-  const char *hidden = hidden_column (push, filtered, change), *by = NULL;
+  const char *hidden = hidden_column (push, filtered, item), *by = NULL;
   mantis_row after = change->deleted ? NULL : row_after (push, change, before);
   struct mantis_error reason = {.status = MANTIS_OK};
 

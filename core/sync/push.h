@@ -100,6 +100,8 @@ enum mantis_status push_apply (struct push *push, struct mantis_error *error);
 enum mantis_status push_record (struct push *push, struct mantis_error *error);
 /* hooked.c: what hooks said counts: after detect, and after apply. */
 void push_take_answers (struct push *push);
+/* The row of ITEM as its author sent it. */
+mantis_row push_sent (const struct push *push, const struct pushed *item);
 enum mantis_status push_tell_changed (struct push *push, struct mantis_error *error);
 /* May the resolver be asked about ITEM?  If not, it is rejected. */
 enum mantis_status push_ask_conflict (struct push *push, struct pushed *item,

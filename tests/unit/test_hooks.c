@@ -326,6 +326,37 @@ START_TEST (before_a_conflict)
 }
 END_TEST
 
+static enum mantis_status
+fill_in (struct fake *fake, const struct mantis_event *event, struct mantis_error *error)
+{
+  (void)fake, (void)error;
+  for (size_t i = 0; i < event->change_count; i++)
+    event->rows[i] = row_with (event, 2, "filled in");
+  return MANTIS_OK;
+}
+
+static bool
+sees_all (const struct mantis_caller *caller, const struct mantis_value *value)
+{
+  (void)caller, (void)value;
+  return true;
+}
+
+/* A column that its author may neither write nor see is written by a hook, and not told. */
+START_TEST (a_hidden_column_is_filled_in)
+{
+  tear_down ();
+  rig_filter = (struct rig_filter){.table = "t", .looks = "v", .sees = sees_all, .hides = "w"};
+  set_up ();
+  only (fill_in, 1u << MANTIS_BEFORE_PUSH);
+  ck_assert_int_eq (push (&node_a, 1, T (1, "a")), 200);
+  is ("filled in", "SELECT w FROM t");
+  ck_assert_msg (!strstr (rig_reply.body.bytes, "filled in"), "%s", rig_reply.body.bytes);
+  push (&node_a, 2, "{'table':'t','columns':['id','v','w'],'rows':[[2,'b','mine']]}");
+  ck_assert_str_eq (outcome_of ("t", "[2]"), "rejected");
+}
+END_TEST
+
 /* ---- After ---- */
 START_TEST (what_they_are_told)
 {
@@ -424,6 +455,7 @@ suite (void)
   tcase_add_test (tcase, a_failure_counts_as_configured);
   tcase_add_test (tcase, pulls_and_hellos_are_refused);
   tcase_add_test (tcase, before_a_conflict);
+  tcase_add_test (tcase, a_hidden_column_is_filled_in);
   tcase_add_test (tcase, what_they_are_told);
   tcase_add_test (tcase, replaced_while_called);
   tcase_add_test (tcase, what_was_there_before);
