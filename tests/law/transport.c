@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { LARGE = 3 << 20, TIMEOUT = 30000, SEVERAL = 4 };
+enum { LARGE = 3 << 20, TIMEOUT = 120000, SEVERAL = 4 };
 
 static struct mantis_error error;
 static struct mantis_listener *listener;
