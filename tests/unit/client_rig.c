@@ -47,13 +47,23 @@ static char folder[64];
     ck_assert_msg (status_ == MANTIS_OK, "%s: %s", #call, error.text);                             \
   } while (0)
 
-static int64_t
-now (void)
+/* Time goes on from one call of the rig to the next, and stands still within them: what a slow machine takes for a
+ * transaction would make clients rest. */
+static int64_t moment;
+
+static void
+tick (void)
 {
   struct timespec time;
 
   clock_gettime (CLOCK_REALTIME, &time);
-  return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000 + rig_shift;
+  moment = (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+static int64_t
+now (void)
+{
+  return moment + rig_shift;
 }
 
 static void
@@ -171,6 +181,7 @@ rig_start (const char *tables)
     json_start ();
   started = true;
   log_set_sink (swallow);
+  tick ();
   clock_set (now);
   rig_shift = 0;
   rig_patterns = NULL;
@@ -264,6 +275,7 @@ request (int node, int slot)
   struct letter *letter = &nodes[node].letters[slot];
   struct client_request made;
 
+  tick ();
   if (slot == TALK)
     client_noticed (nodes[node].client);
   client_next (nodes[node].client, slot, &made);
@@ -292,6 +304,7 @@ serve (int node, int slot)
                                       .length = strlen (letter->body)};
   struct reply reply;
 
+  tick ();
   message_handle (&rig_server, &nodes[SERVER].store, &made, &principal, &reply);
   free (letter->answer);
   letter->answer = strndup (reply.body.bytes ? reply.body.bytes : "", reply.body.length);
@@ -309,6 +322,7 @@ give (int node, int slot, int status, const char *body, const char *why)
                                       .length = strlen (body),
                                       .error = why};
 
+  tick ();
   client_answered (nodes[node].client, slot, &given);
 }
 
