@@ -10,6 +10,7 @@ start_mantisd tablet --mode client
 settled office tablet
 stop_mantisd tablet
 token curl > curl.token
+token_with '{"sub": "ann", "role": "admin"}' > admin.token
 
 cat > bad.py << 'END'
 """bad.py PORT TOKEN NODE: bad requests; each line of trouble is printed, and the end says how many there were."""
@@ -112,8 +113,14 @@ ask("pull: a negative wait", "/sync/pull", {"wait": -5}, want=(200, 400, 409, 41
 for header in ("Mantis-Node", "Mantis-Epoch", "Mantis-Revision"):
     for value in ("x" * 300, "a b", "note=x", "=", ",,,", "note=1;", "%zz=1", "../../x", "'--"):
         ask("%s: %s" % (header, value[:20]), "/sync/push", {}, {header: value}, want=(200, 400, 409))
-for path in ("/sync/nothing", "/sync/push/", "/sync//push", "/sync/push%2e", "/SYNC/push", "/sync/./push", "/../sync/push", "/sync/conflicts/x", "/"):
+for path in ("/sync/nothing", "/sync/push/", "/sync//push", "/sync/push%2e", "/SYNC/push", "/sync/./push", "/../sync/push", "/"):
     ask("POST " + path, path, {}, want=(400, 404, 405))
+admin = {"Authorization": "Bearer " + open("admin.token").read().strip()}
+ask("a decision of anybody", "/sync/conflicts/1", {"choose": "remote"}, want=(403,))
+for value in wrong:
+    for member in ("choose", "row", "rev", "id"):
+        for path in ("/sync/conflicts/1", "/sync/conflicts/x", "/sync/conflicts/99999999999999999999", "/sync/conflicts"):
+            ask("decision at %s: %s = %r" % (path, member, value), path, {"choose": "merged", "row": {}, member: value}, admin, want=(400, 404, 405, 409))
 ask("GET push", "/sync/push", None, method="GET", want=(405,))
 for query in ("state=x", "limit=x", "limit=-1", "%00", "after='%20OR%201"):
     ask("conflicts?" + query, "/sync/conflicts?" + query, None, method="GET", want=(200, 400))
