@@ -91,7 +91,7 @@ list (struct ctl *ctl)
 static void
 print_conflict (const json_t *conflict)
 {
-  static const char *const times[] = {"at", "loser_time", "winner_time"};
+  static const char *const times[] = {"at", "loser_time", "winner_time", "sent_time", "resolved_at"};
   struct grid grid = {.columns = 2};
   const json_t *value;
   const char *name;

@@ -70,8 +70,8 @@ refuse_stale (const struct decision *decision, const struct decided *decided, st
     row_encode (&row, decided->table, decided->row);
   mantis_fail (&error, MANTIS_REFUSED,
                "conflict %lld is about a row that has changed since: it has revision %lld now; say "
-               "so (\"rev\") to decide about it as it is: %.600s",
-               (long long)decision->id, (long long)decided->rev,
+               "so (\"rev\"; mantisctl: --rev %lld) to decide about it as it is: %.600s",
+               (long long)decision->id, (long long)decided->rev, (long long)decided->rev,
                decided->row ? row.bytes : "there is none");
   reply_problem (reply, 409, "stale", error.text);
   reply->body.length--; /* the closing brace */
