@@ -17,6 +17,9 @@ cursor_read (const json_t *json, const char *name, struct cursor *cursor, bool *
   const json_t *member = json_get_object (json, name, &status, error);
 
   *there = member != NULL;
+  *cursor = (struct cursor){.rev = 0};
+  if (!member && status == MANTIS_OK)
+    return MANTIS_OK;
   *cursor = (struct cursor){.rev = json_get_integer (member, "rev", 0, &status, error)};
   snprintf (cursor->epoch, sizeof cursor->epoch, "%s",
             json_get_text (member, "epoch", "", &status, error));

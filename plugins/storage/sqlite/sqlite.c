@@ -187,9 +187,10 @@ rollback (struct mantis_session *session)
 
   if (!sqlite3_get_autocommit (session->db))
     sqlite3_exec (session->db, "ROLLBACK", NULL, NULL, NULL);
+  if (session->writing)
+    session->log_keys = 0; /* columns that were added are gone again */
   session->in_transaction = session->writing = false;
   session->savepoints = 0;
-  session->log_keys = 0;
   session->schema_version = session->begun_version;
   if (session->attached_now)
     session->attached = session->attached_now = false; /* what it made is gone again */
@@ -204,8 +205,11 @@ check_schema (struct mantis_session *session, struct mantis_error *error)
   int64_t version;
   enum mantis_status status = ask_kept (session, "PRAGMA schema_version", 0, &version, error);
 
-  if (status || !session->attached || version == session->schema_version)
+  if (status || version == session->schema_version)
     return status;
+  session->log_keys = 0; /* somebody may have added columns */
+  if (!session->attached)
+    return MANTIS_OK;
   session->attached = false; /* so that the next begin() lets the caller attach */
   return mantis_fail (error, MANTIS_STALE, "%s: the schema has changed", session->storage->path);
 }
