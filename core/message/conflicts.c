@@ -185,6 +185,7 @@ handle_conflicts (struct server *server, struct store *store, const struct manti
   CLEANUP_LENDING struct lending lending;
   struct mantis_error error;
   enum mantis_status status;
+  struct sender sender;
   struct viewer viewer;
 
   lending_begin (&lending, store);
@@ -192,8 +193,9 @@ handle_conflicts (struct server *server, struct store *store, const struct manti
     conflicts_decide (server, store, request, principal, reply);
     return;
   }
-  viewer = viewer_of (&lending, principal, request->node ? request->node : "");
   status = store_begin (store, MANTIS_READ, &error);
+  if (status == MANTIS_OK)
+    status = conflict_viewer (&lending, request, principal, &sender, &viewer, &error);
   if (status == MANTIS_OK)
     status = answer (store, &viewer, request->argument, &reply->body, &error);
   if (status != MANTIS_OK)

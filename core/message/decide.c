@@ -139,22 +139,27 @@ hide_row (const struct viewer *viewer, struct decided *decided, struct mantis_ar
 
 /* One transaction; MANTIS_OK: REPLY is filled. */
 static enum mantis_status
-try_once (const struct viewer *viewer, const struct decision *decision, struct mantis_arena *arena,
-          struct reply *reply, struct mantis_error *error)
+try_once (struct lending *lending, const struct fellow *fellow, const struct decision *decision,
+          struct mantis_arena *arena, struct mantis_error *error)
 {
-  struct store *store = viewer->store;
+  struct store *store = lending->store;
+  struct reply *reply = fellow->reply;
   struct decided decided;
+  struct sender sender;
+  struct viewer viewer;
   enum mantis_status status = store_begin (store, MANTIS_WRITE, error);
 
-  lending_renew (viewer->lending);
+  lending_renew (lending);
   if (status == MANTIS_OK)
-    status = check_seen (viewer, decision->id, arena, error);
+    status = conflict_viewer (lending, fellow->request, fellow->principal, &sender, &viewer, error);
+  if (status == MANTIS_OK)
+    status = check_seen (&viewer, decision->id, arena, error);
   if (status == MANTIS_OK)
     status = decide_conflict (store, decision, arena, &decided, error);
   if (status == MANTIS_OK)
-    status = check_written (viewer, &decided, error);
+    status = check_written (&viewer, &decided, error);
   if (status == MANTIS_OK)
-    status = hide_row (viewer, &decided, arena, error);
+    status = hide_row (&viewer, &decided, arena, error);
   if (status == MANTIS_OK && decided.stale) {
     refuse_stale (decision, &decided, reply);
     store_rollback (store);
@@ -179,13 +184,12 @@ conflicts_decide (struct server *server, struct store *store, const struct manti
   struct mantis_error error = {.status = MANTIS_FAILED, .text = "out of memory"};
   CLEANUP_JSON json_t *body = NULL;
   CLEANUP_LENDING struct lending lending;
-  struct viewer viewer;
+  const struct fellow fellow = {request, principal, reply};
   struct decision decision = {
       .by = principal->subject, .policy = server->policy, .policy_context = server->policy_context};
   enum mantis_status status = MANTIS_FAILED;
 
   lending_begin (&lending, store);
-  viewer = viewer_of (&lending, principal, request->node ? request->node : "");
   if (!access_administers (server->administrators, principal)) {
     reply_problem (reply, 403, NULL,
                    "who decides conflicts has to be among the server's \"administrators\"");
@@ -198,7 +202,7 @@ conflicts_decide (struct server *server, struct store *store, const struct manti
   if (status == MANTIS_OK)
     for (int tries = 0; tries == 0 || (status == MANTIS_BUSY && tries < MOST_TRIES); tries++) {
       mantis_arena_reset (arena);
-      status = try_once (&viewer, &decision, arena, reply, &error);
+      status = try_once (&lending, &fellow, &decision, arena, &error);
     }
   error.status = status;
   if (status == MANTIS_OK) {

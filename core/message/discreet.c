@@ -36,6 +36,15 @@ blank (const struct filtered *filtered, const struct viewer *viewer, struct mant
   return MANTIS_OK;
 }
 
+/* Somebody was told that there is no such row: was it so?  The record must not say it, either. */
+static bool
+tells_of_none (mantis_row record)
+{
+  const struct mantis_value *reason = &record[CONFLICT_REASON];
+
+  return reason->type == MANTIS_TEXT && strcmp (value_as_text (reason), NO_SUCH_ROW) == 0;
+}
+
 /* Does VIEWER see the row as it is, and each version that RECORD has of it? */
 static enum mantis_status
 sees_all (const struct filtered *filtered, const struct viewer *viewer, mantis_row record,
@@ -51,7 +60,7 @@ sees_all (const struct filtered *filtered, const struct viewer *viewer, mantis_r
   if (key_parse (value_as_text (&record[CONFLICT_KEY]), table, arena, &key, error) != MANTIS_OK)
     return MANTIS_OK; /* of another shape of the table */
   status = store->ops->read (store->session, table, &key, 1, arena, &row, error);
-  if (status != MANTIS_OK || (row && !filter_sees (filtered, viewer, row)))
+  if (status != MANTIS_OK || (row ? !filter_sees (filtered, viewer, row) : tells_of_none (record)))
     return status;
   for (size_t i = 0; i < COUNT_OF (versions); i++) {
     const struct mantis_value *text = &record[versions[i]];
@@ -66,6 +75,21 @@ sees_all (const struct filtered *filtered, const struct viewer *viewer, mantis_r
   }
   *sees = seen > 0;
   return MANTIS_OK;
+}
+
+enum mantis_status
+conflict_viewer (struct lending *lending, const struct mantis_request *request,
+                 const struct mantis_principal *principal, struct sender *sender,
+                 struct viewer *viewer, struct mantis_error *error)
+{
+  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
+  enum mantis_status status =
+      arena ? sender_find (lending->store, request, principal, arena, sender, error)
+            : mantis_fail (error, MANTIS_FAILED, "out of memory");
+
+  sender->answer = NULL; /* goes with the arena */
+  *viewer = viewer_of (lending, principal, sender->node);
+  return status;
 }
 
 enum mantis_status

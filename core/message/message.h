@@ -227,7 +227,13 @@ void handle_readyz (struct server *, struct store *, const struct mantis_request
  * "after=ID&limit=N&table=NAME&state=open". */
 enum mantis_status conflicts_list (struct store *store, const char *argument,
                                    struct mantis_buf *buf, struct mantis_error *error);
-/* discreet.c: RECORD of __sync_conflicts as VIEWER may see it; NULL: not at all. */
+/* discreet.c: who asks about conflicts, in a transaction; a node counts as its sender's alone.  SENDER is borrowed by
+ * VIEWER. */
+enum mantis_status conflict_viewer (struct lending *lending, const struct mantis_request *request,
+                                    const struct mantis_principal *principal,
+                                    struct sender *sender, struct viewer *viewer,
+                                    struct mantis_error *error);
+/* RECORD of __sync_conflicts as VIEWER may see it; NULL: not at all. */
 enum mantis_status conflict_show (const struct viewer *viewer, mantis_row record,
                                   struct mantis_arena *arena, mantis_row *shown,
                                   struct mantis_error *error);

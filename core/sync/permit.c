@@ -80,6 +80,30 @@ ask_filters (const struct push *push, const struct filtered *filtered, struct pu
   return MANTIS_OK;
 }
 
+/* Of a key that somebody else's row had: a deletion of what the caller did not see is none to it, or a new row would
+ * lose against it, and be told when that was. */
+static enum mantis_status
+forget_unseen (const struct push *push, const struct filtered *filtered, struct pushed *item,
+               struct mantis_error *error)
+{
+  const struct store *store = push->store;
+  int64_t rev = item->version.rev;
+  struct mantis_entry *entries;
+  struct mantis_before *before;
+  size_t count = 0;
+  enum mantis_status status = MANTIS_OK;
+
+  if (!rev ||
+      (!push->anonymous && item->version.origin && strcmp (item->version.origin, push->node) == 0))
+    return MANTIS_OK;
+  status = store->ops->log_recall (store->session, rev - 1, rev, 1, push->arena, &entries, &before,
+                                   &count, error);
+  if (status == MANTIS_OK &&
+      !(count && before[0].row && filter_sees (filtered, &push->viewer, before[0].row)))
+    item->version = (struct mantis_version){.rev = 0};
+  return status;
+}
+
 static enum mantis_status
 judge (const struct push *push, const struct filtered *filtered, struct pushed *item,
        mantis_row found, struct mantis_error *error)
@@ -93,9 +117,11 @@ judge (const struct push *push, const struct filtered *filtered, struct pushed *
   if (!seen && change->deleted && change->created)
     item->outcome = OUTCOME_SAME; /* made and removed before anybody saw it */
   else if (!seen && (found || change->deleted || !change->created))
-    reject (item, "filter", "there is no such row, or none that this caller may see");
-  else
+    reject (item, "filter", NO_SUCH_ROW);
+  else if (seen || forget_unseen (push, filtered, item, error) == MANTIS_OK)
     return ask_filters (push, filtered, item, seen, error);
+  else
+    return error->status;
   hide (push, item);
   return MANTIS_OK;
 }

@@ -77,6 +77,9 @@ struct push {
   size_t count;
 };
 
+/* Of a row that its author does not see, whether there is one or not. */
+#define NO_SUCH_ROW "there is no such row, or none that this caller may see"
+
 /* permit.c: after detect.c has read the versions of the COUNT items from FROM on, all of one table: those that filters
  * do not allow are rejected. */
 enum mantis_status push_permit (struct push *push, size_t from, size_t count,

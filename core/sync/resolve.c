@@ -20,12 +20,15 @@ push_wants (const struct push *push, const struct mantis_table *table)
   return ((const struct mantis_resolver *)policy->ops)->wants;
 }
 
-/* The row that ITEM's author made it of. */
+/* The row that ITEM's author made it of.  What it says of a column that it does not see is a guess, which the outcome
+ * must not confirm; what a hook has filled in since it did not have either. */
 static enum mantis_status
 find_base (struct push *push, struct pushed *item, struct mantis_error *error)
 {
   const struct mantis_change *change = &item->change;
   const struct mantis_table *table = change->table;
+  const struct filtered *filtered = viewer_filtered (&push->viewer, table);
+  mantis_row sent = push_sent (push, item);
   struct mantis_value *base;
 
   if (!change->was || !(push_wants (push, table) & MANTIS_WANTS_BASE))
@@ -33,7 +36,8 @@ find_base (struct push *push, struct pushed *item, struct mantis_error *error)
   if (!(base = arena_array (push->arena, table->column_count, sizeof *base)))
     return mantis_fail (error, MANTIS_FULL, "the batch is larger than its limit");
   for (size_t i = 0; i < table->column_count; i++)
-    base[i] = change->was[i].type != MANTIS_NONE ? change->was[i] : change->row[i];
+    if (!filter_hides (filtered, &push->viewer, i))
+      base[i] = change->was[i].type != MANTIS_NONE ? change->was[i] : sent[i];
   item->base = base;
   return MANTIS_OK;
 }

@@ -255,7 +255,7 @@ ask_raw (const struct caller *caller, const char *message, const char *body, siz
                                    .length = length};
   bool refused;
 
-  if (strcmp (message, "conflicts") != 0)
+  if (strcmp (message, "conflicts") != 0 || (length && *body == '{')) /* a decision */
     request.argument = NULL;
   forget_answer ();
   message_handle (&rig_server, &rig_store, &request, &principal, &rig_reply);

@@ -180,6 +180,61 @@ START_TEST (keys_out_of_sight_are_as_good_as_none)
 }
 END_TEST
 
+/* Whoever pushed to keys at random is not told by the list of conflicts which of them somebody has. */
+START_TEST (conflicts_tell_no_keys_either)
+{
+  const char *rows = "{'table':'t','base':9,'columns':['id','owner','v'],'rows':[[2,'carol','x'],"
+                     "[8,'carol','x']]}";
+
+  push (&node_c, 1, "%s", rows);
+  ck_assert_int_eq (outcomes ("rejected"), 2);
+  is ("2", "SELECT count(*) FROM __sync_conflicts");
+  ask_raw (&node_c, "conflicts", "", 0);
+  ck_assert_uint_eq (json_array_size (json_object_get (rig_answer, "conflicts")), 0);
+  sql ("UPDATE t SET owner = 'carol' WHERE id = 2"); /* it sees that one now */
+  ask_raw (&node_c, "conflicts", "", 0);
+  ck_assert (told ("\"key\":[2]") && !told ("\"key\":[8]"));
+}
+END_TEST
+
+/* Who new rows meet is not who was there before, out of sight. */
+START_TEST (a_key_whose_unseen_row_is_gone_is_free)
+{
+  int64_t old = rig_past;
+
+  sql ("INSERT INTO t (id, owner) VALUES (3, 'alice'), (4, 'bob')");
+  sql ("DELETE FROM t WHERE id > 2");
+  push (&curl, 0,
+        "{'table':'t','created':1,'updated_at':%lld,'columns':['id','owner'],'rows':[[3,"
+        "'%s'],[4,'%s'],[5,'%s']]}",
+        (long long)old, curl.subject, curl.subject, curl.subject);
+  ck_assert_int_eq (outcomes ("applied"), 3); /* it saw none of them */
+  is ("3", "SELECT count(*) FROM t WHERE id > 2");
+  now ();
+  ask (&curl, "pull", "{'cursor':%s,'keys':[{'table':'t','keys':[[4],[5]]}]}", cursor);
+  ck_assert (!told ("\"deleted\"") && !told ("+updated_at")); /* both have the time that was said */
+  sql ("INSERT INTO t (id, owner) VALUES (6, 'alice'); DELETE FROM t WHERE id = 6");
+  push (&node_a, 1,
+        "{'table':'t','created':1,'updated_at':%lld,'columns':['id','owner'],'rows':[[6,"
+        "'alice']]}",
+        (long long)old);
+  ck_assert_str_eq (outcome_of ("t", "[6]"), "superseded"); /* that deletion it may have seen */
+}
+END_TEST
+
+/* The filter may look at the node: of whose it is not, that is none. */
+START_TEST (nobody_asks_in_the_name_of_another_node)
+{
+  const struct caller thief = {NODE_A, "carol"};
+
+  ck_assert_int_eq (ask (&node_a, "hello", "{}"), 200);
+  ck_assert_int_eq (ask_raw (&node_a, "conflicts", "", 0), 200);
+  ck_assert_int_eq (ask_raw (&thief, "conflicts", "", 0), 403);
+  rig_server.administrators = (const char *const[]){"carol", NULL};
+  ck_assert_int_eq (ask (&thief, "conflicts", "{'id':1,'choose':'local'}"), 403);
+}
+END_TEST
+
 START_TEST (pages_of_a_table_and_checksums_are_of_what_is_seen)
 {
   sql ("WITH n (i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 400) INSERT INTO t (id, "
@@ -353,6 +408,34 @@ START_TEST (a_table_that_its_filter_does_not_fit_is_closed)
 }
 END_TEST
 
+/* What a merge makes of a column depends on what it was made of: a guess must not be confirmed by that. */
+static enum mantis_decision
+confirm (void *self, const struct mantis_conflict *conflict, struct mantis_value *merged,
+         struct mantis_arena *arena, struct mantis_error *error)
+{
+  (void)self, (void)merged, (void)arena, (void)error;
+  ck_assert_int_eq (conflict->base[2].type, MANTIS_TEXT);
+  ck_assert_int_eq (conflict->base[3].type, MANTIS_NONE);
+  return MANTIS_KEEP_LOCAL;
+}
+
+START_TEST (guesses_about_hidden_columns_count_for_nothing)
+{
+  rig_stop ();
+  start_with ((struct rig_filter){.table = "t", .looks = "owner", .sees = owns, .hides = "cost"});
+  rig_decide = confirm;
+  rig_wants = MANTIS_WANTS_BASE;
+  sql ("UPDATE t SET v = 'meanwhile' WHERE id = 1");
+  push (&node_a, 1,
+        "{'table':'t','base':1,'columns':['id','v'],'meta':['was'],'rows':[[1,'x',{'v':'of alice',"
+        "'cost':'c1'}]]}");
+  ck_assert_str_eq (outcome_of ("t", "[1]"), "superseded");
+  is (NULL, "SELECT 1 FROM __sync_conflicts WHERE base_row LIKE '%%c1%%'");
+  rig_decide = NULL;
+  rig_wants = 0;
+}
+END_TEST
+
 static Suite *
 filter_suite (void)
 {
@@ -363,11 +446,15 @@ filter_suite (void)
   tcase_add_test (tcase, rows_come_into_sight_and_leave_it);
   tcase_add_test (tcase, pages_of_a_backlog_leave_nothing_behind);
   tcase_add_test (tcase, keys_out_of_sight_are_as_good_as_none);
+  tcase_add_test (tcase, conflicts_tell_no_keys_either);
+  tcase_add_test (tcase, a_key_whose_unseen_row_is_gone_is_free);
+  tcase_add_test (tcase, nobody_asks_in_the_name_of_another_node);
   tcase_add_test (tcase, pages_of_a_table_and_checksums_are_of_what_is_seen);
   tcase_add_test (tcase, own_writes_out_of_sight_are_gone);
   tcase_add_test (tcase, what_may_not_be_written_is_rejected_by_name);
   tcase_add_test (tcase, hidden_columns_do_not_travel);
   tcase_add_test (tcase, a_shape_is_what_is_seen);
+  tcase_add_test (tcase, guesses_about_hidden_columns_count_for_nothing);
   tcase_add_test (tcase, who_borrows_compares);
   tcase_add_test (tcase, what_is_not_known_is_compared);
   tcase_add_test (tcase, a_table_that_its_filter_does_not_fit_is_closed);
