@@ -31,9 +31,16 @@ static const char tables[] =
     "INSERT INTO t VALUES (1, 'one', 'a'), (2, 'two', 'b'), (3, NULL, NULL);"
     "INSERT INTO any VALUES (1, 2, 3), ('x', x'00', 1.5); INSERT INTO child (id, t, n) VALUES "
     "('c', 1, 0.5)";
-static const char history[] = "UPDATE t SET v = 'uno' WHERE id = 1; INSERT INTO t VALUES (4, "
-                              "'four', 'd'); DELETE FROM t WHERE id = 4;"
-                              "INSERT INTO loud VALUES (1, 'x')";
+static const char history[] =
+    "UPDATE t SET v = 'uno' WHERE id = 1; INSERT INTO t VALUES (4, "
+    "'four', 'd'); DELETE FROM t WHERE id = 4;"
+    "INSERT INTO loud VALUES (1, 'x');"
+    "INSERT INTO __sync_conflicts (id, tbl, key, outcome, node, loser, winner, base_row, base, "
+    "rev, "
+    "state) VALUES (1, 't', '[1]', 'deferred', 'x', '{\"id\":1,\"v\":\"eins\"}', "
+    "'{\"id\":1,\"v\":\"uno\"}', '{\"id\":1,\"v\":\"one\"}', 1, 2, 'open'), (2, 'child', "
+    "'[\"c\"]', 'beaten', 'x', '{\"n\":-1}', NULL, NULL, 1, 1, 'closed')";
+static const char *const deciders[] = {"alice", "dave", NULL};
 
 static struct mantis_storage forgetful;
 static const struct mantis_storage *real;
@@ -60,6 +67,7 @@ prepare (void)
   forgetful.commit = forget;
   rig_store.ops = &forgetful;
   rig_server.create_tables = true;
+  rig_server.administrators = deciders;
   rig_server.limits.body_bytes = 1 << 20;
   atexit (rig_stop);
 }
