@@ -139,6 +139,8 @@ decide (void *self, const struct mantis_conflict *conflict, struct mantis_value 
   return merge (bad, conflict, merged) ? MANTIS_MERGE : look (bad, conflict, arena, error);
 }
 
+static bool stopped;
+
 static enum mantis_status
 start (void *self, struct mantis_error *error)
 {
@@ -146,12 +148,15 @@ start (void *self, struct mantis_error *error)
 
   if (is (bad, "start"))
     return mantis_fail (error, MANTIS_INVALID, "there is no fuel");
+  if (is (bad, "again") && stopped)
+    return mantis_fail (error, MANTIS_INVALID, "once was enough");
   return MANTIS_OK;
 }
 
 static void
 stop (void *self)
 {
+  stopped = true;
   if (is (self, "stop"))
     abort ();
 }

@@ -15,11 +15,113 @@ MANTIS_PUBLIC struct mantis_plugin mantis_plugin;
 static struct mantis_storage ops;
 #define GOOD ((const struct mantis_storage *)plugin_sqlite.ops)
 
+static const char *wrong = "";
+
+static bool
+is (const char *name)
+{
+  return strcmp (wrong, name) == 0;
+}
+
 static enum mantis_status
 nothing (struct mantis_session *session, struct mantis_error *error)
 {
   (void)session, (void)error;
   return MANTIS_OK;
+}
+
+/* ---- Schema ---------------------------------------------------------------------------------- */
+
+static const struct mantis_schema *attached; /* last */
+static bool remembers;
+
+/* What is wrong with one table of a schema. */
+static void
+spoil (struct mantis_attached *one)
+{
+  struct mantis_table *table = (struct mantis_table *)(uintptr_t)one->table;
+
+  if (is ("unlisted"))
+    table->unique_count = 0;
+  if (is ("ordered") && table->column_count)
+    table->fingerprint = table->columns[0].name;
+  if (is ("vague") && table->refusal)
+    table->refusal = "no";
+  if (is ("anew"))
+    one->watch = MANTIS_NEW;
+  if (is ("alarms") && remembers && one->watch == MANTIS_WATCHED)
+    one->watch = MANTIS_REWATCHED;
+}
+
+static enum mantis_status
+attach (struct mantis_session *session, const char *const *patterns,
+        const struct mantis_schema **schema, struct mantis_error *error)
+{
+  enum mantis_status status = GOOD->attach (session, is ("takes") ? NULL : patterns, schema, error);
+  struct mantis_attached *tables;
+  size_t count;
+
+  if (status != MANTIS_OK)
+    return status;
+  for (size_t i = 0; is ("moves") && attached && i < attached->count; i++)
+    ((struct mantis_table *)(uintptr_t)attached->tables[i].table)->name = "gone";
+  attached = *schema;
+  tables = (struct mantis_attached *)(uintptr_t)attached->tables;
+  count = attached->count;
+  for (size_t i = 0; i < count; i++)
+    spoil (&tables[i]);
+  for (size_t i = 0; is ("upside") && i < count / 2; i++) {
+    struct mantis_attached other = tables[i];
+    tables[i] = tables[count - 1 - i];
+    tables[count - 1 - i] = other;
+  }
+  return MANTIS_OK;
+}
+
+static void
+remember (struct mantis_session *session,
+          bool (*looks) (void *context, const struct mantis_schema *schema,
+                         const struct mantis_table *table, bool *columns),
+          void *context)
+{
+  remembers = true;
+  GOOD->remember (session, looks, context);
+}
+
+static enum mantis_status
+create (struct mantis_session *session, const struct mantis_table *table,
+        struct mantis_error *error)
+{
+  struct mantis_table other = *table;
+
+  if (is ("narrow") && other.column_count > 2)
+    other.column_count = 2;
+  if (is ("poor"))
+    other.unique_count = other.foreign_key_count = 0;
+  return GOOD->create (session, &other, error);
+}
+
+/* ---- The log --------------------------------------------------------------------------------- */
+
+/* Is this entry left out? */
+static bool
+is_missed (const struct mantis_entry *entries, size_t i, size_t count)
+{
+  return (is ("misses") && i + 1 == count) || (is ("endless") && !entries[i].table) ||
+         (is ("follows") && i + 1 < count && entries[i].operation == MANTIS_DELETE &&
+          entries[i + 1].operation == MANTIS_UPDATE);
+}
+
+/* An entry that nobody made. */
+static void
+haunt (int64_t seq, struct mantis_arena *arena, struct mantis_entry **entries, size_t *count)
+{
+  struct mantis_value *key = mantis_arena_alloc (arena, sizeof *key);
+
+  *key = (struct mantis_value){.type = MANTIS_INTEGER, .as.integer = 1};
+  *entries = mantis_arena_alloc (arena, sizeof **entries);
+  **entries = (struct mantis_entry){seq, attached->tables[0].table, MANTIS_INSERT, 1, NULL, key};
+  *count = 1;
 }
 
 static enum mantis_status
@@ -28,9 +130,18 @@ log_read (struct mantis_session *session, int64_t after, int64_t upto, size_t li
           struct mantis_error *error)
 {
   enum mantis_status status =
-      GOOD->log_read (session, after, upto, limit, arena, entries, count, error);
+      GOOD->log_read (session, after, is ("beyond") ? INT64_MAX : upto,
+                      is ("unlimited") ? 1000 : limit, arena, entries, count, error);
+  size_t kept = 0;
 
-  *count -= *count > 0; /* the newest is missing */
+  for (size_t i = 0; i < *count; i++)
+    if (!is_missed (*entries, i, *count))
+      (*entries)[kept++] = (*entries)[i];
+  *count = kept;
+  if (is ("undated") && kept)
+    (*entries)[0].time = 0;
+  if (is ("haunted") && kept == 0)
+    haunt (after + 1, arena, entries, count);
   return status;
 }
 
@@ -44,11 +155,108 @@ log_head (struct mantis_session *session, int64_t *head, struct mantis_error *er
 }
 
 static enum mantis_status
+log_drop (struct mantis_session *session, const int64_t *seqs, size_t count,
+          struct mantis_error *error)
+{
+  (void)seqs, (void)count;
+  return nothing (session, error);
+}
+
+static bool
+same_row (const struct mantis_entry *a, const struct mantis_entry *b)
+{
+  return a->table && a->table == b->table && mantis_value_equal (a->key, b->key);
+}
+
+/* All but the first and the newest of each row: what is no MANTIS_EVICT is as good as one. */
+static enum mantis_status
+log_spare (struct mantis_session *session, int64_t after, int64_t upto, size_t limit,
+           struct mantis_arena *arena, int64_t **seqs, size_t *count, struct mantis_error *error)
+{
+  struct mantis_entry *entries;
+  size_t read;
+  enum mantis_status status =
+      GOOD->log_read (session, after, upto, 1000, arena, &entries, &read, error);
+
+  *count = 0;
+  *seqs = mantis_arena_alloc (arena, (read + 1) * sizeof **seqs);
+  for (size_t i = 0; i < read && *count < limit; i++) {
+    bool earlier = false, later = false;
+    for (size_t k = 0; k < read; k++) {
+      earlier |= k < i && same_row (&entries[k], &entries[i]);
+      later |= k > i && same_row (&entries[k], &entries[i]);
+    }
+    if (earlier && later)
+      (*seqs)[(*count)++] = entries[i].seq;
+  }
+  return status;
+}
+
+static int64_t pruned;
+
+static enum mantis_status
+log_prune (struct mantis_session *session, int64_t after, int64_t upto, struct mantis_error *error)
+{
+  if (is ("dusty"))
+    return MANTIS_OK;
+  pruned = upto;
+  return GOOD->log_prune (session, after, upto, error);
+}
+
+static enum mantis_status
+log_disown (struct mantis_session *session, const struct mantis_table *table,
+            const mantis_row *rows, size_t count, struct mantis_error *error)
+{
+  (void)table, (void)rows, (void)count;
+  return nothing (session, error);
+}
+
+static enum mantis_status
+log_recall (struct mantis_session *session, int64_t after, int64_t upto, size_t limit,
+            struct mantis_arena *arena, struct mantis_entry **entries,
+            struct mantis_before **before, size_t *count, struct mantis_error *error)
+{
+  enum mantis_status status =
+      GOOD->log_recall (session, after, upto, limit, arena, entries, before, count, error);
+
+  for (size_t i = 0; i < *count; i++)
+    (*before)[i].fresh = false; /* not known, as far as it tells */
+  return status;
+}
+
+/* ---- Transactions ---------------------------------------------------------------------------- */
+
+static enum mantis_status
+open_as_server (void *self, enum mantis_role role, struct mantis_session **session,
+                struct mantis_error *error)
+{
+  (void)role;
+  return GOOD->open (self, MANTIS_SERVER, session, error);
+}
+
+static enum mantis_status
 begin (struct mantis_session *session, enum mantis_mode mode, struct mantis_error *error)
 {
   enum mantis_status status = GOOD->begin (session, mode, error);
 
-  return status == MANTIS_BUSY ? MANTIS_OK : status; /* keeps nobody out */
+  if (status == MANTIS_BUSY && is ("lets")) /* keeps nobody out */
+    return MANTIS_OK;
+  return status == MANTIS_STALE && is ("blind") ? GOOD->begin (session, mode, error) : status;
+}
+
+static enum mantis_status
+commit (struct mantis_session *session, struct mantis_error *error)
+{
+  enum mantis_status status = GOOD->commit (session, error);
+
+  return status == MANTIS_REFUSED ? MANTIS_OK : status;
+}
+
+static enum mantis_status
+defer (struct mantis_session *session, bool until_commit, struct mantis_error *error)
+{
+  (void)until_commit;
+  return nothing (session, error);
 }
 
 static void
@@ -58,7 +266,9 @@ close_late (struct mantis_session *session)
   GOOD->close (session);
 }
 
-/* An edit that is not whole makes a whole row. */
+/* ---- Rows ------------------------------------------------------------------------------------ */
+
+/* One change at a time: an edit that is not whole makes a whole row, a NULL is not carried, or another author. */
 static enum mantis_status
 apply (struct mantis_session *session, const struct mantis_table *table,
        const struct mantis_change *const *changes, size_t count, size_t *done,
@@ -72,10 +282,10 @@ apply (struct mantis_session *session, const struct mantis_table *table,
     enum mantis_status status;
     memcpy (row, change.row, table->column_count * sizeof *row);
     for (size_t i = 0; i < table->column_count; i++)
-      if (row[i].type == MANTIS_NONE)
-        row[i].type = MANTIS_NULL;
+      if (row[i].type == (is ("whole") ? MANTIS_NONE : MANTIS_NULL))
+        row[i].type = is ("whole") ? MANTIS_NULL : MANTIS_NONE;
     change.row = row;
-    if (strcmp (getenv ("MANTIS_SIN"), "author") == 0) {
+    if (is ("author")) {
       change = *changes[*done];
       change.origin = "somebody";
     }
@@ -83,6 +293,45 @@ apply (struct mantis_session *session, const struct mantis_table *table,
       return status;
   }
   return MANTIS_OK;
+}
+
+/* All or nothing. */
+static enum mantis_status
+apply_all (struct mantis_session *session, const struct mantis_table *table,
+           const struct mantis_change *const *changes, size_t count, size_t *done,
+           struct mantis_error *error)
+{
+  enum mantis_status status = GOOD->savepoint (session, error);
+
+  if (status == MANTIS_OK)
+    status = GOOD->apply (session, table, changes, count, done, error);
+  if (status != MANTIS_OK)
+    GOOD->rollback_to (session, &(struct mantis_error){.text = ""});
+  GOOD->release (session, &(struct mantis_error){.text = ""});
+  return status;
+}
+
+static enum mantis_status
+park (struct mantis_session *session, const struct mantis_table *table,
+      const struct mantis_change *const *changes, size_t count, struct mantis_error *error)
+{
+  (void)table, (void)changes, (void)count;
+  return nothing (session, error);
+}
+
+static void
+limit_rows (struct mantis_session *session, size_t bytes)
+{
+  (void)session, (void)bytes;
+}
+
+static enum mantis_status
+read_now (struct mantis_session *session, const struct mantis_table *table, const mantis_row *rows,
+          size_t count, struct mantis_arena *arena, mantis_row *found, struct mantis_error *error)
+{
+  GOOD->commit (session, error);
+  GOOD->begin (session, MANTIS_READ, error);
+  return GOOD->read (session, table, rows, count, arena, found, error);
 }
 
 static enum mantis_status
@@ -94,8 +343,10 @@ read_rows (struct mantis_session *session, const struct mantis_table *table, con
   for (size_t i = 0; i < count && found[i]; i++)
     for (size_t k = 0; k < table->column_count; k++) {
       struct mantis_value *value = (struct mantis_value *)(uintptr_t)&found[i][k];
-      if (value->type == MANTIS_TEXT) /* as if it ended with the first NUL */
+      if (is ("cuts") && value->type == MANTIS_TEXT) /* as if it ended with the first NUL */
         value->length = (uint32_t)strlen (value->as.bytes);
+      if (is ("rounds") && value->type == MANTIS_INTEGER) /* as if it were a double */
+        value->as.integer &= ~INT64_C (1);
     }
   return status;
 }
@@ -105,8 +356,8 @@ scan (struct mantis_session *session, const struct mantis_table *table, mantis_r
       mantis_row upto, size_t limit, size_t bytes, struct mantis_arena *arena,
       const mantis_row **rows, size_t *count, bool *end, struct mantis_error *error)
 {
-  (void)upto;
-  return GOOD->scan (session, table, after, NULL, limit, bytes, arena, rows, count, end, error);
+  return GOOD->scan (session, table, after, is ("unbound") ? NULL : upto, limit,
+                     is ("heavy") ? SIZE_MAX : bytes, arena, rows, count, end, error);
 }
 
 static enum mantis_status
@@ -114,7 +365,7 @@ look (struct mantis_session *session, bool *changed, struct mantis_error *error)
 {
   enum mantis_status status = GOOD->look (session, changed, error);
 
-  *changed = true;
+  *changed = is ("cries");
   return status;
 }
 
@@ -126,31 +377,55 @@ versions (struct mantis_session *session, const struct mantis_table *table, cons
   enum mantis_status status = GOOD->versions (session, table, rows, count, arena, versions, error);
 
   for (size_t i = 0; i < count; i++)
-    versions[i].updated_at = 0;
+    if (is ("timeless"))
+      versions[i].updated_at = 0;
+    else if (is ("prunes") && versions[i].rev <= pruned)
+      versions[i] = (struct mantis_version){.origin = NULL};
   return status;
 }
 
 static void __attribute__ ((constructor)) fill (void)
 {
-  const char *sin = getenv ("MANTIS_SIN");
-
+  if (getenv ("MANTIS_SIN"))
+    wrong = getenv ("MANTIS_SIN");
   mantis_plugin = plugin_sqlite;
   mantis_plugin.ops = &ops;
   ops = *GOOD;
-#define SIN(name, callback, wrong)                                                                 \
-  if (sin && strcmp (sin, name) == 0)                                                              \
-  ops.callback = wrong
-  SIN ("misses", log_read, log_read);
+  ops.attach = attach; /* these look at the sin themselves */
+  ops.remember = remember;
+  ops.create = create;
+  ops.log_read = log_read;
+  ops.begin = begin;
+#define SIN(name, callback, bad)                                                                   \
+  if (is (name))                                                                                   \
+  ops.callback = bad
   SIN ("stands", log_head, log_head);
-  SIN ("lets", begin, begin);
+  SIN ("hoards", log_drop, log_drop);
+  SIN ("claims", log_disown, log_disown);
+  SIN ("spares", log_spare, log_spare);
+  SIN ("dusty", log_prune, log_prune);
+  SIN ("prunes", log_prune, log_prune);
+  SIN ("prunes", versions, versions);
+  SIN ("timeless", versions, versions);
+  SIN ("forgets", log_recall, log_recall);
+  SIN ("traces", open, open_as_server);
   SIN ("flat", rollback_to, nothing);
+  SIN ("orphans", commit, commit);
+  SIN ("late", defer, defer);
   SIN ("commits", close, close_late);
   SIN ("whole", apply, apply);
+  SIN ("nulls", apply, apply);
   SIN ("author", apply, apply);
+  SIN ("undoes", apply, apply_all);
+  SIN ("unparked", park, park);
+  SIN ("bulky", limit_rows, limit_rows);
   SIN ("cuts", read, read_rows);
+  SIN ("rounds", read, read_rows);
+  SIN ("restless", read, read_now);
   SIN ("unbound", scan, scan);
+  SIN ("heavy", scan, scan);
   SIN ("cries", look, look);
-  SIN ("timeless", versions, versions);
+  SIN ("sleeps", look, look);
   SIN ("unchecked", check, nothing);
   SIN ("stays", detach, nothing);
 }

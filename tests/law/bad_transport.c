@@ -2,10 +2,15 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
-#include "line.h"
-
-#include <stdlib.h>
-#include <string.h>
+/* The reader and the writer of messages get other names here: those below stand in their place. */
+#define frame_take frame_take_well
+#define frame_put frame_put_well
+#include "frame.c"
+#undef frame_take
+#undef frame_put
+enum frame_state frame_take (struct evbuffer *input, size_t largest, struct frame *frame);
+void frame_put (struct evbuffer *output, const char *word, uint64_t number,
+                const struct fact *facts, const char *body, size_t length);
 
 extern const struct mantis_plugin plugin_line;
 /* No macro, as it is filled when it is opened: a good plugin does not run then. */
@@ -44,6 +49,31 @@ keep_link (struct mantis_link *link)
   (void)link;
 }
 
+/* ---- The bytes ------------------------------------------------------------------------------- */
+
+enum frame_state
+frame_take (struct evbuffer *input, size_t largest, struct frame *frame)
+{
+  static bool offended;
+  enum frame_state state = offended ? FRAME_PART : frame_take_well (input, largest, frame);
+
+  if (state == FRAME_WRONG && is ("rash"))
+    abort ();
+  offended |= state == FRAME_WRONG && is ("offended");
+  return state;
+}
+
+/* An answer begins with its status. */
+void
+frame_put (struct evbuffer *output, const char *word, uint64_t number, const struct fact *facts,
+           const char *body, size_t length)
+{
+  if (is ("babbles") && *word >= '0' && *word <= '9')
+    evbuffer_add_printf (output, "I had it a moment ago\n\n");
+  else
+    frame_put_well (output, word, number, facts, body, length);
+}
+
 /* ---- What is sent ---------------------------------------------------------------------------- */
 
 struct told {
@@ -58,10 +88,14 @@ tell (void *context, const struct mantis_answer *answer)
   struct mantis_answer other = *answer;
 
   free (context);
+  if (is ("waits") && !answer->status)
+    return;
   if (is ("wordless"))
     other.error = NULL;
   if (is ("cheerful") && other.status >= 400)
     other.status = 200;
+  if (is ("hasty"))
+    other.length /= 2;
   told.answered (told.context, &other);
   if (is ("twice"))
     told.answered (told.context, &other);
@@ -72,10 +106,16 @@ send_badly (struct mantis_link *link, const struct mantis_request *request,
             mantis_answered answered, void *context)
 {
   static int times;
+  static struct told *last;
   struct mantis_request other = *request;
   struct told *told = malloc (sizeof *told);
 
   *told = (struct told){answered, context};
+  if (is ("mixes") && last) { /* it is answered what the one before is, and the other way round */
+    *told = *last;
+    *last = (struct told){answered, context};
+  }
+  last = told;
   if (is ("within"))
     answered (context, &(struct mantis_answer){.size = sizeof (struct mantis_answer), .body = ""});
   if (is ("nameless"))

@@ -33,7 +33,13 @@ static const struct mantis_schema *schema;
     enum mantis_status status_ = (call);                                                           \
     ck_assert_msg (status_ == MANTIS_OK, "%s: status %d: %s", #call, status_, error.text);         \
   } while (0)
-#define GIVES(expected, call) ck_assert_msg ((call) == (expected), "%s: %s", #call, error.text)
+#define GIVES(expected, call)                                                                      \
+  do {                                                                                             \
+    error.text[0] = '\0';                                                                          \
+    enum mantis_status status_ = (call);                                                           \
+    ck_assert_msg (status_ == (expected), "%s: status %d instead of %s: %s", #call, status_,       \
+                   #expected, error.text);                                                         \
+  } while (0)
 #define WRITES(sql) ck_assert_msg (engine->write (sql), "%s", sql)
 
 static const char notes[] = "CREATE TABLE notes (id INTEGER PRIMARY KEY, title VARCHAR(50),"

@@ -163,7 +163,8 @@ connect_to (struct mantis_link *link)
     return false;
   bufferevent_setcb (link->connection, on_read, NULL, on_event, link);
   bufferevent_enable (link->connection, EV_READ | EV_WRITE);
-  bufferevent_socket_connect (link->connection, (struct sockaddr *) &link->address, sizeof link->address);
+  if (bufferevent_socket_connect (link->connection, (struct sockaddr *) &link->address, sizeof link->address))
+    bufferevent_trigger_event (link->connection, BEV_EVENT_ERROR, 0); /* libevent tells nobody of these */
   return true;
 }
 
