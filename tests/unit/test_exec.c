@@ -319,6 +319,34 @@ START_TEST (too_slow)
 }
 END_TEST
 
+static atomic_int junk;
+
+/* More slowly than it is written. */
+static void
+read_slowly (enum mantis_level level, const char *line)
+{
+  (void)level;
+  if (!strstr (line, "no answer"))
+    return;
+  junk++;
+  usleep (1000);
+}
+
+START_TEST (talks_without_end)
+{
+  log_set_sink (read_slowly);
+  log_set_level (MANTIS_DEBUG);
+  begin ("read l; exec yes $(printf '%8000s' | tr ' ' x)");
+  ck_assert_int_eq (happens (MANTIS_AFTER_PUSH, 1), MANTIS_OK);
+  while (junk < 100) /* more than a pipe holds */
+    usleep (1000);
+  ck_assert_int_eq (happens (MANTIS_BEFORE_PUSH, 1), MANTIS_FAILED);
+  end (); /* and nobody waits for it */
+  log_set_level (MANTIS_WARNING);
+  log_set_sink (NULL);
+}
+END_TEST
+
 START_TEST (complaints_are_limited)
 {
   log_set_sink (count_lines);
@@ -399,6 +427,7 @@ main (void)
   tcase_add_test (tcase, killed_when_silent);
   tcase_add_test (tcase, cannot_run);
   tcase_add_test (tcase, too_slow);
+  tcase_add_test (tcase, talks_without_end);
   tcase_add_test (tcase, complaints_are_limited);
   tcase_add_test (tcase, many_at_once);
   suite_add_tcase (suite, tcase);

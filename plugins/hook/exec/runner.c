@@ -26,6 +26,8 @@ enum {
   LOOK_MS = 1000,          /* whether it has ended, where its pipes do not tell */
   SOON_MS = 10,            /* ... for a second after they have told */
   A_SECOND = 1000 * 1000,
+  READ_BYTES = 16 * 1024,
+  READS = 64,       /* at once: more than a pipe holds */
   COMPLAINTS = 100, /* lines of its standard error that are logged within A_MINUTE */
   COMPLAINT_BYTES = 500,
   A_MINUTE = 60 * 1000 * 1000
@@ -197,23 +199,23 @@ take_lines (struct runner *r, struct mantis_buf *buf, size_t limit,
   }
 }
 
-/* What FD has.  False: its end. */
+/* What FD has, or some of it: who writes without end does not keep us from what else is to do.  False: its end. */
 static bool
 hear (struct runner *r, int fd, struct mantis_buf *buf, size_t limit,
       void (*take) (struct runner *r, const char *text, size_t length))
 {
   ssize_t got = 1;
 
-  while (got > 0) {
-    char *end = mantis_buf_reserve (buf, 16 * 1024);
+  for (int reads = 0; got > 0 && reads < READS; reads++) {
+    char *end = mantis_buf_reserve (buf, READ_BYTES);
     if (!end)
       return false;
-    if ((got = read (fd, end, 16 * 1024)) > 0) {
+    if ((got = read (fd, end, READ_BYTES)) > 0) {
       buf->length += (size_t)got;
       take_lines (r, buf, limit, take);
     }
   }
-  return got < 0 && (errno == EAGAIN || errno == EINTR);
+  return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
 /* ---- Its life ----------------------------------------------------------------------------------- */
