@@ -99,8 +99,10 @@ forget_unseen (const struct push *push, const struct filtered *filtered, struct 
   status = store->ops->log_recall (store->session, rev - 1, rev, 1, push->arena, &entries, &before,
                                    &count, error);
   if (status == MANTIS_OK &&
-      !(count && before[0].row && filter_sees (filtered, &push->viewer, before[0].row)))
+      !(count && before[0].row && filter_sees (filtered, &push->viewer, before[0].row))) {
     item->version = (struct mantis_version){.rev = 0};
+    item->forgotten = true;
+  }
   return status;
 }
 

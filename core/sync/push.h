@@ -38,6 +38,7 @@ struct pushed {
   /* taken as it came; then the database made something else of it: the answer is `merged' */
   bool altered;
   bool hidden;     /* its author does not see the row that stands, or there is none: it learns neither */
+  bool forgotten;  /* its key had a row that its author did not see: what is known of that is nothing for it */
   bool quiet;      /* nobody lost: all that either side changed stands */
   mantis_row base; /* that the change was made of, in a conflict; NULL: not known */
   const struct mantis_stamp

@@ -136,6 +136,8 @@ look_again (struct push *push, struct pushed *item, struct mantis_error *error)
   if (status == MANTIS_OK)
     status = store->ops->versions (store->session, item->change.table, &key, 1, push->arena,
                                    &item->version, error);
+  if (status == MANTIS_OK && item->forgotten && !item->current)
+    item->version = (struct mantis_version){.rev = 0};
   if (status == MANTIS_OK && item->version.rev == 0)
     item->version.updated_at = store->floor_time;
   return status;
