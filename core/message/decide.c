@@ -106,15 +106,21 @@ check_seen (const struct viewer *viewer, int64_t id, struct mantis_arena *arena,
   return status;
 }
 
-/* Nobody writes, in deciding either, what his filters do not let him write. */
+/* Nobody writes, in deciding either, what his filters do not let him write; nor names what he does not see, which would
+ * be refused or not as he has guessed it. */
 static enum mantis_status
-check_written (const struct viewer *viewer, const struct decided *decided,
-               struct mantis_error *error)
+check_written (const struct viewer *viewer, const struct decision *decision,
+               const struct decided *decided, struct mantis_error *error)
 {
   const struct filtered *filtered = viewer_filtered (viewer, decided->table);
   struct mantis_error reason = {.status = MANTIS_OK};
   const char *by;
 
+  for (size_t i = 0; filtered && filtered->hides && i < filtered->table->column_count; i++) {
+    const char *name = filtered->table->columns[i].name;
+    if (json_object_get (decision->row, name) && filter_hides (filtered, viewer, i))
+      return mantis_fail (error, MANTIS_DENIED, "column \"%s\" may not be written", name);
+  }
   if (!filtered || !decided->written ||
       filter_lets (filtered, viewer, decided->before, decided->row, &by, &reason))
     return MANTIS_OK;
@@ -157,7 +163,7 @@ try_once (struct lending *lending, const struct fellow *fellow, const struct dec
   if (status == MANTIS_OK)
     status = decide_conflict (store, decision, arena, &decided, error);
   if (status == MANTIS_OK)
-    status = check_written (&viewer, &decided, error);
+    status = check_written (&viewer, decision, &decided, error);
   if (status == MANTIS_OK)
     status = hide_row (&viewer, &decided, arena, error);
   if (status == MANTIS_OK && decided.stale) {

@@ -45,6 +45,42 @@ tells_of_none (mantis_row record)
   return reason->type == MANTIS_TEXT && strcmp (value_as_text (reason), NO_SUCH_ROW) == 0;
 }
 
+/* The versions that RECORD has of a row, NULL where it has none.  MANTIS_INVALID: of another shape of the table. */
+static enum mantis_status
+read_versions (const struct mantis_table *table, mantis_row record, struct mantis_arena *arena,
+               mantis_row *rows, struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+
+  for (size_t i = 0; i < COUNT_OF (versions) && status == MANTIS_OK; i++) {
+    const struct mantis_value *text = &record[versions[i]];
+    CLEANUP_JSON json_t *json = NULL;
+    rows[i] = NULL;
+    if (text->type != MANTIS_TEXT)
+      continue;
+    if (!(json = json_loads (value_as_text (text), JSON_ALLOW_NUL, NULL)))
+      return mantis_fail (error, MANTIS_INVALID, "a version that is no JSON");
+    status = row_decode (json, table, arena, &rows[i], error);
+  }
+  return status;
+}
+
+/* Number I of VERSIONS, whole: what its author did not name he left as it was, and as the others have it. */
+static mantis_row
+whole_version (const struct mantis_table *table, const mantis_row *rows, size_t i,
+               struct mantis_arena *arena)
+{
+  struct mantis_value *whole = arena_array (arena, table->column_count, sizeof *whole);
+
+  for (size_t c = 0; whole && c < table->column_count; c++) {
+    whole[c] = rows[i][c];
+    for (size_t other = 0; other < COUNT_OF (versions) && whole[c].type == MANTIS_NONE; other++)
+      if (rows[other])
+        whole[c] = rows[other][c];
+  }
+  return whole;
+}
+
 /* Does VIEWER see the row as it is, and each version that RECORD has of it? */
 static enum mantis_status
 sees_all (const struct filtered *filtered, const struct viewer *viewer, mantis_row record,
@@ -52,24 +88,21 @@ sees_all (const struct filtered *filtered, const struct viewer *viewer, mantis_r
 {
   const struct mantis_table *table = filtered->table;
   const struct store *store = viewer->store;
-  mantis_row key, row = NULL;
+  mantis_row key, row = NULL, rows[COUNT_OF (versions)];
   size_t seen = 0;
   enum mantis_status status;
 
   *sees = false;
-  if (key_parse (value_as_text (&record[CONFLICT_KEY]), table, arena, &key, error) != MANTIS_OK)
+  if (key_parse (value_as_text (&record[CONFLICT_KEY]), table, arena, &key, error) != MANTIS_OK ||
+      read_versions (table, record, arena, rows, error) != MANTIS_OK)
     return MANTIS_OK; /* of another shape of the table */
   status = store->ops->read (store->session, table, &key, 1, arena, &row, error);
   if (status != MANTIS_OK || (row ? !filter_sees (filtered, viewer, row) : tells_of_none (record)))
     return status;
   for (size_t i = 0; i < COUNT_OF (versions); i++) {
-    const struct mantis_value *text = &record[versions[i]];
-    CLEANUP_JSON json_t *json = NULL;
-    if (text->type != MANTIS_TEXT)
+    if (!rows[i])
       continue;
-    if (!(json = json_loads (value_as_text (text), JSON_ALLOW_NUL, NULL)) ||
-        row_decode (json, table, arena, &row, error) != MANTIS_OK ||
-        !filter_sees (filtered, viewer, row))
+    if (!(row = whole_version (table, rows, i, arena)) || !filter_sees (filtered, viewer, row))
       return MANTIS_OK;
     seen++;
   }

@@ -429,6 +429,41 @@ START_TEST (a_table_that_its_filter_does_not_fit_is_closed)
 }
 END_TEST
 
+static enum mantis_decision
+leave_it (void *self, const struct mantis_conflict *conflict, struct mantis_value *merged,
+          struct mantis_arena *arena, struct mantis_error *error)
+{
+  (void)self, (void)conflict, (void)merged, (void)arena, (void)error;
+  return MANTIS_DEFER;
+}
+
+/* What a device did not change it does not send: that is, in a conflict, as the others have it. */
+START_TEST (conflicts_of_what_is_seen)
+{
+  rig_stop ();
+  start_with ((struct rig_filter){.table = "t", .looks = "owner", .sees = owns, .hides = "cost"});
+  rig_decide = leave_it;
+  sql ("UPDATE t SET v = 'meanwhile'");
+  push (&node_a, 1, "{'table':'t','base':1,'columns':['id','v'],'rows':[[1,'x']]}");
+  push (&node_b, 1, "{'table':'t','base':1,'columns':['id','v'],'rows':[[2,'y']]}");
+  push (&node_a, 2, "{'table':'t','base':1,'columns':['id','owner'],'rows':[[1,'bob']]}");
+  rig_decide = NULL;
+  is ("3", "SELECT count(*) FROM __sync_conflicts"); /* the last took the place of the first */
+  ask_raw (&node_a, "conflicts", "", 0);
+  ck_assert (told ("\"id\":3,") && told ("meanwhile") && told ("\"v\":\"x\""));
+  ck_assert (!told ("\"id\":1,\"tbl\"") && !told ("\"id\":2,\"tbl\"") && !told ("c1"));
+
+  rig_server.administrators = (const char *const[]){"bob", NULL};
+  ck_assert_int_eq (ask (&node_b, "conflicts", "{'id':2,'choose':'merged','row':{'cost':'c2'}}"),
+                    403);
+  ck_assert_int_eq (ask (&node_b, "conflicts", "{'id':2,'choose':'merged','row':{'cost':'c3'}}"),
+                    403);
+  ck_assert_int_eq (ask (&node_b, "conflicts", "{'id':3,'choose':'loser'}"), 404);
+  ck_assert_int_eq (ask (&node_b, "conflicts", "{'id':2,'choose':'remote'}"), 200);
+  is ("y", "SELECT v FROM t WHERE id = 2");
+}
+END_TEST
+
 /* What a merge makes of a column depends on what it was made of: a guess must not be confirmed by that. */
 static enum mantis_decision
 confirm (void *self, const struct mantis_conflict *conflict, struct mantis_value *merged,
@@ -476,6 +511,7 @@ filter_suite (void)
   tcase_add_test (tcase, what_may_not_be_written_is_rejected_by_name);
   tcase_add_test (tcase, hidden_columns_do_not_travel);
   tcase_add_test (tcase, a_shape_is_what_is_seen);
+  tcase_add_test (tcase, conflicts_of_what_is_seen);
   tcase_add_test (tcase, guesses_about_hidden_columns_count_for_nothing);
   tcase_add_test (tcase, who_borrows_compares);
   tcase_add_test (tcase, what_is_not_known_is_compared);
