@@ -218,6 +218,18 @@ START_TEST (words_cannot_be_added)
 }
 END_TEST
 
+START_TEST (what_does_not_fit_is_not_stored)
+{
+  static const char *const values[] = {"9223372036854775807", "1e308", "{'r':'inf'}"},
+                           *const others[] = {"11", "1e308", "{'r':'-inf'}"},
+                           *const is_there[] = {"9223372036854775807", "1.0e+308", "Inf"};
+
+  SET (&node_a, 2000, "qty", values[_i], "10");
+  edit (&node_b, start, 1000, "qty", others[_i], _i ? "-1e308" : "10");
+  is (is_there[_i], "SELECT qty FROM t");
+}
+END_TEST
+
 /* Both cleared the number: they agree, and no person is asked. */
 START_TEST (who_agrees_on_nothing_agrees)
 {
@@ -263,6 +275,7 @@ merge_suite (void)
   tcase_add_loop_test (tests, nothing_is_no_value, 0, 4);
   tcase_add_test (tests, one_change_made_twice_counts_twice);
   tcase_add_loop_test (tests, words_cannot_be_added, 0, 2);
+  tcase_add_loop_test (tests, what_does_not_fit_is_not_stored, 0, 3);
   tcase_add_test (tests, who_agrees_on_nothing_agrees);
   tcase_add_test (tests, a_person_decides_about_the_row);
   suite_add_tcase (suite, tests);

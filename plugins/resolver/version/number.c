@@ -168,6 +168,7 @@ number_add (const struct mantis_value *base, const struct mantis_value *local,
             const struct mantis_value *remote, struct mantis_arena *arena,
             struct mantis_value *result)
 {
+  struct mantis_value value = {.type = MANTIS_NONE};
   struct decimal b, l, r, sum = {0};
   bool fits = from_value (base, &b) && from_value (local, &l) && from_value (remote, &r);
 
@@ -178,11 +179,13 @@ number_add (const struct mantis_value *base, const struct mantis_value *local,
            !__builtin_sub_overflow (r.digits, b.digits, &sum.digits) &&
            !__builtin_add_overflow (sum.digits, l.digits, &sum.digits);
   }
-  if (!fits)
-    return base->type == MANTIS_REAL || local->type == MANTIS_REAL || remote->type == MANTIS_REAL
-               ? add_doubles (base, local, remote, result)
-               : false;
-  return to_value (&sum, base, local, remote, arena, result);
+  if (fits)
+    fits = to_value (&sum, base, local, remote, arena, &value);
+  else if (base->type == MANTIS_REAL || local->type == MANTIS_REAL || remote->type == MANTIS_REAL)
+    fits = add_doubles (base, local, remote, &value);
+  if (fits)
+    *result = value;
+  return fits;
 }
 
 /* ---- Order ------------------------------------------------------------------------------------ */

@@ -8,7 +8,7 @@
 #include <mantis/change.h>
 
 /* LOCAL plus what REMOTE is more than BASE, in *RESULT.  False: one of them is no number, or the result does not
- * fit. */
+ * fit; *RESULT is as it was. */
 bool number_add (const struct mantis_value *base, const struct mantis_value *local,
                  const struct mantis_value *remote, struct mantis_arena *arena,
                  struct mantis_value *result);
