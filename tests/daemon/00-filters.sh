@@ -15,13 +15,6 @@ configure () # READ
               "read": "exists (select 1 from members where members.list = tasks.list and members.user = :sub)"}]}}}
 END
 }
-# What cannot be kept to is refused.
-if [ -e "$build/plugins/storage/mysql/mysql.la" ]; then
-  configure "owner = :sub"
-  sed 's/"storage": {[^}]*}/"storage": {"plugin": "mysql", "socket": "none", "user": "none", "database": "none"}/' office.json > maria.json
-  ! "$build/mantisd" --config maria.json > maria.out 2>&1 || fail "a server with MariaDB takes filters"
-  grep -q 'filters cannot be used with the storage "mysql"' maria.out || fail "$(cat maria.out)"
-fi
 configure "owner = :sub"
 sql office "CREATE TABLE orders (id TEXT PRIMARY KEY, owner TEXT, title TEXT);
   INSERT INTO orders VALUES ('n1', 'north', 'one'), ('n2', 'north', 'two'), ('s1', 'south', 'secret-1'), ('x1', NULL, 'secret-2');

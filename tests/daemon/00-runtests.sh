@@ -100,6 +100,7 @@ for source in $(cd "$top" && grep -lE '^main \(' tests/*/*.c) $(cd "$top" && ech
   tests/bench/* | tests/daemon/rest_stub.c) ;; # figures; a server for 15-http-abuse.sh
   tests/fuzz/run_seeds.c) ;;                   # the main() of each fuzz_*.c
   tests/law/storage.c) listed tests/law/law_storage ;;
+  tests/law/mysql_past.c) listed tests/law/law_mysql ;; # which runs it
   tests/law/plugin_test.c) listed tests/law/law_plugins ;; # a command
   *) listed "${source%.c}" ;;
   esac

@@ -211,6 +211,17 @@ log_disown (struct mantis_session *session, const struct mantis_table *table,
   return nothing (session, error);
 }
 
+/* A row of which nothing is known had NULLs, if one believes this. */
+static mantis_row
+row_of_nulls (const struct mantis_entry *entry, struct mantis_arena *arena)
+{
+  struct mantis_value *row = mantis_arena_alloc (arena, entry->table->column_count * sizeof *row);
+
+  row[0] = entry->key[0];
+  row[1] = (struct mantis_value){.type = MANTIS_NULL};
+  return row;
+}
+
 static enum mantis_status
 log_recall (struct mantis_session *session, int64_t after, int64_t upto, size_t limit,
             struct mantis_arena *arena, struct mantis_entry **entries,
@@ -220,7 +231,10 @@ log_recall (struct mantis_session *session, int64_t after, int64_t upto, size_t 
       GOOD->log_recall (session, after, upto, limit, arena, entries, before, count, error);
 
   for (size_t i = 0; i < *count; i++)
-    (*before)[i].fresh = false; /* not known, as far as it tells */
+    if (is ("forgets"))
+      (*before)[i].fresh = false; /* not known, as far as it tells */
+    else if ((*entries)[i].table && !(*before)[i].row && !(*before)[i].fresh)
+      (*before)[i].row = row_of_nulls (&(*entries)[i], arena);
   return status;
 }
 
@@ -408,6 +422,7 @@ static void __attribute__ ((constructor)) fill (void)
   SIN ("prunes", versions, versions);
   SIN ("timeless", versions, versions);
   SIN ("forgets", log_recall, log_recall);
+  SIN ("guesses", log_recall, log_recall);
   SIN ("traces", open, open_as_server);
   SIN ("flat", rollback_to, nothing);
   SIN ("orphans", commit, commit);

@@ -927,6 +927,36 @@ START_TEST (what_rows_were_stands_beside_each_change)
 }
 END_TEST
 
+/* A row is parked for a moment that nobody sees: it never was what it is parked at. */
+START_TEST (what_a_row_is_parked_at_it_never_was)
+{
+  const struct mantis_change *changes[2];
+  const struct mantis_table *table;
+  int64_t before;
+  const char *past;
+  size_t done;
+
+  if (!storage->remember || !storage->log_recall)
+    return;
+  WRITES ("CREATE TABLE notes (id INTEGER PRIMARY KEY, title VARCHAR(50) UNIQUE, price REAL)");
+  WRITES ("INSERT INTO notes VALUES (1, 'a', 1), (2, 'b', 2)");
+  start_remembering ("title");
+  table = table_of ("notes");
+  before = head ();
+  changes[0] = change (table, note (1, "b", 1), false, "x", 1);
+  changes[1] = change (table, note (2, "a", 2), false, "x", 1);
+  begin (MANTIS_WRITE);
+  OK (storage->park (session, table, changes, 2, &error));
+  OK (storage->apply (session, table, changes, 2, &done, &error));
+  commit ();
+  past = past_text (before, 1);
+  ck_assert_msg (strcmp (past, "U1 ?, U2 ?") == 0 || strcmp (past, "U1 a, U2 b") == 0, "%s", past);
+  before = head ();
+  apply (change (table, note (1, "c", 1), false, "x", 2)); /* and the next one is known again */
+  ck_assert_str_eq (past_text (before, 1), "U1 b");
+}
+END_TEST
+
 START_TEST (who_remembers_other_columns_lost_nothing)
 {
   int64_t before;
@@ -1048,6 +1078,7 @@ END_TEST
   law (versions_tell_the_newest_entry) \
   law (what_is_old_leaves_the_log) \
   law (what_rows_were_stands_beside_each_change) \
+  law (what_a_row_is_parked_at_it_never_was) \
   law (who_remembers_other_columns_lost_nothing) \
   law (foreign_keys_hold_at_commit) \
   law (look_tells_of_others_only)

@@ -4,8 +4,8 @@
  * key that only the collation calls equal.  It is used where neither can be: where there is nothing unique
  * but a key that compares by bytes; else the rows that exist are looked up, and locked, first.
  *
- * Where a table is alone (no triggers of the application, no actions of foreign keys) the capture triggers
- * are quiet and the entries are written here, many in a statement; else the triggers speak, and what they
+ * Where a table is alone (no triggers of the application, no actions of foreign keys) and nothing is remembered of its
+ * rows, the capture triggers are quiet and the entries are written here, many in a statement; else the triggers speak, and what they
  * note for this session is given its origin.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -527,7 +527,8 @@ start_applying (struct applying *a)
   a->facts = table_facts (a->table);
   if (!a->facts)
     return MANTIS_OK;
-  a->own = server && a->facts->acts;
+  a->own =
+      server && (a->facts->acts || a->facts->looked_at); /* what rows were only triggers can tell */
   a->append = server && !a->own;
   a->look = a->facts->other_uniques || a->facts->fuzzy_key || a->facts->own_trigger;
   a->singly = a->facts->own_trigger;
@@ -673,10 +674,12 @@ enum mantis_status
 rows_park (struct mantis_session *session, const struct mantis_table *table,
            const struct mantis_change *const *changes, size_t count, struct mantis_error *error)
 {
+  const struct facts *facts = table_facts (table);
   enum mantis_status status = need_transaction (session, true, error);
 
   if (!status)
     status = set_voice (session, VOICE_QUIET, error);
+  session->parked |= facts && facts->looked_at;
   for (size_t i = 0; i < count && !status; i++)
     for (size_t u = 0; u < table->unique_count && !status; u++)
       status = park_one (session, table, &table->uniques[u], changes[i], error);

@@ -270,7 +270,8 @@ harm_of (const struct standing *standing, const struct trigger *wanted)
     return "a trigger of the capture was dropped or renamed";
   if (strcmp (standing->table, wanted->table) != 0)
     return "the triggers of the capture went to another table: this one was put in its place";
-  if (strcmp (standing->body, wanted->body) != 0 || strcmp (standing->event, wanted->event) != 0)
+  if ((strcmp (standing->body, wanted->body) != 0 && !captures_alike (standing->body, wanted)) ||
+      strcmp (standing->event, wanted->event) != 0)
     return "a trigger of the capture was altered, or the table's keys were";
   return NULL;
 }
@@ -302,12 +303,14 @@ put_triggers (struct attaching *a, size_t at, struct remembered *old, const char
     struct standing *standing = find_standing (a, triggers[i].name);
     const char *found = harm_of (standing, &triggers[i]);
     bool in_place = standing && strcmp (standing->table, triggers[i].table) == 0;
+    bool alike = !found && strcmp (standing->body, triggers[i].body) != 0;
     if (standing)
       standing->wanted = true;
-    if (!found && is_well_defined (a, standing))
+    if (!found && !alike && is_well_defined (a, standing))
       continue;
-    if (!found && !a->session->mariadb)
-      found = "the triggers of the capture belonged to another user";
+    if (!found && !a->session->mariadb) /* it is dropped, and then made */
+      found = alike ? "what is remembered of its rows was changed"
+                    : "the triggers of the capture belonged to another user";
     if (found && !*harm && old && strcmp (old->state, "watched") == 0)
       status = set_state (a, old, "lost");
     if (!*harm)
@@ -495,6 +498,7 @@ watch_tables (struct attaching *a)
       return no_memory (a->error);
     identify (a, i, &a->watched[i]);
   }
+  status = looks_ask (a->session, a->schema, a->first, a->error);
   for (size_t i = 0; i < count && !status; i++)
     if (!a->schema->attached[i].table->refusal)
       status = watch_table (a, i, &a->watched[i]);

@@ -4,6 +4,10 @@
  * no triggers: where a foreign key acts, a BEFORE trigger of the parent reads the keys of the rows that will
  * be reached, through all levels, and appends those (D23).
  *
+ * Where the earlier values of columns are remembered (facts->looks), they stand beside each entry: of the row that OLD
+ * is, of none for a new one.  Such a trigger names columns that an application may drop; then it notes the change
+ * without them, rather than to fail the application's write.
+ *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "mysql.h"
@@ -18,6 +22,9 @@ enum { MOST_LEVELS = 15, MOST_PATHS = 400 };
 /* When the program's statement began: seconds, with their fraction, in no time zone. */
 #define NOW "@@timestamp * 1000"
 #define SPEAKS "@__sync_quiet IS NULL"
+/* A column that is not there, a value that is too long for a packet, or for w: no error that has undone more than its
+ * statement. */
+#define UNKNOWN "1054, 1301, 1406"
 
 struct making {
   struct mantis_session *session;
@@ -25,18 +32,25 @@ struct making {
   const struct mantis_table *table;
   const struct facts *facts;
   struct mantis_arena *arena;
+  bool plain; /* as if nothing was remembered */
   struct mantis_error *error;
 };
 
 /* ---- The row itself ---- */
 
 static void
-add_columns (struct mantis_buf *sql, const struct mantis_table *table)
+add_columns (struct mantis_buf *sql, const struct mantis_table *table, bool past)
 {
   mantis_buf_text (sql, "INSERT INTO __sync_outbox (id, tbl, op, time, session");
   for (size_t i = 0; i < table->key_count; i++)
     mantis_buf_printf (sql, ", k%zu", i);
-  mantis_buf_text (sql, ") ");
+  mantis_buf_text (sql, past ? ", was, w) " : ") ");
+}
+
+static bool
+looks_back (const struct making *m)
+{
+  return m->facts->looked_at && !m->plain;
 }
 
 /* No AUTO_INCREMENT: INSERT ... SELECT of a cascade would lock the counter until its statement ends, all other writers
@@ -48,16 +62,18 @@ add_head (struct mantis_buf *sql, const struct mantis_table *table, char operati
                      (long long)table->id, operation);
 }
 
-/* No names where all columns that can be seen get a value: looking them up is an eighth of what an entry costs. */
+/* No names where all columns that can be seen get a value: looking them up is an eighth of what an entry costs.
+ * FRESH: there was no row. */
 static void
-add_entry (struct mantis_buf *sql, const struct making *m, char operation, const char *prefix)
+add_entry (struct mantis_buf *sql, const struct making *m, char operation, const char *prefix,
+           bool fresh)
 {
   const struct mantis_table *table = m->table;
 
-  if (table->key_count == 1 && may_hide (m->session))
+  if (table->key_count == 1 && may_hide (m->session) && !looks_back (m))
     mantis_buf_text (sql, "INSERT INTO __sync_outbox VALUES (");
   else {
-    add_columns (sql, table);
+    add_columns (sql, table, looks_back (m));
     mantis_buf_text (sql, "VALUES (");
   }
   add_head (sql, table, operation);
@@ -66,7 +82,23 @@ add_entry (struct mantis_buf *sql, const struct making *m, char operation, const
     mantis_buf_text (sql, ", ");
     add_key_text (sql, prefix, table->columns[table->key[i]].name, &facts);
   }
+  if (looks_back (m) && fresh)
+    mantis_buf_text (sql, ", 0, NULL");
+  else if (looks_back (m))
+    mantis_buf_printf (sql, ", %lld, past", (long long)m->facts->look_id);
   mantis_buf_text (sql, "); ");
+}
+
+/* What fails it, a value that is too long or a column that is not there any more, leaves it unknown. */
+static void
+add_past_variable (struct mantis_buf *sql, const struct making *m, const char *speaks)
+{
+  mantis_buf_printf (sql,
+                     "IF %s THEN BEGIN DECLARE CONTINUE HANDLER FOR SQLEXCEPTION SET past = NULL;"
+                     " SET past = ",
+                     speaks);
+  add_past (sql, "OLD.", m->table, m->facts);
+  mantis_buf_text (sql, "; END; END IF; ");
 }
 
 /* "OLD.a <=> NEW.a": the same bytes, whatever the collation says. */
@@ -92,10 +124,22 @@ add_same_key (struct mantis_buf *sql, const struct mantis_table *table)
 }
 
 static void
-add_simple_body (struct mantis_buf *sql, const struct making *m, char operation, const char *prefix)
+add_insert_body (struct mantis_buf *sql, const struct making *m)
 {
   mantis_buf_text (sql, "IF " SPEAKS " THEN ");
-  add_entry (sql, m, operation, prefix);
+  add_entry (sql, m, MANTIS_INSERT, "NEW.", true);
+  mantis_buf_text (sql, "END IF; ");
+}
+
+static void
+add_delete_body (struct mantis_buf *sql, const struct making *m)
+{
+  if (looks_back (m)) {
+    mantis_buf_text (sql, "DECLARE past BLOB; ");
+    add_past_variable (sql, m, SPEAKS);
+  }
+  mantis_buf_text (sql, "IF " SPEAKS " THEN ");
+  add_entry (sql, m, MANTIS_DELETE, "OLD.", false);
   mantis_buf_text (sql, "END IF; ");
 }
 
@@ -158,15 +202,18 @@ add_update_body (struct mantis_buf *sql, const struct making *m)
 {
   const char *speaks = skips_unchanged (m) ? "told" : SPEAKS;
 
+  mantis_buf_text (sql, looks_back (m) ? "DECLARE past BLOB; " : "");
   if (skips_unchanged (m))
     add_comparison (sql, m);
+  if (looks_back (m))
+    add_past_variable (sql, m, speaks);
   mantis_buf_printf (sql, "IF %s AND ", speaks);
   add_same_key (sql, m->table);
   mantis_buf_text (sql, " THEN ");
-  add_entry (sql, m, MANTIS_UPDATE, "NEW.");
+  add_entry (sql, m, MANTIS_UPDATE, "NEW.", false);
   mantis_buf_printf (sql, "ELSEIF %s THEN ", speaks);
-  add_entry (sql, m, MANTIS_DELETE, "OLD.");
-  add_entry (sql, m, MANTIS_UPDATE, "NEW.");
+  add_entry (sql, m, MANTIS_DELETE, "OLD.", false);
+  add_entry (sql, m, MANTIS_UPDATE, "NEW.", true);
   mantis_buf_text (sql, "END IF; ");
 }
 
@@ -237,15 +284,17 @@ add_from (const struct path *p)
 }
 
 /* The rows at the end of the path, as they are now: without the lock, what another program commits between this
- * look and the cascade would be missed at READ COMMITTED.  NEW_KEY: under the keys that they will have. */
+ * look and the cascade would be missed at READ COMMITTED.  NEW_KEY: under the keys that they will have.  PAST: with what
+ * they are. */
 static void
-add_reached (const struct path *p, char operation, bool new_key)
+add_selection (const struct path *p, char operation, bool new_key, bool past)
 {
   const struct mantis_table *table = table_at (p, p->depth - 1);
+  const struct facts *remembered = table_facts (table);
   char prefix[24];
 
   snprintf (prefix, sizeof prefix, "t%zu.", p->depth - 1);
-  add_columns (p->sql, table);
+  add_columns (p->sql, table, past);
   mantis_buf_text (p->sql, "SELECT ");
   add_head (p->sql, table, operation);
   for (size_t i = 0; i < table->key_count; i++) {
@@ -257,8 +306,30 @@ add_reached (const struct path *p, char operation, bool new_key)
     else
       add_key_text (p->sql, prefix, name, &facts);
   }
+  if (past && new_key)
+    mantis_buf_text (p->sql, ", 0, NULL");
+  else if (past) {
+    mantis_buf_printf (p->sql, ", %lld, ", (long long)remembered->look_id);
+    add_past (p->sql, prefix, table, remembered);
+  }
   add_from (p);
   mantis_buf_text (p->sql, " LOCK IN SHARE MODE; ");
+}
+
+/* Again without what they are, where that fails: as add_past_variable() does. */
+static void
+add_reached (const struct path *p, char operation, bool new_key)
+{
+  const struct facts *facts = table_facts (table_at (p, p->depth - 1));
+  bool past = facts->looked_at && !p->m->plain;
+
+  if (past && !new_key) {
+    mantis_buf_text (p->sql, "BEGIN DECLARE EXIT HANDLER FOR " UNKNOWN " ");
+    add_selection (p, operation, false, false);
+  }
+  add_selection (p, operation, new_key, past);
+  if (past && !new_key)
+    mantis_buf_text (p->sql, "END; ");
 }
 
 static void
@@ -379,45 +450,97 @@ add_cascade_body (struct mantis_buf *sql, const struct making *m, bool update)
   mantis_buf_text (sql, "END IF; ");
 }
 
-/* ---- All of them ---- */
+/* ---- One of them ---- */
 
-static void
-add_trigger (const struct making *m, const char *suffix, const char *event,
-             const struct mantis_buf *inner, struct trigger *triggers, size_t *count)
+enum { INSERTED, UPDATED, DELETED, BEFORE_DELETED, BEFORE_UPDATED };
+
+static const struct {
+  const char *suffix, *event;
+} kinds[] = {[INSERTED] = {"ins", "AFTER INSERT"},
+             [UPDATED] = {"upd", "AFTER UPDATE"},
+             [DELETED] = {"del", "AFTER DELETE"},
+             [BEFORE_DELETED] = {"bdl", "BEFORE DELETE"},
+             [BEFORE_UPDATED] = {"bup", "BEFORE UPDATE"}};
+
+/* "": there is nothing to do for it. */
+static const char *
+make_body (const struct making *m, int kind)
 {
-  struct trigger *trigger = &triggers[(*count)++];
+  AUTO_BUF struct mantis_buf sql = MANTIS_BUF_INIT;
 
-  trigger->name = mantis_arena_printf (m->arena, "__sync_%lld_%s", (long long)m->table->id, suffix);
-  trigger->table = m->table->name;
-  trigger->event = event;
-  trigger->body = mantis_arena_printf (m->arena, "BEGIN %sEND", inner->bytes ? inner->bytes : "");
+  mantis_buf_text (&sql, "");
+  if (kind == INSERTED)
+    add_insert_body (&sql, m);
+  else if (kind == UPDATED)
+    add_update_body (&sql, m);
+  else if (kind == DELETED)
+    add_delete_body (&sql, m);
+  else
+    add_cascade_body (&sql, m, kind == BEFORE_UPDATED);
+  if (sql.failed)
+    return NULL;
+  return sql.length ? mantis_arena_printf (m->arena, "BEGIN %sEND", sql.bytes) : "";
 }
+
+/* ---- Which changes a trigger notes, whatever it remembers ----
+ *
+ * One that remembers begins with two sums: of the same trigger without that, and of the rest of itself.  So other
+ * columns can be asked for, and nobody has to fear that writes went unseen before. */
+
+#define SUMS "BEGIN /* %016llx %016llx */ "
+
+static unsigned long long
+sum_of (const char *text)
+{
+  return hash_on (HASH_START, text, strlen (text));
+}
+
+static const char *
+seal (const struct making *m, const char *body, const char *plain)
+{
+  const char *inner = body + strlen ("BEGIN ");
+
+  return mantis_arena_printf (m->arena, SUMS "%s", sum_of (plain), sum_of (inner), inner);
+}
+
+bool
+captures_alike (const char *body, const struct trigger *wanted)
+{
+  unsigned long long plain, own;
+  int length = 0;
+
+  if (strcmp (body, wanted->plain) == 0)
+    return true;
+  return sscanf (body, "BEGIN /* %16llx %16llx */ %n", &plain, &own, &length) == 2 && length > 0 &&
+         plain == sum_of (wanted->plain) && own == sum_of (body + length);
+}
+
+/* ---- All of them ---- */
 
 enum mantis_status
 capture_triggers (struct mantis_session *session, const struct known_schema *schema, size_t at,
                   struct mantis_arena *arena, struct trigger *triggers, size_t *count,
                   struct mantis_error *error)
 {
-  AUTO_BUF struct mantis_buf sql = MANTIS_BUF_INIT;
-  const struct making m = {
-      session, schema, schema->attached[at].table, &known_at (schema, at)->facts, arena, error};
+  const struct mantis_table *table = schema->attached[at].table;
+  const struct facts *facts = &known_at (schema, at)->facts;
+  const struct making m = {session, schema, table, facts, arena, false, error};
+  const struct making plainly = {session, schema, table, facts, arena, true, error};
 
   *count = 0;
-  add_simple_body (&sql, &m, MANTIS_INSERT, "NEW.");
-  add_trigger (&m, "ins", "AFTER INSERT", &sql, triggers, count);
-  mantis_buf_clear (&sql);
-  add_update_body (&sql, &m);
-  add_trigger (&m, "upd", "AFTER UPDATE", &sql, triggers, count);
-  mantis_buf_clear (&sql);
-  add_simple_body (&sql, &m, MANTIS_DELETE, "OLD.");
-  add_trigger (&m, "del", "AFTER DELETE", &sql, triggers, count);
-  mantis_buf_clear (&sql);
-  add_cascade_body (&sql, &m, false);
-  if (sql.length)
-    add_trigger (&m, "bdl", "BEFORE DELETE", &sql, triggers, count);
-  mantis_buf_clear (&sql);
-  add_cascade_body (&sql, &m, true);
-  if (sql.length)
-    add_trigger (&m, "bup", "BEFORE UPDATE", &sql, triggers, count);
-  return sql.failed || mantis_arena_exhausted (arena) ? no_memory (error) : MANTIS_OK;
+  for (int kind = 0; kind < (int)COUNT_OF (kinds); kind++) {
+    const char *body = make_body (&m, kind), *plain = make_body (&plainly, kind);
+    if (!body || !plain)
+      return no_memory (error);
+    if (!*body)
+      continue;
+    triggers[(*count)++] =
+        (struct trigger){.name = mantis_arena_printf (arena, "__sync_%lld_%s", (long long)table->id,
+                                                      kinds[kind].suffix),
+                         .table = table->name,
+                         .event = kinds[kind].event,
+                         .body = strcmp (body, plain) == 0 ? plain : seal (&m, body, plain),
+                         .plain = plain};
+  }
+  return mantis_arena_exhausted (arena) ? no_memory (error) : MANTIS_OK;
 }

@@ -6,6 +6,8 @@
  *   time    milliseconds since 1970 UTC
  *   origin  node id; NULL for a program that writes to this database
  *   k0...   the key's values: text in UTF-8, binary as it is, numbers and dates as they are printed
+ *   was     on a server with filters: which columns stand in w, by their number in __sync_looks; 0: there was no row
+ *   w       what they were before (looks.c)
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -26,6 +28,13 @@ add_log_columns (struct mantis_session *session, struct mantis_buf *sql)
   mantis_buf_text (sql, "seq, tbl, op, time, origin");
   for (int i = 0; i < session->log_keys; i++)
     mantis_buf_printf (sql, ", k%d", i);
+}
+
+void
+add_past_columns (struct mantis_session *session, struct mantis_buf *sql)
+{
+  if (session->has_past)
+    mantis_buf_text (sql, ", was, w");
 }
 
 /* ", k..." of ROW, with NULL beyond the table's own. */
@@ -137,10 +146,29 @@ read_entry (struct log_reading *r, const struct result *row, struct mantis_entry
   return !mantis_arena_exhausted (r->arena);
 }
 
+/* What the row of ENTRY was, which stands in ROW as well. */
+static bool
+read_before (struct log_reading *r, const struct result *row, const struct mantis_entry *entry,
+             struct mantis_before *before)
+{
+  int at = 5 + r->session->log_keys;
+  const struct facts *facts = r->table ? table_facts (r->table) : NULL;
+
+  *before = (struct mantis_before){.fresh = false};
+  if (!facts || !facts->looked_at || !r->session->has_past || !row->row[at])
+    return true;
+  before->fresh = integer_at (row, at) == 0;
+  if (integer_at (row, at) != facts->look_id || !row->row[at + 1])
+    return true;
+  return read_past (r->table, facts, entry->key, row->row[at + 1], row->lengths[at + 1], r->arena,
+                    &before->row);
+}
+
+/* BEFORE may be NULL: nobody asks what the rows were. */
 enum mantis_status
-log_read (struct mantis_session *session, int64_t after, int64_t upto, size_t limit,
-          struct mantis_arena *arena, struct mantis_entry **entries, size_t *count,
-          struct mantis_error *error)
+log_recall (struct mantis_session *session, int64_t after, int64_t upto, size_t limit,
+            struct mantis_arena *arena, struct mantis_entry **entries,
+            struct mantis_before **before, size_t *count, struct mantis_error *error)
 {
   AUTO_RESULT struct result result = {0};
   struct log_reading r = {session, arena, NULL, 0, NULL};
@@ -149,24 +177,38 @@ log_read (struct mantis_session *session, int64_t after, int64_t upto, size_t li
   size_t rows;
 
   *entries = NULL;
+  if (before)
+    *before = NULL;
   *count = 0;
   if (status || (status = count_log_keys (session, error)))
     return status;
   mantis_buf_clear (sql);
   mantis_buf_text (sql, "SELECT ");
   add_log_columns (session, sql);
+  if (before)
+    add_past_columns (session, sql);
   mantis_buf_printf (sql,
                      " FROM __sync_log WHERE seq > %lld AND seq <= %lld ORDER BY seq LIMIT %llu",
                      (long long)after, (long long)upto, (unsigned long long)limit);
   if ((status = query (session, sql, &result, error)))
     return status;
   rows = result.rows ? (size_t)mysql_num_rows (result.rows) : 0;
-  if (!(*entries = mantis_arena_alloc (arena, (rows + 1) * sizeof **entries)))
+  if (!(*entries = mantis_arena_alloc (arena, (rows + 1) * sizeof **entries)) ||
+      (before && !(*before = mantis_arena_alloc (arena, (rows + 1) * sizeof **before))))
     return no_memory (error);
   for (; *count < rows && next_row (&result); ++*count)
-    if (!read_entry (&r, &result, &(*entries)[*count]))
+    if (!read_entry (&r, &result, &(*entries)[*count]) ||
+        (before && !read_before (&r, &result, &(*entries)[*count], &(*before)[*count])))
       return no_memory (error);
   return MANTIS_OK;
+}
+
+enum mantis_status
+log_read (struct mantis_session *session, int64_t after, int64_t upto, size_t limit,
+          struct mantis_arena *arena, struct mantis_entry **entries, size_t *count,
+          struct mantis_error *error)
+{
+  return log_recall (session, after, upto, limit, arena, entries, NULL, count, error);
 }
 
 /* ---- Writing ---- */

@@ -120,6 +120,7 @@ forget_transaction (struct mantis_session *session)
   session->unchecked = NULL;
   session->unchecked_count = session->unchecked_room = 0;
   set_clear (&session->written);
+  session->parked = false;
   if (session->memory)
     mantis_arena_reset (session->memory);
 }
@@ -337,6 +338,8 @@ static const struct mantis_storage ops = {
     .incident = storage_incident,
     .trouble = storage_trouble,
     .log_prune = log_prune,
+    .remember = storage_remember,
+    .log_recall = log_recall,
 };
 
 MANTIS_STORAGE_PLUGIN (mysql, &ops, .summary = "rows in a MariaDB or MySQL database",

@@ -103,7 +103,12 @@ struct facts {
   bool alters;        /* some column may store something else than it is given */
   bool counts_far;    /* its AUTO_INCREMENT is beyond what SQLite counts to */
   bool asks;          /* a column has ask_default */
-  uint64_t loose;     /* a bit for each unique index, while they are read: it has an expression */
+  bool looked_at;     /* server: earlier values of columns are remembered */
+  uint32_t *looks;    /* which columns, look_count of them */
+  size_t look_count;
+  bool *asked;     /* for each of LOOKS: it is this process that asked for it */
+  int64_t look_id; /* of LOOKS, in __sync_looks */
+  uint64_t loose;  /* a bit for each unique index, while they are read: it has an expression */
 };
 
 /* A table of the application, as attach() found it. */
@@ -172,17 +177,23 @@ struct mantis_session {
   int64_t connected_at; /* monotonic */
   bool lost;            /* the connection is: begin() makes a new one */
   bool gone; /* the engine has rolled the transaction back by itself (a deadlock), or is gone */
-  enum voice voice;   /* of the capture triggers in this connection */
-  bool unbound;       /* foreign keys are not looked at in this connection */
-  bool until_commit;  /* defer() */
-  size_t row_bytes;   /* of a row that is read, at most; 0: no limit */
-  int log_keys;       /* key columns of __sync_log, 0: not known yet */
+  enum voice voice;  /* of the capture triggers in this connection */
+  bool unbound;      /* foreign keys are not looked at in this connection */
+  bool until_commit; /* defer() */
+  size_t row_bytes;  /* of a row that is read, at most; 0: no limit */
+  int log_keys;      /* key columns of __sync_log, 0: not known yet */
+  bool has_past;     /* __sync_outbox and __sync_log have was and w, which tell what rows were */
+  /* Which columns are remembered, see mantis/storage.h; NULL: of no table. */
+  bool (*looks) (void *context, const struct mantis_schema *schema,
+                 const struct mantis_table *table, bool *columns);
+  void *looks_context;
   int64_t seq;        /* newest number: that of the snapshot, or the one given last */
   int64_t stored_seq; /* the same as __sync_counter has it */
   int64_t seqs[MOST_SAVEPOINTS];
   size_t uncheckeds[MOST_SAVEPOINTS]; /* as many rows were unchecked then */
   int savepoints;
-  struct set written;          /* keys that this transaction has written */
+  struct set written; /* keys that this transaction has written */
+  bool parked; /* rows of which something is remembered: triggers see them as they are parked */
   struct mantis_arena *memory; /* of this transaction */
   struct unchecked *unchecked;
   size_t unchecked_count, unchecked_room;
@@ -371,12 +382,31 @@ enum mantis_status read_foreign_keys (struct reading *r);
 enum mantis_status finish_keys (struct reading *r, struct mantis_table *table,
                                 const struct facts *facts);
 
+/* ---- looks.c: what rows were ---- */
+void storage_remember (struct mantis_session *session,
+                       bool (*looks) (void *context, const struct mantis_schema *schema,
+                                      const struct mantis_table *table, bool *columns),
+                       void *context);
+/* Ask which columns of all watched tables are remembered, and write it down in their facts.  ANEW: what other processes
+ * asked for does not count. */
+enum mantis_status looks_ask (struct mantis_session *session, struct known_schema *schema,
+                              bool anew, struct mantis_error *error);
+/* In a trigger: all that is remembered of the row in PREFIX, "OLD." and so on, as one value. */
+void add_past (struct mantis_buf *sql, const char *prefix, const struct mantis_table *table,
+               const struct facts *facts);
+/* That value, in W: the row with KEY as it was.  *ROW is NULL where it is not known.  False: no memory. */
+bool read_past (const struct mantis_table *table, const struct facts *facts, mantis_row key,
+                const char *w, size_t length, struct mantis_arena *arena, mantis_row *row);
+
 /* ---- capture.c: triggers ---- */
 struct trigger {
   const char *name, *table, *event; /* "AFTER INSERT" */
   const char *body;
+  const char *plain; /* the body of one that remembers nothing; the same where this one does not */
 };
 enum { MOST_TRIGGERS = 5 };
+/* Is BODY that of a trigger that notes the same changes as WANTED, and may remember other columns? */
+bool captures_alike (const char *body, const struct trigger *wanted);
 enum mantis_status capture_triggers (struct mantis_session *session,
                                      const struct known_schema *schema, size_t at,
                                      struct mantis_arena *arena, struct trigger *triggers,
@@ -421,6 +451,8 @@ const char *storage_incident (struct mantis_session *session, const struct manti
 enum mantis_status make_log (struct mantis_session *session, size_t keys,
                              struct mantis_error *error);
 enum mantis_status renew_outbox (struct mantis_session *session, struct mantis_error *error);
+/* Make room for what rows were, where there is none. */
+enum mantis_status make_past (struct mantis_session *session, struct mantis_error *error);
 bool may_hide (const struct mantis_session *session);
 enum mantis_status count_log_keys (struct mantis_session *session, struct mantis_error *error);
 /* What changes the schema ends the transaction: lock the counter again. */
@@ -444,6 +476,8 @@ enum mantis_status number_own (struct mantis_session *session, const struct mant
 
 /* ---- log.c ---- */
 void add_log_columns (struct mantis_session *session, struct mantis_buf *sql);
+/* ", was, w" where there are such columns. */
+void add_past_columns (struct mantis_session *session, struct mantis_buf *sql);
 /* Entries for COUNT changes of a table whose triggers were quiet. */
 enum mantis_status log_append (struct mantis_session *session, const struct mantis_table *table,
                                const struct mantis_change *const *changes, size_t count,
@@ -454,6 +488,10 @@ enum mantis_status log_read (struct mantis_session *session, int64_t after, int6
                              size_t limit, struct mantis_arena *arena,
                              struct mantis_entry **entries, size_t *count,
                              struct mantis_error *error);
+enum mantis_status log_recall (struct mantis_session *session, int64_t after, int64_t upto,
+                               size_t limit, struct mantis_arena *arena,
+                               struct mantis_entry **entries, struct mantis_before **before,
+                               size_t *count, struct mantis_error *error);
 enum mantis_status log_prune (struct mantis_session *session, int64_t after, int64_t upto,
                               struct mantis_error *error);
 enum mantis_status log_trim (struct mantis_session *session, int64_t upto,

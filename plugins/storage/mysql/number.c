@@ -45,9 +45,11 @@ move (struct mantis_session *session, const uint64_t *ids, size_t count, struct 
 
   mantis_buf_text (&sql, "INSERT INTO __sync_log (seq, tbl, op, time");
   add_key_columns (session, &sql);
+  add_past_columns (session, &sql);
   mantis_buf_printf (&sql, ") SELECT %lld + row_number() OVER (ORDER BY id), tbl, op, time",
                      (long long)session->seq);
   add_key_columns (session, &sql);
+  add_past_columns (session, &sql);
   mantis_buf_text (&sql, " FROM __sync_outbox");
   add_ids (&sql, ids, count);
   mantis_buf_text (&sql, "; DELETE FROM __sync_outbox");
@@ -217,6 +219,33 @@ author_of (const struct own *own, const struct result *entry)
 }
 
 static void
+add_field (struct own *own, const struct result *entry, int at)
+{
+  mantis_buf_text (&own->insert, ", ");
+  if (entry->row[at]) {
+    mantis_buf_text (&own->insert, "_binary");
+    add_bytes (own->session, &own->insert, entry->row[at], entry->lengths[at]);
+  } else
+    mantis_buf_text (&own->insert, "NULL");
+}
+
+/* What the row was, unless it may have been parked. */
+static void
+add_own_past (struct own *own, const struct result *entry)
+{
+  int at = 4 + own->session->log_keys;
+
+  if (!own->session->has_past)
+    return;
+  if (own->session->parked) {
+    mantis_buf_text (&own->insert, ", NULL, NULL");
+    return;
+  }
+  mantis_buf_printf (&own->insert, ", %s", entry->row[at] ? entry->row[at] : "NULL");
+  add_field (own, entry, at + 1);
+}
+
+static void
 add_own_entry (struct own *own, const struct result *entry)
 {
   struct mantis_session *session = own->session;
@@ -230,14 +259,9 @@ add_own_entry (struct own *own, const struct result *entry)
     add_string (session, sql, author->origin);
   else
     mantis_buf_text (sql, "NULL");
-  for (int i = 0; i < session->log_keys; i++) {
-    mantis_buf_text (sql, ", ");
-    if (entry->row[4 + i]) {
-      mantis_buf_text (sql, "_binary");
-      add_bytes (session, sql, entry->row[4 + i], entry->lengths[4 + i]);
-    } else
-      mantis_buf_text (sql, "NULL");
-  }
+  for (int i = 0; i < session->log_keys; i++)
+    add_field (own, entry, 4 + i);
+  add_own_past (own, entry);
   mantis_buf_text (sql, ")");
   mantis_buf_printf (&own->remove, "%s%s", own->remove.length ? "," : "", entry->row[0]);
 }
@@ -253,6 +277,7 @@ write_own (struct own *own, struct mantis_error *error)
     return MANTIS_OK;
   mantis_buf_text (&sql, "INSERT INTO __sync_log (");
   add_log_columns (own->session, &sql);
+  add_past_columns (own->session, &sql);
   mantis_buf_text (&sql, ") VALUES ");
   mantis_buf_add (&sql, own->insert.bytes, own->insert.length);
   mantis_buf_text (&sql, "; DELETE FROM __sync_outbox WHERE id IN (");
@@ -272,6 +297,7 @@ move_own (struct own *own, struct mantis_error *error)
 
   mantis_buf_text (&sql, "SELECT id, tbl, op, time");
   add_key_columns (own->session, &sql);
+  add_past_columns (own->session, &sql);
   mantis_buf_text (&sql, " FROM __sync_outbox WHERE session = CONNECTION_ID() ORDER BY id");
   status = query (own->session, &sql, &result, error);
   while (!status && next_row (&result)) {

@@ -416,8 +416,10 @@ prepare_marking (struct applying *a)
   struct mantis_buf *sql = &a->session->sql;
 
   mantis_buf_clear (sql);
-  mantis_buf_text (sql, "UPDATE main.__sync_log SET origin = ?1, time = ?2 WHERE seq > ?3"
-                        " AND op <> 'E' AND ");
+  mantis_buf_printf (sql,
+                     "UPDATE main.__sync_log SET origin = ?1, time = ?2%s WHERE seq > ?3"
+                     " AND op <> 'E' AND ",
+                     a->session->parked ? ", was = NULL" : "");
   add_log_key (a->session, sql, a->table, 4);
   return statement (a->session, sql->bytes, true, &a->marking, a->error);
 }
@@ -608,8 +610,10 @@ enum mantis_status
 rows_park (struct mantis_session *session, const struct mantis_table *table,
            const struct mantis_change *const *changes, size_t count, struct mantis_error *error)
 {
+  const struct facts *facts = table_facts (session, table);
   enum mantis_status status = need_transaction (session, true, error);
 
+  session->parked |= facts && facts->looked_at;
   if (!status)
     status = set_triggers (session, false, error);
   for (size_t i = 0; i < count && !status; i++)

@@ -189,7 +189,7 @@ rollback (struct mantis_session *session)
     sqlite3_exec (session->db, "ROLLBACK", NULL, NULL, NULL);
   if (session->writing)
     session->log_keys = 0; /* columns that were added are gone again */
-  session->in_transaction = session->writing = false;
+  session->in_transaction = session->writing = session->parked = false;
   session->savepoints = 0;
   session->schema_version = session->begun_version;
   if (session->attached_now)
@@ -261,7 +261,7 @@ commit (struct mantis_session *session, struct mantis_error *error)
     return status;
   if (sqlite3_step (end_it) != SQLITE_DONE)
     return sql_failed (session, error, "commit");
-  session->in_transaction = session->writing = session->attached_now = false;
+  session->in_transaction = session->writing = session->attached_now = session->parked = false;
   session->savepoints = 0;
   if (read)
     forget_read (session);

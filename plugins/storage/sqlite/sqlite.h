@@ -37,9 +37,9 @@ struct facts {
   bool feeds; /* client: these write only to what is not synced, and run when rows are applied */
   bool rowid_alias; /* INTEGER PRIMARY KEY */
   const char
-      *incident; /* why writes may have gone unseen before attach(); NULL: there is no reason */
-  bool looked_at;         /* server: earlier values of columns are remembered */
-  const uint32_t *looks;  /* which, LOOK_COUNT of them */
+      *incident;  /* why writes may have gone unseen before attach(); NULL: there is no reason */
+  bool looked_at; /* server: earlier values of columns are remembered */
+  const uint32_t *looks; /* which, LOOK_COUNT of them */
   size_t look_count;
   int64_t look_id; /* in __sync_looks */
 };
@@ -78,14 +78,16 @@ struct mantis_session {
   int64_t begun_version;  /* the same when this transaction began */
   bool attached;
   bool attached_now; /* by the transaction under way */
-  bool references;   /* some table refers to another, as of the last attach() */
+  bool
+      parked; /* in it, rows of which something is remembered: triggers see them as they are parked */
+  bool references; /* some table refers to another, as of the last attach() */
   bool in_transaction, writing;
   bool writer;   /* has written rows: its cache is worth keeping */
   bool triggers; /* they run in this connection */
   int savepoints;
-  size_t row_bytes;     /* of a row that is read, at most; 0: no limit */
-  int log_keys;         /* key columns of __sync_log, 0: not known yet */
-  int log_looks;        /* columns of earlier values there, once LOG_KEYS is known; -1: none, and no "was" */
+  size_t row_bytes; /* of a row that is read, at most; 0: no limit */
+  int log_keys;     /* key columns of __sync_log, 0: not known yet */
+  int log_looks; /* columns of earlier values there, once LOG_KEYS is known; -1: none, and no "was" */
   /* Which columns are remembered, see mantis/storage.h; NULL: of no table. */
   bool (*looks) (void *context, const struct mantis_schema *schema,
                  const struct mantis_table *table, bool *columns);
@@ -287,8 +289,8 @@ void storage_remember (struct mantis_session *session,
                        void *context);
 /* Ask which columns of TABLE are remembered, and write it down in FACTS; none of a client's. */
 enum mantis_status looks_ask (struct mantis_session *session, const struct known_schema *schema,
-                              const struct mantis_table *table, struct facts *facts, struct mantis_arena *arena,
-                              struct mantis_error *error);
+                              const struct mantis_table *table, struct facts *facts,
+                              struct mantis_arena *arena, struct mantis_error *error);
 /* The number that TABLE's columns have in __sync_looks, made where there is none, with room in the log. */
 enum mantis_status looks_number (struct mantis_session *session, const struct mantis_table *table,
                                  struct facts *facts, struct mantis_error *error);
