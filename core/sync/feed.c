@@ -21,8 +21,10 @@ enum {
 
 /* ---- Cursor ---------------------------------------------------------------------------------- */
 
+/* KEYED: of the row's key, too.  Where there are filters a mark is given to who may not see that row, and whoever
+ * knows the rest (there are not many milliseconds) would find the key by trying: it is left out. */
 static void
-make_mark (const struct mantis_entry *entry, char *mark)
+make_mark (const struct mantis_entry *entry, bool keyed, char *mark)
 {
   uint64_t hash = hash_bytes (&entry->seq, sizeof entry->seq, 0);
 
@@ -30,7 +32,7 @@ make_mark (const struct mantis_entry *entry, char *mark)
   hash = hash_bytes (&entry->operation, 1, hash);
   if (entry->origin)
     hash = hash_bytes (entry->origin, strlen (entry->origin), hash);
-  for (size_t i = 0; entry->table && i < entry->table->key_count; i++) {
+  for (size_t i = 0; keyed && entry->table && i < entry->table->key_count; i++) {
     const struct mantis_value *value = &entry->key[i];
     if (value->type == MANTIS_TEXT || value->type == MANTIS_BLOB)
       hash = hash_bytes (value->as.bytes, value->length, hash);
@@ -69,7 +71,7 @@ cursor_at (struct store *store, int64_t rev, struct cursor *cursor, struct manti
     return mantis_fail (error, MANTIS_FAILED, "__sync_log has no entry %lld", (long long)rev);
   memcpy (cursor->epoch, store->epoch, sizeof cursor->epoch);
   cursor->rev = rev;
-  make_mark (entry, cursor->mark);
+  make_mark (entry, !filters_count (store), cursor->mark);
   return MANTIS_OK;
 }
 
@@ -82,13 +84,29 @@ feed_head (struct store *store, struct cursor *head, struct mantis_error *error)
   return status == MANTIS_OK ? cursor_at (store, seq, head, error) : status;
 }
 
+/* Does MARK stand for ENTRY?  It may have been given before there were filters, or while there were some. */
+static bool
+is_marked (const struct mantis_entry *entry, const char *mark)
+{
+  char ours[MARK_LENGTH + 1];
+
+  /* Of a table that has been dropped or renamed since, the key cannot be read any more: that is no other history. */
+  if (!entry->table && entry->operation != MANTIS_START)
+    return true;
+  for (int keyed = 0; keyed < 2; keyed++) {
+    make_mark (entry, keyed, ours);
+    if (strcmp (ours, mark) == 0)
+      return true;
+  }
+  return false;
+}
+
 enum mantis_status
 feed_check (struct store *store, const struct cursor *cursor, enum cursor_state *state,
             struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
   struct mantis_entry *entry;
-  char mark[MARK_LENGTH + 1];
   enum mantis_status status;
   int64_t pruned;
 
@@ -100,12 +118,7 @@ feed_check (struct store *store, const struct cursor *cursor, enum cursor_state 
   if ((status = prune_floor (store, &pruned, NULL, error)) != MANTIS_OK ||
       (status = entry_at (store, cursor->rev, arena, &entry, error)) != MANTIS_OK)
     return status;
-  /* Of a table that has been dropped or renamed since, the key cannot be read any more: that is no other history. */
-  if (entry && (entry->table || entry->operation == MANTIS_START))
-    make_mark (entry, mark);
-  else if (entry)
-    snprintf (mark, sizeof mark, "%s", cursor->mark);
-  if (entry ? strcmp (mark, cursor->mark) == 0 : cursor->rev < pruned)
+  if (entry ? is_marked (entry, cursor->mark) : cursor->rev < pruned)
     *state = cursor->rev < pruned ? CURSOR_PRUNED : CURSOR_KNOWN;
   return MANTIS_OK;
 }

@@ -256,6 +256,32 @@ START_TEST (nobody_asks_in_the_name_of_another_node)
 }
 END_TEST
 
+/* Whose key is of few, and whose time is known, would be found by trying: not in a cursor. */
+START_TEST (cursors_do_not_depend_on_keys)
+{
+  char first[200];
+
+  rig_filter = (struct rig_filter){.table = NULL};
+  rig_reopen ();
+  sql ("INSERT INTO t (id, owner) VALUES (77, 'bob')");
+  now ();
+  rig_filter = (struct rig_filter){.table = "t", .looks = "owner", .sees = owns};
+  rig_reopen ();
+  ck_assert_str_eq (news (&node_a, ""), ""); /* one from before the filter is as good */
+  take_cursor ();
+  snprintf (first, sizeof first, "%s", cursor);
+  sql ("UPDATE __sync_log SET k0 = 78 WHERE seq = (SELECT max(seq) FROM __sync_log)");
+  now ();
+  ck_assert_str_eq (cursor, first);
+  sql ("UPDATE __sync_log SET time = time - 1 WHERE seq = (SELECT max(seq) FROM __sync_log)");
+  ck_assert_int_eq (ask (&node_a, "pull", "{'cursor':%s}", cursor), 409); /* another history */
+  rig_filter = (struct rig_filter){.table = NULL};
+  rig_reopen ();
+  sql ("UPDATE __sync_log SET time = time + 1 WHERE seq = (SELECT max(seq) FROM __sync_log)");
+  ck_assert_int_eq (ask (&node_a, "pull", "{'cursor':%s}", cursor), 200);
+}
+END_TEST
+
 START_TEST (pages_of_a_table_and_checksums_are_of_what_is_seen)
 {
   sql ("WITH n (i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 400) INSERT INTO t (id, "
@@ -506,6 +532,7 @@ filter_suite (void)
   tcase_add_test (tcase, a_key_whose_unseen_row_is_gone_is_free);
   tcase_add_test (tcase, a_refusal_tells_nothing_of_who_is_gone);
   tcase_add_test (tcase, nobody_asks_in_the_name_of_another_node);
+  tcase_add_test (tcase, cursors_do_not_depend_on_keys);
   tcase_add_test (tcase, pages_of_a_table_and_checksums_are_of_what_is_seen);
   tcase_add_test (tcase, own_writes_out_of_sight_are_gone);
   tcase_add_test (tcase, what_may_not_be_written_is_rejected_by_name);
