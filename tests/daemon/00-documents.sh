@@ -28,7 +28,7 @@ for page in pages:
         if not target.startswith("http") and not os.path.exists(os.path.join(os.path.dirname(page), target)):
             bad.append(f"{os.path.basename(page)}: {target}")
     for path in re.findall(r"`((?:core|plugins|tests|docs|conf|include)/[\w./-]+\.\w+)`", text):
-        if not re.search(r"NN|NAME", path) and not os.path.exists(os.path.join(top, path)):
+        if not re.search(r"NN|NAME|KIND", path) and not os.path.exists(os.path.join(top, path)):
             bad.append(f"{os.path.basename(page)}: {path}")
 sys.exit("\n".join(bad) or 0)
 END
