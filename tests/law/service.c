@@ -133,6 +133,7 @@ void
 turn_until (bool (*holds) (void), const char *what)
 {
   doing ("%s", what);
-  while (!holds ())
-    turn (); /* the time limit of the law ends it */
+  while (!holds ()) /* the time limit of the law ends it */
+    if (event_base_loop (base, EVLOOP_ONCE) == 1)
+      turn (); /* nothing is waited for */
 }

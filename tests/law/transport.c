@@ -2,15 +2,14 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
+#include "relay.h"
 #include "service.h"
 
-#include <arpa/inet.h>
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum { LARGE = 3 << 20, TIMEOUT = 120000, SEVERAL = 4 };
@@ -457,32 +456,6 @@ close_cancels_what_is_in_hand (void)
 
 /* ---- Rubbish --------------------------------------------------------------------------------- */
 
-/* Connected to where it listens; -1: that is no address known here. */
-static int
-knock (void)
-{
-  struct sockaddr_un file = {.sun_family = AF_UNIX};
-  struct sockaddr_in port = {.sin_family = AF_INET};
-  char *colon = strrchr (address, ':');
-  bool is_file = address[0] == '/';
-  int fd = socket (is_file ? AF_UNIX : AF_INET, SOCK_STREAM, 0);
-
-  if (is_file)
-    memcpy (file.sun_path, address, strnlen (address, sizeof file.sun_path - 1));
-  else if (colon) {
-    char host[64] = "";
-    memcpy (host, address, (size_t)(colon - address) % sizeof host);
-    inet_pton (AF_INET, host, &port.sin_addr);
-    port.sin_port = htons ((uint16_t)atoi (colon + 1));
-  }
-  if (is_file ? connect (fd, (struct sockaddr *)&file, sizeof file)
-              : connect (fd, (struct sockaddr *)&port, sizeof port)) {
-    close (fd);
-    return -1;
-  }
-  return fd;
-}
-
 static void
 rubbish_is_survived (void)
 {
@@ -490,7 +463,7 @@ rubbish_is_survived (void)
 
   start_both ();
   for (size_t i = 0; i < settings.rows / 4 + 1; i++) {
-    int fd = knock ();
+    int fd = knock (address);
     size_t length = chance_below (sizeof bytes);
     if (fd < 0)
       skip ("\"%s\" is no address that can be knocked at from here", address);
@@ -505,6 +478,77 @@ rubbish_is_survived (void)
   for (size_t i = 0; i < core.count; i++)
     core.calls[i].answered = NULL;
   core.count = 0;
+  expect_service ();
+  end_both ();
+}
+
+/* Both sides, and the relay between them. */
+static void
+start_relayed (void)
+{
+  void *self;
+
+  core_start ();
+  self = start_use ();
+  start_listening (self);
+  if (!relay_start (address, sizeof address))
+    skip ("\"%s\" is no address that a relay can stand before", address);
+  start_dialling (self);
+  expect_service ();
+  if (!relay.carried)
+    skip ("it dials past the relay");
+}
+
+/* A message that is harmed, or its answer is: it has to end, once. */
+static void
+ask_harmed (bool upward, enum harm harm, const char *body, int64_t timeout)
+{
+  static const char *const harms[] = {[CUT] = "breaks off",
+                                      [STUCK] = "gets stuck",
+                                      [ALTERED] = "is altered on its way",
+                                      [RUBBISH] = "is replaced by rubbish"};
+  char what[100];
+
+  snprintf (what, sizeof what, "%s that %s", upward ? "a message" : "an answer", harms[harm]);
+  core.count = 0;
+  relay.upward = upward;
+  relay.harm = harm;
+  ask (0, body, timeout);
+  turn_until (first_is_answered, what);
+  relay_calm ();
+}
+
+static void
+what_breaks_off_is_not_taken (void)
+{
+  static const char body[] = "{\"changes\": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]}";
+  const size_t length = strlen (body);
+
+  start_relayed ();
+  for (size_t i = 0; i < settings.rows / 4 + 4; i++) {
+    bool stuck = i < 2; /* once each way: that takes its time */
+    ask_harmed (i % 2, stuck ? STUCK : CUT, body, stuck ? 200 : TIMEOUT);
+    for (size_t k = 0; k < core.count; k++)
+      if (core.calls[k].length != length)
+        broken ("%zu bytes of a message of %zu are taken for all of it", core.calls[k].length,
+                length);
+    if (asked[0].status == 200 && asked[0].length != length)
+      broken ("%zu bytes of an answer of %zu are taken for all of it", asked[0].length, length);
+  }
+  core.count = 0;
+  turn ();
+  expect_service ();
+  end_both ();
+}
+
+static void
+what_is_altered_is_survived (void)
+{
+  start_relayed ();
+  for (size_t i = 0; i < settings.rows / 4 + 4; i++)
+    ask_harmed (i % 2, i % 8 < 2 ? RUBBISH : ALTERED, "{\"changes\": [1, 2, 3]}", TIMEOUT);
+  core.count = 0;
+  turn ();
   expect_service ();
   end_both ();
 }
@@ -571,6 +615,10 @@ const struct law laws_of_transports[] = {
     {"close_cancels_what_is_in_hand", "close() cancels what is in hand",
      close_cancels_what_is_in_hand},
     {"rubbish_is_survived", "rubbish harms nobody but its sender", rubbish_is_survived},
+    {"what_breaks_off_is_not_taken", "half a message is none, nor is half an answer",
+     what_breaks_off_is_not_taken},
+    {"what_is_altered_is_survived", "rubbish on the way ends what it befell, and nothing else",
+     what_is_altered_is_survived},
     {"not_every_offer_is_taken", "an offer that asks for nothing is refused",
      not_every_offer_is_taken},
     {"routes_are_sound", "routes have a method, a path and a message", routes_are_sound},

@@ -127,6 +127,19 @@ on_bytes (char *bytes, size_t size, size_t count, void *context)
   return exchange->answer.failed ? 0 : size * count;
 }
 
+/* A head, of which there may be several, ends with an empty line: curl is content with one that breaks off before. */
+static size_t
+on_header (char *line, size_t size, size_t count, void *context)
+{
+  struct exchange *exchange = context;
+
+  if (size * count > 5 && memcmp (line, "HTTP/", 5) == 0)
+    exchange->has_head = false;
+  else if (size * count <= 2 && (*line == '\r' || *line == '\n'))
+    exchange->has_head = true;
+  return size * count;
+}
+
 /* ---- Options --------------------------------------------------------------------------------- */
 
 static void
@@ -137,6 +150,8 @@ set_options (struct exchange *exchange)
 
   curl_easy_setopt (easy, CURLOPT_PRIVATE, exchange);
   curl_easy_setopt (easy, CURLOPT_ERRORBUFFER, exchange->detail);
+  curl_easy_setopt (easy, CURLOPT_HEADERFUNCTION, on_header);
+  curl_easy_setopt (easy, CURLOPT_HEADERDATA, exchange);
   curl_easy_setopt (easy, CURLOPT_WRITEFUNCTION, on_bytes);
   curl_easy_setopt (easy, CURLOPT_WRITEDATA, exchange);
   curl_easy_setopt (easy, CURLOPT_NOSIGNAL, 1L);
@@ -188,7 +203,9 @@ describe (struct exchange *exchange, CURLcode result)
   const char *place = reach_place (exchange->link->reach);
   size_t room = sizeof exchange->failure;
 
-  if (result == CURLE_WRITE_ERROR && exchange->answer.failed)
+  if (result == CURLE_OK)
+    snprintf (exchange->failure, room, "the answer of %s broke off", place);
+  else if (result == CURLE_WRITE_ERROR && exchange->answer.failed)
     snprintf (exchange->failure, room, "the answer of %s is larger than max_answer_bytes", place);
   else if (!reach_explain (exchange->link->reach, exchange->easy, result, exchange->detail,
                            exchange->failure, room))
@@ -203,7 +220,7 @@ exchange_result (struct exchange *exchange, CURLcode result, struct mantis_answe
   char *type = NULL;
   long status = 0;
 
-  if (result != CURLE_OK) {
+  if (result != CURLE_OK || !exchange->has_head) {
     describe (exchange, result);
     answer->error = exchange->failure;
     return;

@@ -283,6 +283,7 @@ struct exchange {
   struct curl_slist *headers;
   struct evbuffer *small; /* the body, compressed */
   struct mantis_buf answer;
+  bool has_head; /* of the answer, all of it */
   mantis_answered answered;
   void *context;
   int64_t timeout;
