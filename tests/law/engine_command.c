@@ -50,7 +50,7 @@ discard (void *used)
 
 /* ---- Without an application: what says no more than CREATE TABLE can be said to the storage ---- */
 
-enum { MOST_COLUMNS = 8 };
+enum { MOST_COLUMNS = 8, DECLINED = 77 /* the status of a command that has no way to do that */ };
 
 struct making {
   struct mantis_table table;
@@ -138,16 +138,25 @@ create_table (const char *sql)
   struct making making = {.table = {.size = sizeof making.table, .plain = true, .fingerprint = ""}};
   struct mantis_session *session;
   struct mantis_error error = {0};
+  enum mantis_status status;
 
   making.table.columns = making.columns;
   making.table.key = making.key;
   if (!read_statement (&making, sql))
-    skip ("it needs an application that writes to the database: name it with --sql");
+    skip (settings.sql ? "the command of --sql declines, with status 77: %.300s"
+                       : "it needs an application that writes to the database: name it with --sql",
+          sql);
   doing ("create() of the table \"%s\"", making.table.name);
-  if (ops->open (self, MANTIS_SERVER, &session, &error) != MANTIS_OK ||
-      ops->begin (session, MANTIS_WRITE, &error) != MANTIS_OK ||
-      ops->create (session, &making.table, &error) != MANTIS_OK ||
-      ops->commit (session, &error) != MANTIS_OK)
+  status = ops->open (self, MANTIS_SERVER, &session, &error);
+  if (status == MANTIS_INVALID) /* it serves clients only */
+    status = ops->open (self, MANTIS_CLIENT, &session, &error);
+  if (status == MANTIS_OK)
+    status = ops->begin (session, MANTIS_WRITE, &error);
+  if (status == MANTIS_OK)
+    status = ops->create (session, &making.table, &error);
+  if (status == MANTIS_REFUSED)
+    skip ("it refuses to make such a table: %s", error.text);
+  if (status != MANTIS_OK || ops->commit (session, &error) != MANTIS_OK)
     broken ("a table cannot be made: %s", error.text);
   ops->close (session);
   return true;
@@ -156,10 +165,13 @@ create_table (const char *sql)
 static bool
 write_sql (const char *sql)
 {
-  if (!settings.sql)
-    return create_table (sql);
-  doing ("the application's %.300s", sql);
-  return run_command (settings.sql, sql) == 0;
+  int status = DECLINED;
+
+  if (settings.sql) {
+    doing ("the application's %.300s", sql);
+    status = run_command (settings.sql, sql);
+  }
+  return status == DECLINED ? create_table (sql) : status == 0;
 }
 
 const struct engine engine_command = {"command", &shown, make, discard, write_sql, NULL};
