@@ -12,7 +12,7 @@ chmod -R u+w shelf
 page_shows "$top/docs/write-a-storage.md" shelf/*.[ch]
 make -C shelf CFLAGS='-Wall -Wextra -Werror' > shelf.log 2>&1 || fail "the example does not build: $(cat shelf.log)"
 installed_programs "$root"
-make -C shelf check MANTIS_PLUGIN_TEST='mantis-plugin-test --seconds 300' > laws 2>&1 || fail "shelf.so breaks a law: $(cat laws)"
+make -C shelf check-server MANTIS_PLUGIN_TEST='mantis-plugin-test --seconds 300' > laws 2>&1 || fail "shelf.so breaks a law: $(cat laws)"
 grep -qx 'ok *savepoints_nest' laws && grep -qx 'ok *a_scan_goes_in_pages_by_key' laws || fail "its laws were not tried: $(cat laws)"
 
 port=$(free_port)
@@ -58,7 +58,7 @@ done
 wait_for_sync tablet phone
 [ "$(sql phone "SELECT count(*) FROM notes")" = 9 ] || fail "rows are missing: $(sql phone "SELECT * FROM notes")"
 
-# A device that comes new sees the same, and a client cannot have its database there.
+# A device that comes new sees the same, and a client cannot have its database there without a folder.
 stop_mantisd phone
 rm phone.db*
 start_mantisd phone --mode client
@@ -67,4 +67,4 @@ stop_mantisd phone
 sed -i 's/"sqlite", "path": "phone.db"/"shelf", "path": "phone.shelf"/; 1s/{/{"plugins": ["rest", ".\/shelf\/shelf.so"], /' phone.json
 status=0
 timeout "$patience" "$build/mantisd" --config phone.json --once > refused.log 2>&1 || status=$?
-[ $status != 0 ] && grep -q 'shelf is for servers' refused.log || fail "a client on a shelf: $status, $(cat refused.log)"
+[ $status != 0 ] && grep -q 'a client.s shelf needs a "folder"' refused.log || fail "a client on a shelf: $status, $(cat refused.log)"

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char first_line[] = "shelf 1\n";
+static const char first_line[] = "shelf 2\n";
 
 /* ---- Write ---- */
 
@@ -82,6 +82,13 @@ put_state (FILE *file, const struct state *state)
     put_number (file, noted->origin != NULL);
     put_text (file, noted->origin ? noted->origin : "", noted->origin ? strlen (noted->origin) : 0);
     put_row (file, &state->tables[noted->table].about, noted->row);
+  }
+  put_number (file, (int64_t) state->step_count);
+  for (size_t i = 0; i < state->step_count; i++) {
+    const struct step *step = &state->steps[i];
+    put_number (file, (int64_t) step->table);
+    put_number (file, step->to == NULL);
+    put_row (file, &state->tables[step->table].about, step->to ? step->to : step->key);
   }
   put_number (file, 4711); /* whole */
 }
@@ -247,6 +254,27 @@ get_log (struct reader *reader, struct state *state)
   }
 }
 
+static void
+get_steps (struct reader *reader, struct state *state)
+{
+  size_t count = get_count (reader);
+
+  state->steps = mantis_arena_alloc (reader->arena, (count + 1) * sizeof *state->steps);
+  for (size_t i = 0; state->steps && i < count && !reader->failed; i++) {
+    struct step *step = &state->steps[state->step_count];
+    bool goes;
+    step->table = get_count (reader);
+    goes = get_number (reader);
+    if (step->table >= state->table_count)
+      reader->failed = true;
+    else {
+      step->key = get_row (reader, &state->tables[step->table].about);
+      step->to = goes ? NULL : step->key;
+      state->step_count++;
+    }
+  }
+}
+
 /* A file that is not there is an empty shelf. */
 enum mantis_status
 file_read (const char *path, struct state **made, struct mantis_error *error)
@@ -265,6 +293,7 @@ file_read (const char *path, struct state **made, struct mantis_error *error)
   for (size_t count = get_count (&reader); count && !reader.failed; count--)
     get_table (&reader, state);
   get_log (&reader, state);
+  get_steps (&reader, state);
   reader.failed |= get_number (&reader) != 4711 || mantis_arena_exhausted (state->arena);
   fclose (reader.file);
   return reader.failed ? mantis_fail (error, MANTIS_FAILED, "%s is no shelf, or is damaged", path) : MANTIS_OK;

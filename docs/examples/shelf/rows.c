@@ -101,11 +101,11 @@ merge (struct state *state, const struct kept *kept, mantis_row old, const struc
   return row ? row_copy (state->arena, table, row) : NULL;
 }
 
-static enum mantis_status
-apply_one (struct state *state, struct kept *kept, const struct mantis_change *change,
-           struct mantis_error *error)
+enum mantis_status
+row_make (struct state *state, struct kept *kept, const struct mantis_change *change, bool logged,
+          struct mantis_error *error)
 {
-  bool there, logged = strncmp (kept->about.name, "__sync_", 7) != 0;
+  bool there;
   size_t place = row_place (kept, change->row, &there);
   mantis_row row;
 
@@ -132,9 +132,14 @@ rows_apply (struct mantis_session *session, const struct mantis_table *table,
 {
   struct kept *kept;
   enum mantis_status status = find (session, table, &kept, error);
+  bool own = is_own (table->name), filed = session->shelf->folder && !own;
 
-  for (*done = 0; *done < count && status == MANTIS_OK; *done += status == MANTIS_OK)
-    status = apply_one (session->state, kept, changes[*done], error);
+  for (*done = 0; *done < count && status == MANTIS_OK; *done += status == MANTIS_OK) {
+    if (filed)
+      status = folder_admits (session->shelf, &kept->about, changes[*done]->row, error);
+    if (status == MANTIS_OK)
+      status = row_make (session->state, kept, changes[*done], !own && session->role == MANTIS_SERVER, error);
+  }
   return status;
 }
 

@@ -16,15 +16,19 @@ enum mantis_status
 session_open (void *self, enum mantis_role role, struct mantis_session **made, struct mantis_error *error)
 {
   struct mantis_session *session;
+  enum mantis_status status;
 
-  if (role != MANTIS_SERVER)
-    return mantis_fail (error, MANTIS_INVALID, "shelf is for servers: an application writes to a client's "
-                                               "database, and cannot write to this one");
+  if (role == MANTIS_CLIENT && !((struct shelf *) self)->folder)
+    return mantis_fail (error, MANTIS_INVALID, "a client's shelf needs a \"folder\": an application could not "
+                                               "write to it otherwise");
+  if ((status = shelf_load (self, error)) != MANTIS_OK)
+    return status;
   if (!(session = calloc (1, sizeof *session)) || !(session->arena = mantis_arena_new (0))) {
     free (session);
     return mantis_fail (error, MANTIS_FAILED, "no memory for a session");
   }
   session->shelf = self;
+  session->role = role;
   *made = session;
   return MANTIS_OK;
 }
@@ -70,6 +74,35 @@ wait_to_write (struct shelf *shelf, struct mantis_error *error)
   return MANTIS_OK;
 }
 
+/* With the lock. */
+static void
+let_write (struct shelf *shelf)
+{
+  shelf->writing = false;
+  pthread_cond_signal (&shelf->free);
+}
+
+/* With the lock, which is let go of meanwhile, and as the one who writes: take in what an application did. */
+static enum mantis_status
+catch_up (struct shelf *shelf, struct mantis_error *error)
+{
+  struct state *fresh;
+  enum mantis_status status;
+
+  shelf->writing = true;
+  pthread_mutex_unlock (&shelf->lock);
+  status = folder_compare (shelf, &fresh, error);
+  pthread_mutex_lock (&shelf->lock);
+  if (fresh) {
+    let_go (shelf->state);
+    shelf->state = fresh;
+    shelf->commits++;
+  }
+  if (status != MANTIS_OK)
+    let_write (shelf);
+  return status;
+}
+
 enum mantis_status
 session_begin (struct mantis_session *session, enum mantis_mode mode, struct mantis_error *error)
 {
@@ -84,10 +117,14 @@ session_begin (struct mantis_session *session, enum mantis_mode mode, struct man
   }
   if (status == MANTIS_OK && mode == MANTIS_WRITE)
     status = wait_to_write (shelf, error);
+  if (status == MANTIS_OK && !shelf->writing && (shelf->folder || mode == MANTIS_WRITE)) {
+    status = catch_up (shelf, error);
+    if (status == MANTIS_OK && mode == MANTIS_READ)
+      let_write (shelf);
+  }
   if (status == MANTIS_OK) {
     current = hold (shelf);
     session->writes = mode == MANTIS_WRITE;
-    shelf->writing |= session->writes;
   }
   pthread_mutex_unlock (&shelf->lock);
   if (status != MANTIS_OK)
@@ -121,10 +158,8 @@ end (struct mantis_session *session, struct state *fresh)
       session->seen++; /* its own is no news */
   } else if (session->state)
     let_go (session->state);
-  if (session->writes) {
-    shelf->writing = false;
-    pthread_cond_signal (&shelf->free);
-  }
+  if (session->writes)
+    let_write (shelf);
   pthread_mutex_unlock (&shelf->lock);
   session->state = NULL;
   session->writes = false;
@@ -133,13 +168,18 @@ end (struct mantis_session *session, struct state *fresh)
 enum mantis_status
 session_commit (struct mantis_session *session, struct mantis_error *error)
 {
-  enum mantis_status status;
+  struct shelf *shelf = session->shelf;
+  enum mantis_status status = MANTIS_OK;
 
   if (!session->state)
     return mantis_fail (error, MANTIS_FAILED, "shelf: commit() without begin()");
   if (mantis_arena_exhausted (session->state->arena))
     return mantis_fail (error, MANTIS_FULL, "no memory for this transaction");
-  if (session->writes && (status = file_write (session->shelf->path, session->state, error)) != MANTIS_OK)
+  if (session->writes && shelf->folder)
+    status = folder_commit (shelf, session->state, error);
+  else if (session->writes)
+    status = file_write (shelf->path, session->state, error);
+  if (status != MANTIS_OK)
     return status;
   end (session, session->writes ? session->state : NULL);
   return MANTIS_OK;
@@ -192,21 +232,21 @@ session_release (struct mantis_session *session, struct mantis_error *error)
 enum mantis_status
 session_look (struct mantis_session *session, bool *changed, struct mantis_error *error)
 {
-  (void) error;
-  pthread_mutex_lock (&session->shelf->lock);
-  *changed = session->seen != session->shelf->commits;
-  session->seen = session->shelf->commits;
-  pthread_mutex_unlock (&session->shelf->lock);
-  return MANTIS_OK;
+  struct shelf *shelf = session->shelf;
+  enum mantis_status status = MANTIS_OK;
+
+  pthread_mutex_lock (&shelf->lock);
+  if (shelf->folder && (status = wait_to_write (shelf, error)) == MANTIS_OK
+      && (status = catch_up (shelf, error)) == MANTIS_OK)
+    let_write (shelf);
+  *changed = status == MANTIS_OK && session->seen != shelf->commits;
+  if (*changed)
+    session->seen = shelf->commits;
+  pthread_mutex_unlock (&shelf->lock);
+  return status;
 }
 
 /* ---- Tables ---- */
-
-static bool
-is_own (const char *name)
-{
-  return strncmp (name, "__sync_", 7) == 0;
-}
 
 static bool
 is_wanted (const char *const *patterns, const char *name)
@@ -283,10 +323,15 @@ session_create (struct mantis_session *session, const struct mantis_table *table
   struct state *state = session->state;
   struct kept *kept = state_find (state, table->name);
   int64_t shape = state->shape;
+  enum mantis_status status = kept ? MANTIS_OK : table_make (session->shelf, table->name, error);
 
+  if (status != MANTIS_OK)
+    return status;
   if (table->foreign_key_count || table->unique_count)
     return mantis_fail (error, MANTIS_REFUSED, "table \"%s\": shelf has no unique indexes and no foreign keys",
                         table->name);
+  if (!table->key_count)
+    return mantis_fail (error, MANTIS_REFUSED, "table \"%s\" has no primary key", table->name);
   if (!kept)
     kept = state_add (state, table);
   else if (is_own (table->name) && table->column_count > kept->about.column_count)

@@ -8,9 +8,12 @@
 
 #include <string.h>
 #include <strings.h>
+#include <sys/inotify.h>
+#include <unistd.h>
 
 static const struct mantis_option options[] = {
   MANTIS_OPTION (struct shelf, path, MANTIS_OPTION_FILE, NULL, "the file", .required = true),
+  MANTIS_OPTION (struct shelf, folder, MANTIS_OPTION_FILE, NULL, "where each row is a file that anybody edits"),
   MANTIS_MAP (struct shelf, tables, NULL,
               "tables and their columns, the key first: \"id TEXT, title TEXT, pieces INTEGER\""),
   MANTIS_DURATION (struct shelf, wait, "5s", 0, 60000, "how long one writer waits for another"),
@@ -36,8 +39,9 @@ read_type (const char *type, uint32_t *type_class)
 
 /* "id TEXT, title TEXT": the first is the key. */
 static enum mantis_status
-declare (struct state *state, const char *name, const char *text, struct mantis_error *error)
+declare (const struct shelf *shelf, const char *name, const char *text, struct mantis_error *error)
 {
+  struct state *state = shelf->state;
   static const uint32_t key[] = { 0 };
   struct mantis_column columns[MOST_COLUMNS] = { { .name = NULL } };
   struct mantis_table table
@@ -63,7 +67,9 @@ declare (struct state *state, const char *name, const char *text, struct mantis_
     return mantis_fail (error, MANTIS_INVALID, "tables.%s: it has no columns, or a name of Mantis's own", name);
   if (!kept && !state_add (state, &table))
     return mantis_fail (error, MANTIS_FAILED, "no memory for table \"%s\"", name);
-  if (kept && strcmp (kept->about.fingerprint, mantis_table_fingerprint (&table, state->arena)) != 0)
+  if (!kept)
+    return table_make (shelf, name, error);
+  if (strcmp (kept->about.fingerprint, mantis_table_fingerprint (&table, state->arena)) != 0)
     return mantis_fail (error, MANTIS_INVALID, "tables.%s: the file has it with other columns", name);
   return MANTIS_OK;
 }
@@ -74,17 +80,35 @@ static enum mantis_status
 start (void *self, struct mantis_error *error)
 {
   struct shelf *shelf = self;
-  enum mantis_status status = file_read (shelf->path, &shelf->state, error);
 
-  for (const char *const *at = shelf->tables; status == MANTIS_OK && at && *at; at += 2)
-    status = declare (shelf->state, at[0], at[1], error);
-  if (status != MANTIS_OK) {
-    state_free (shelf->state);
-    return status;
-  }
+  (void) error;
+  shelf->tells = shelf->compared = -1;
+  shelf->stirs = shelf->folder ? inotify_init1 (IN_NONBLOCK | IN_CLOEXEC) : -1;
   pthread_mutex_init (&shelf->lock, NULL);
   pthread_cond_init (&shelf->free, NULL);
   return MANTIS_OK;
+}
+
+/* With the first session: from then on the core has locked the place, and no other process writes to the file. */
+enum mantis_status
+shelf_load (struct shelf *shelf, struct mantis_error *error)
+{
+  enum mantis_status status = MANTIS_OK;
+
+  pthread_mutex_lock (&shelf->lock);
+  if (!shelf->state) {
+    status = file_read (shelf->path, &shelf->state, error);
+    for (const char *const *at = shelf->tables; status == MANTIS_OK && at && *at; at += 2)
+      status = declare (shelf, at[0], at[1], error);
+    if (status == MANTIS_OK && shelf->folder)
+      status = folder_recover (shelf, error);
+    if (status != MANTIS_OK) {
+      state_free (shelf->state);
+      shelf->state = NULL;
+    }
+  }
+  pthread_mutex_unlock (&shelf->lock);
+  return status;
 }
 
 static void
@@ -93,6 +117,10 @@ stop (void *self)
   struct shelf *shelf = self;
 
   state_free (shelf->state);
+  if (shelf->tells >= 0)
+    close (shelf->tells);
+  if (shelf->stirs >= 0)
+    close (shelf->stirs);
   pthread_cond_destroy (&shelf->free);
   pthread_mutex_destroy (&shelf->lock);
 }
@@ -127,13 +155,6 @@ park (struct mantis_session *session, const struct mantis_table *table,
   return MANTIS_OK; /* no unique values */
 }
 
-static int
-watch (void *self, struct mantis_error *error)
-{
-  (void) self, (void) error;
-  return -1; /* nobody writes but this process, and look() knows of that */
-}
-
 static const struct mantis_storage ops = {
   .size = sizeof ops,
   .open = session_open,
@@ -159,8 +180,9 @@ static const struct mantis_storage ops = {
   .scan = rows_scan,
   .apply = rows_apply,
   .park = park,
-  .watch = watch,
+  .watch = folder_watch,
   .look = session_look,
+  .trouble = folder_trouble,
   .log_prune = log_prune,
 };
 

@@ -9,6 +9,8 @@
 #ifndef SHELF_H
 #define SHELF_H
 
+#define _GNU_SOURCE /* renameat2(), qsort_r() */
+
 #include <mantis/storage.h>
 
 #include <pthread.h>
@@ -31,6 +33,11 @@ struct noted { /* an entry of the log */
   mantis_row row;     /* of which the key is set */
 };
 
+struct step { /* a file that a commit changes */
+  size_t table; /* its place in the state */
+  mantis_row key, to; /* TO: what it will say; NULL: it goes */
+};
+
 struct state {
   struct mantis_arena *arena; /* all of it lies there */
   size_t holders;             /* under the lock of the shelf */
@@ -39,8 +46,11 @@ struct state {
   struct noted *log; /* by seq */
   size_t log_count, log_room;
   int64_t head, shape; /* of the log; SHAPE counts tables that were made */
+  struct step *steps;  /* of a commit that is under way, or was cut short */
+  size_t step_count;
 };
 
+bool is_own (const char *name); /* a table of Mantis's? */
 struct state *state_new (void);
 struct state *state_copy (const struct state *from);
 void state_free (struct state *state);
@@ -66,10 +76,48 @@ enum mantis_status file_read (const char *path, struct state **state, struct man
 /* Durable when it returns. */
 enum mantis_status file_write (const char *path, const struct state *state, struct mantis_error *error);
 
+/* ---- Files that an application writes (paper.c, folder.c) ---- */
+
+struct shelf;
+
+struct paper { /* a file as an application left it */
+  mantis_row row;
+  int64_t time;
+  bool clear; /* it says a row */
+};
+
+/* The folder of a table. */
+char *table_path (const struct shelf *shelf, const char *table);
+int table_open (const struct shelf *shelf, const char *table, struct mantis_error *error);
+enum mantis_status table_make (const struct shelf *shelf, const char *table, struct mantis_error *error);
+
+/* The file of a row; NULL: its key has no name.  And back; NULL: a file of this name is no row. */
+const char *paper_name (struct mantis_arena *arena, const struct mantis_table *table, mantis_row row);
+struct mantis_value *paper_key (struct mantis_arena *arena, const struct mantis_table *table, const char *name);
+/* MANTIS_ABSENT: there is no such file.  MANTIS_INVALID: it says no row; ERROR has why. */
+enum mantis_status paper_read (int dir, const char *name, const struct mantis_table *table,
+                               const struct mantis_value *key, struct mantis_arena *arena,
+                               struct paper *paper, struct mantis_error *error);
+/* Does the file say just this row, or (NULL) is there none? */
+bool paper_says (int dir, const char *name, const struct mantis_table *table, mantis_row key, mantis_row row);
+bool paper_same (const struct mantis_table *table, mantis_row a, mantis_row b);
+/* The file says FROM: make it say TO (NULL: it is not there).  MANTIS_BUSY: it says something else, and goes on doing so. */
+enum mantis_status paper_turn (int dir, const struct mantis_table *table, const char *name, mantis_row key,
+                               mantis_row from, mantis_row to, struct mantis_error *error);
+void paper_recover (int dir, const struct mantis_table *table, const char *name, mantis_row key, mantis_row to);
+
+enum mantis_status folder_compare (struct shelf *shelf, struct state **fresh, struct mantis_error *error);
+enum mantis_status folder_commit (struct shelf *shelf, struct state *mine, struct mantis_error *error);
+enum mantis_status folder_recover (struct shelf *shelf, struct mantis_error *error);
+enum mantis_status folder_admits (const struct shelf *shelf, const struct mantis_table *table, mantis_row row,
+                                  struct mantis_error *error);
+int folder_watch (void *self, struct mantis_error *error);
+bool folder_trouble (void *self, struct mantis_buf *text, int64_t *since);
+
 /* ---- The plugin (shelf.c), sessions (session.c), rows and log (rows.c) ---- */
 
 struct shelf {
-  const char *path; /* options */
+  const char *path, *folder; /* options */
   const char *const *tables;
   int64_t wait;
   pthread_mutex_t lock; /* around what follows */
@@ -77,10 +125,17 @@ struct shelf {
   struct state *state;
   int64_t commits;
   bool writing;
+  int tells;                   /* to the core that something was written to the folder */
+  struct mantis_error trouble; /* a file that says no row */
+  int64_t since;
+  /* who has set WRITING has these: */
+  int stirs;        /* tells us the same */
+  int64_t compared; /* the shape of which all files were compared */
 };
 
 struct mantis_session {
   struct shelf *shelf;
+  enum mantis_role role;
   struct state *state; /* of the transaction: NULL outside */
   bool writes;
   struct state *saved[16]; /* savepoints */
@@ -90,6 +145,7 @@ struct mantis_session {
   int64_t shape, seen;
 };
 
+enum mantis_status shelf_load (struct shelf *shelf, struct mantis_error *error);
 enum mantis_status session_open (void *self, enum mantis_role role, struct mantis_session **session,
                                  struct mantis_error *error);
 void session_close (struct mantis_session *session);
@@ -108,6 +164,8 @@ enum mantis_status session_detach (struct mantis_session *session, struct mantis
 enum mantis_status session_look (struct mantis_session *session, bool *changed,
                                  struct mantis_error *error);
 
+enum mantis_status row_make (struct state *state, struct kept *kept, const struct mantis_change *change,
+                             bool logged, struct mantis_error *error);
 enum mantis_status rows_read (struct mantis_session *session, const struct mantis_table *table,
                               const mantis_row *rows, size_t count, struct mantis_arena *arena,
                               mantis_row *found, struct mantis_error *error);

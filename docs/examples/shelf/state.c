@@ -72,6 +72,12 @@ row_copy (struct mantis_arena *arena, const struct mantis_table *table, mantis_r
   return copy;
 }
 
+bool
+is_own (const char *name)
+{
+  return strncmp (name, "__sync_", 7) == 0;
+}
+
 struct state *
 state_new (void)
 {
