@@ -8,7 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFAULT_PAGE = 100, LARGEST_PAGE = 1000 };
+enum {
+  DEFAULT_PAGE = 100,
+  LARGEST_PAGE = 1000,
+  PAGE_BYTES = 4 * 1024 * 1024 /* one more makes it full, however large that is */
+};
 
 struct query {
   int64_t id; /* 0: a list */
@@ -97,25 +101,25 @@ fits (const struct query *query, mantis_row row)
 }
 
 static enum mantis_status
-list (struct store *store, const struct viewer *viewer, const struct query *query, struct mantis_buf *buf,
-      struct mantis_error *error)
+list (struct store *store, const struct viewer *viewer, const struct query *query,
+      struct mantis_buf *buf, struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
   int64_t after = query->after;
   enum mantis_status status =
       arena ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "out of memory");
-  size_t found = 0;
+  size_t found = 0, most = query->limit;
   bool end = false;
 
   mantis_buf_text (buf, "{\"conflicts\":[");
-  while (status == MANTIS_OK && !end && found < query->limit) {
+  while (status == MANTIS_OK && !end && found < most) {
     struct mantis_value from[CONFLICT_COLUMNS] = {[CONFLICT_ID] = value_integer (after)};
     const mantis_row *rows;
     size_t count = 0;
     mantis_arena_reset (arena);
     status = store->ops->scan (store->session, &table_conflicts, from, NULL, LARGEST_PAGE,
                                1024 * 1024, arena, &rows, &count, &end, error);
-    for (size_t i = 0; i < count && status == MANTIS_OK && found < query->limit; i++) {
+    for (size_t i = 0; i < count && status == MANTIS_OK && found < most; i++) {
       mantis_row shown = rows[i];
       after = value_as_integer (&shown[CONFLICT_ID]);
       if (!fits (query, shown))
@@ -126,15 +130,18 @@ list (struct store *store, const struct viewer *viewer, const struct query *quer
         continue;
       mantis_buf_text (buf, found++ ? "," : "");
       add_conflict (buf, shown);
+      if (buf->length > PAGE_BYTES)
+        most = found;
     }
   }
   mantis_buf_printf (buf, "],\"after\":%lld,\"end\":%s}", (long long)after,
-                     end && found < query->limit ? "true" : "false");
+                     end && found < most ? "true" : "false");
   return status;
 }
 
 static enum mantis_status
-show (struct store *store, const struct viewer *viewer, int64_t id, struct mantis_buf *buf, struct mantis_error *error)
+show (struct store *store, const struct viewer *viewer, int64_t id, struct mantis_buf *buf,
+      struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
   struct mantis_value key[CONFLICT_COLUMNS] = {[CONFLICT_ID] = value_integer (id)};

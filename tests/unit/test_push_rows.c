@@ -487,6 +487,25 @@ START_TEST (an_edit_of_a_row_that_no_message_carries_waits_alone)
 }
 END_TEST
 
+/* What lost is kept for weeks, whatever its size: nobody makes the server put all of it into one answer. */
+START_TEST (large_conflicts_come_in_pages)
+{
+  ck_assert_int_eq (ask_raw (&node_a, "conflicts", "", 0), 200);
+  ck_assert (json_is_true (json_object_get (rig_answer, "end")));
+  sql ("WITH n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5) "
+       "INSERT INTO __sync_conflicts (id, tbl, key, outcome, state, loser) SELECT i, 'box', '[1]', "
+       "'rejected', 'closed', json_object ('label', hex (zeroblob (1500000))) FROM n");
+  ck_assert_int_eq (ask_raw (&node_a, "conflicts", "limit=1000", 0), 200);
+  ck_assert_uint_lt (rig_reply.body.length, 8 * 1024 * 1024);
+  ck_assert_uint_eq (json_array_size (json_object_get (rig_answer, "conflicts")), 2);
+  ck_assert (json_is_false (json_object_get (rig_answer, "end")));
+  ck_assert_int_eq (json_integer_value (json_object_get (rig_answer, "after")), 2);
+  ck_assert_int_eq (ask_raw (&node_a, "conflicts", "after=4", 0), 200);
+  ck_assert_uint_eq (json_array_size (json_object_get (rig_answer, "conflicts")), 1);
+  ck_assert (json_is_true (json_object_get (rig_answer, "end")));
+}
+END_TEST
+
 static Suite *
 rows_suite (void)
 {
@@ -519,6 +538,7 @@ rows_suite (void)
   tcase_add_test (tests, alternating_tables_fit);
   tcase_add_test (tests, an_edit_of_a_row_that_no_message_carries_waits_alone);
   tcase_add_test (tests, a_batch_over_the_limit_is_refused);
+  tcase_add_test (tests, large_conflicts_come_in_pages);
   suite_add_tcase (suite, tests);
   return suite;
 }
