@@ -117,7 +117,8 @@ struct mantis_storage {
    * each step has to bear being done twice.  Read the schema, watch the tables that match one of PATTERNS (names, or with
    * '*' and '?'; NULL: all), put back what is missing of the capture, stop watching the others.  Tables
    * of Mantis (__sync_*) and the engine's own never match.  *SCHEMA belongs to the session and lives until
-   * its close(): earlier ones stay valid.  A table that cannot be synced is listed with a refusal. */
+   * its close(): earlier ones stay valid.  A table that cannot be synced is listed with a refusal.  MANTIS_STALE when
+   * somebody changed the schema meanwhile: the caller rolls back and tries again. */
   enum mantis_status (*attach) (struct mantis_session *session, const char *const *patterns,
                                 const struct mantis_schema **schema, struct mantis_error *error);
   /* In a write transaction: make TABLE (its column types in SQLite's words where it comes from a peer) if

@@ -94,10 +94,12 @@ widen (struct mantis_session *session, int have, struct mantis_error *error)
 {
   AUTO_BUF struct mantis_buf sql = MANTIS_BUF_INIT;
 
-  if (runf (session, error, "ALTER TABLE __sync_outbox ADD COLUMN k%d VARBINARY(%d)%s", have,
-            KEY_BYTES, may_hide (session) ? " INVISIBLE" : "") &&
+  mantis_buf_printf (&sql, "ALTER TABLE __sync_outbox ADD COLUMN k%d VARBINARY(%d)%s", have,
+                     KEY_BYTES, may_hide (session) ? " INVISIBLE" : "");
+  if (alter_own (session, &sql, error) &&
       last_code (session) != ER_DUP_FIELDNAME) /* it was stopped here before */
     return error ? error->status : MANTIS_FAILED;
+  mantis_buf_clear (&sql);
   mantis_buf_printf (&sql, "ALTER TABLE __sync_log ADD COLUMN k%d VARBINARY(%d)", have, KEY_BYTES);
   if (have < INDEXED_KEYS) {
     mantis_buf_text (&sql, ", DROP KEY __sync_log_key, ADD KEY __sync_log_key (tbl");
@@ -105,7 +107,7 @@ widen (struct mantis_session *session, int have, struct mantis_error *error)
       mantis_buf_printf (&sql, ", k%d(%d)", i, INDEXED_BYTES);
     mantis_buf_text (&sql, ")");
   }
-  return query (session, &sql, NULL, error);
+  return alter_own (session, &sql, error);
 }
 
 enum mantis_status
@@ -141,8 +143,10 @@ make_past (struct mantis_session *session, struct mantis_error *error)
 
   for (int i = 0; i < (int)COUNT_OF (tables) && !status && !session->has_past; i++) {
     const char *hidden = i == 0 && may_hide (session) ? " INVISIBLE" : "";
-    status = runf (session, error, "ALTER TABLE %s ADD COLUMN was BIGINT%s, ADD COLUMN w BLOB%s",
-                   tables[i], hidden, hidden);
+    AUTO_BUF struct mantis_buf sql = MANTIS_BUF_INIT;
+    mantis_buf_printf (&sql, "ALTER TABLE %s ADD COLUMN was BIGINT%s, ADD COLUMN w BLOB%s",
+                       tables[i], hidden, hidden);
+    status = alter_own (session, &sql, error);
     if (status && last_code (session) == ER_DUP_FIELDNAME) /* it was stopped here before */
       status = MANTIS_OK;
   }
@@ -174,7 +178,7 @@ renew_outbox (struct mantis_session *session, struct mantis_error *error)
     else
       mantis_buf_printf (&sql, "VARBINARY(%d) INVISIBLE", KEY_BYTES);
   }
-  return status || !sql.length ? status : query (session, &sql, NULL, error);
+  return status || !sql.length ? status : alter_own (session, &sql, error);
 }
 
 /* ---- Mantis's own tables ---- */
@@ -255,7 +259,7 @@ widen_own (struct mantis_session *session, const struct mantis_table *table, con
     add_own_column (&sql, &table->columns[i]);
     *changed = true;
   }
-  return *changed ? query (session, &sql, NULL, error) : MANTIS_OK;
+  return *changed ? alter_own (session, &sql, error) : MANTIS_OK;
 }
 
 /* ---- A table of a peer ---- */

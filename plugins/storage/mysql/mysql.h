@@ -565,6 +565,9 @@ enum mantis_status read_signature (struct mantis_session *session, uint64_t *sig
                                    uint64_t *shape, struct mantis_error *error);
 /* truncated.c: without PROCESS. */
 enum mantis_status look_for_truncated (struct mantis_session *session, struct mantis_error *error);
+/* An ALTER TABLE of one of Mantis's own, which is not to be taken for somebody else's. */
+enum mantis_status alter_own (struct mantis_session *session, const struct mantis_buf *sql,
+                              struct mantis_error *error);
 int notice_watch (void *self, struct mantis_error *error);
 enum mantis_status notice_look (struct mantis_session *session, bool *changed,
                                 struct mantis_error *error);

@@ -4,8 +4,8 @@
  * table was last written.  When the first grows, every table that may have been meant counts as truncated: it is
  * empty, was written since the last look, or has partitions.
  *
- * In __sync_counter, for the next start: 4, the sum of those counters, 5, when that was read (seconds, by the clock
- * of the database).
+ * In __sync_counter, for all sessions and the next start: 4, the sum of those counters, 5, when that was read (seconds,
+ * by the clock of the database).  What Mantis itself alters is added to the sum.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -58,15 +58,19 @@ suspect_tables (struct mantis_session *session, int64_t since, struct mantis_err
 enum mantis_status
 look_for_truncated (struct mantis_session *session, struct mantis_error *error)
 {
-  int64_t counts, last = session->truncations, at = session->truncations_at, now;
+  int64_t counts, last = session->truncations, at = session->truncations_at, now, noted_at;
   enum mantis_status status;
 
   if (session->sees_tables)
     return MANTIS_OK;
-  if (!at && (status = read_last (session, &last, &at, error)))
-    return status;
   if ((status = ask_integer (session, "SELECT unix_timestamp()", 0, &now, error)) ||
       (status = read_counts (session, &counts, error)))
+    return status;
+  if (!at || counts != last) { /* another session may have seen to it */
+    status = read_last (session, &last, &noted_at, error);
+    at = at > noted_at ? at : noted_at;
+  }
+  if (status)
     return status;
   if (last >= 0 && counts != last)
     status = suspect_tables (session, at, error);
@@ -79,4 +83,13 @@ look_for_truncated (struct mantis_session *session, struct mantis_error *error)
   session->truncations = counts;
   session->truncations_at = now;
   return MANTIS_OK;
+}
+
+enum mantis_status
+alter_own (struct mantis_session *session, const struct mantis_buf *sql, struct mantis_error *error)
+{
+  enum mantis_status status = query (session, sql, NULL, error);
+
+  return status ? status
+                : run (session, "UPDATE __sync_counter SET seq = seq + 1 WHERE id = 4", error);
 }
