@@ -60,6 +60,7 @@ visit_submit (struct visit *visit)
     each->seen = visit->service->news;
     each->doubted = each->round != visit->service->round;
     each->round = visit->service->round;
+    each->reply.at_once = each->due;
   }
   visit->task.writes = message->writes;
   return pool_submit (message->slow ? set->slow : set->pool, &visit->task);
@@ -74,7 +75,7 @@ queue (struct visit *visit)
   service->queued_end = &visit->next;
 }
 
-/* From behind LEADER, which is the first in the lane, those that ask the same. */
+/* From behind LEADER, which is the first in the lane, those that ask, or wait for, the same. */
 static void
 gather (struct visit *leader)
 {
@@ -84,8 +85,7 @@ gather (struct visit *leader)
   for (size_t i = 0; next && i < LOOK_AHEAD && count < TOGETHER; i++) {
     struct visit *visit = next;
     next = visit->next;
-    if (!message_same (leader->request, visit->request) ||
-        !cursor_same (&leader->reply.looked, &visit->reply.looked))
+    if (!message_joins (leader->request, &leader->reply, visit->request, &visit->reply))
       continue;
     leave (visit);
     *end = visit;
@@ -130,10 +130,10 @@ feed_lane (struct mantis_service *service)
   }
 }
 
+/* Its timer goes on. */
 static void
 wake (struct visit *visit)
 {
-  event_del (&visit->timer);
   leave (visit);
   queue (visit);
 }
@@ -186,6 +186,9 @@ on_deadline (evutil_socket_t fd, short what, void *context)
   struct visit *visit = context;
 
   (void)fd, (void)what;
+  visit->due = visit->timed;
+  if (visit->stage == STAGE_QUEUED || (visit->stage == STAGE_WORK && visit->due))
+    return;
   if (visit->stage == STAGE_WORK) { /* a prompt one */
     visit->told = true;
     turn_away (visit->service, visit->request->message, "unavailable",
@@ -238,18 +241,17 @@ park (struct visit *visit)
 {
   struct mantis_service *service = visit->service;
 
-  if (!visit->deadline) {
-    visit->deadline = mantis_monotonic () + visit->reply.wait * 1000;
+  if (!visit->timed) {
+    visit->timed = true;
+    loop_timer (&visit->timer, visit->reply.wait + 1);
     mantis_log (MANTIS_DEBUG, "%s from %s waits for news", visit->request->message,
                 visit->request->node ? visit->request->node : "no node");
   }
   mantis_buf_free (&visit->reply.body);
-  visit->reply = (struct reply){.body = MANTIS_BUF_INIT, .looked = visit->reply.looked};
+  visit->reply = reply_anew (&visit->reply);
   enter (visit, STAGE_PARKED, &service->parked);
   if (visit->seen != service->news) /* it looked too early */
     wake (visit);
-  else
-    loop_timer (&visit->timer, (visit->deadline - mantis_monotonic ()) / 1000 + 1);
 }
 
 /* Nothing is made before a resolver, which may take long, has answered. */
@@ -312,12 +314,18 @@ doubt_same (struct visit *visit)
   attending_doubt (service->attending, credentials);
 }
 
+/* It was passed over, as it would have gone on waiting: see message/passing.c. */
+static bool
+is_unwritten (const struct visit *visit)
+{
+  return visit->reply.wait > 0 && !visit->reply.body.length;
+}
+
 /* What became of VISIT, which comes from a worker? */
 static void
 sort_out (struct visit *visit)
 {
   struct mantis_service *service = visit->service;
-  bool over = visit->deadline && mantis_monotonic () >= visit->deadline;
   bool other =
       visit->generation != service->position.generation; /* clients hear of it in any answer */
 
@@ -331,12 +339,14 @@ sort_out (struct visit *visit)
     doubt_same (visit);
   if (visit->reply.asks && !visit->cancelled && !service->draining)
     wait_for_answer (visit);
-  else if (visit->reply.again && !visit->cancelled) {
-    visit->reply = (struct reply){.body = MANTIS_BUF_INIT, .looked = visit->reply.looked};
-    queue (visit);
-  } else if (visit->reply.wait > 0 && !visit->cancelled && !over && !other && !service->draining)
+  else if (visit->reply.wait > 0 && !visit->cancelled && !visit->due && !other &&
+           !service->draining)
     park (visit);
-  else
+  else if ((visit->reply.again || is_unwritten (visit)) && !visit->cancelled) {
+    visit->due |= is_unwritten (visit);
+    visit->reply = reply_anew (&visit->reply);
+    queue (visit);
+  } else
     finish (visit);
 }
 

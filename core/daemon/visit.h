@@ -47,7 +47,8 @@ struct visit {
   uint64_t seen;            /* news that the present run knows of */
   int64_t generation;       /* when it arrived */
   uint64_t asks;            /* the question whose answer it waits for, in STAGE_ASKS */
-  int64_t deadline;         /* of a parked one, in mantis_monotonic(); 0: it has not been parked */
+  bool timed;               /* it has been parked, and its timer says how long that may be */
+  bool due;                 /* that is over: its next answer is the last, whatever it says */
   struct event timer;
 };
 

@@ -62,6 +62,14 @@ message_same (const struct mantis_request *a, const struct mantis_request *b)
          memcmp (a->body, b->body, a->length) == 0;
 }
 
+bool
+message_joins (const struct mantis_request *a, const struct reply *of_a,
+               const struct mantis_request *b, const struct reply *of_b)
+{
+  return cursor_same (&of_a->looked, &of_b->looked) &&
+         ((of_a->since && of_b->since) || message_same (a, b));
+}
+
 void
 message_handle_all (struct server *server, struct store *store, struct fellow *fellows,
                     size_t count)
@@ -69,8 +77,7 @@ message_handle_all (struct server *server, struct store *store, struct fellow *f
   size_t asked;
 
   for (size_t i = 0; i < count; i++)
-    *fellows[i].reply =
-        (struct reply){.body = MANTIS_BUF_INIT, .looked = fellows[i].reply->looked};
+    *fellows[i].reply = reply_anew (fellows[i].reply);
   asked = messages_ask (store, fellows, count);
   if (asked)
     message_named (fellows[0].request->message)->handle_all (server, store, fellows, asked);
@@ -96,8 +103,8 @@ is_node_id (const char *text)
   return strlen (text) == NODE_LENGTH && strspn (text, "0123456789abcdef") == NODE_LENGTH;
 }
 
-static enum mantis_status
-name_sender (const struct mantis_request *request, const struct mantis_principal *principal,
+enum mantis_status
+sender_name (const struct mantis_request *request, const struct mantis_principal *principal,
              struct sender *sender, struct mantis_error *error)
 {
   if (request->node && !is_node_id (request->node))
@@ -144,7 +151,7 @@ sender_find (struct store *store, const struct mantis_request *request,
   mantis_row row;
 
   *sender = (struct sender){.anonymous = false};
-  if ((status = name_sender (request, principal, sender, error)) != MANTIS_OK || sender->anonymous)
+  if ((status = sender_name (request, principal, sender, error)) != MANTIS_OK || sender->anonymous)
     return status;
   key[NODE_ID] = value_text (sender->node);
   status = store_get (store, &table_nodes, key, arena, &row, error);
@@ -165,7 +172,7 @@ read_senders (struct store *store, struct fellow *fellows, size_t count, struct 
 
   for (size_t i = 0; i < count; i++) {
     senders[i] = (struct sender){.anonymous = false};
-    if (name_sender (fellows[i].request, fellows[i].principal, &senders[i], &refusal) != MANTIS_OK)
+    if (sender_name (fellows[i].request, fellows[i].principal, &senders[i], &refusal) != MANTIS_OK)
       reply_error (fellows[i].reply, &refusal);
     else if (!senders[i].anonymous) {
       keys[known][NODE_ID] = value_text (senders[i].node);

@@ -88,7 +88,12 @@ struct reply {
   int64_t cookie_lifetime;  /* seconds */
   /* Of one that waits, and is handed in again with it: up to here there was nothing for it.  No rev: nobody looked. */
   struct cursor looked;
+  int64_t since; /* likewise: the rev that it asked from; 0: it may not be passed over */
+  bool at_once;  /* likewise: its answer is wanted now, though it be that there is nothing */
 };
+
+/* What of REPLY goes with one that is handed in again.  Its body is dropped without being freed. */
+struct reply reply_anew (const struct reply *reply);
 
 /* One of several that are answered together. */
 struct fellow {
@@ -104,8 +109,8 @@ typedef void (*message_handler) (struct server *server, struct store *store,
 struct message {
   const char *name;
   message_handler handle;
-  /* The same for all FELLOWS.  Who reads asks the same as the others: see message_same(); of who writes each has
-   * its own.  NULL: one at a time. */
+  /* The same for all FELLOWS.  Who reads asks the same as the others, or waits for the same: see message_joins(); of
+   * who writes each has its own.  NULL: one at a time. */
   void (*handle_all) (struct server *server, struct store *store, struct fellow *fellows,
                       size_t count);
   bool open;   /* answers without credentials */
@@ -128,8 +133,11 @@ void message_handle (struct server *server, struct store *store,
                      const struct mantis_request *request, const struct mantis_principal *principal,
                      struct reply *reply);
 
-/* May these be answered together, both of a message that has handle_all()? */
+/* Do these ask the same, both of a message that has handle_all()? */
 bool message_same (const struct mantis_request *a, const struct mantis_request *b);
+/* May those of A and B be handled together, of a message that reads?  Both have waited, or neither. */
+bool message_joins (const struct mantis_request *a, const struct reply *of_a,
+                    const struct mantis_request *b, const struct reply *of_b);
 /* As message_handle(), for all of them; of each of which it may say "again", but of the first. */
 void message_handle_all (struct server *server, struct store *store, struct fellow *fellows,
                          size_t count);
@@ -160,6 +168,10 @@ struct sender {
   char nonce[64];
   const char *answer; /* to that batch, in the arena */
 };
+/* Only its name. */
+enum mantis_status sender_name (const struct mantis_request *request,
+                                const struct mantis_principal *principal, struct sender *sender,
+                                struct mantis_error *error);
 enum mantis_status sender_find (struct store *store, const struct mantis_request *request,
                                 const struct mantis_principal *principal,
                                 struct mantis_arena *arena, struct sender *sender,
@@ -202,6 +214,11 @@ void handle_pushes (struct server *, struct store *, struct fellow *fellows, siz
 void handle_pull (struct server *, struct store *, const struct mantis_request *,
                   const struct mantis_principal *, struct reply *);
 void handle_pulls (struct server *, struct store *, struct fellow *fellows, size_t count);
+/* passing.c: of FELLOWS those who have waited, and for whom there is nothing in what came, go on waiting.  How many are
+ * left: the first ones then. */
+size_t pulls_pass_over (struct server *, struct store *, struct fellow *fellows, size_t count);
+/* Revisions without news after which one that waits is told how far it is, or they would be read again each time. */
+enum { OWN_CHANGES = 500 };
 void handle_schema (struct server *, struct store *, const struct mantis_request *,
                     const struct mantis_principal *, struct reply *);
 void handle_status (struct server *, struct store *, const struct mantis_request *,

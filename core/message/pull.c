@@ -27,7 +27,6 @@
 enum {
   DEFAULT_ROWS = 5000,
   MAX_KEYS = 5000,
-  OWN_CHANGES = 500,
   SHARED = 8 * 1024 * 1024, /* bytes of the answers that are made of one page */
   CROWD = 32 * 1024 * 1024, /* bytes of what is told to all that wait; whoever takes it gets more */
   LEAST = 32 * 1024         /* of that for each */
@@ -324,8 +323,10 @@ static void
 wait_for_news (const struct pull *pull, const struct sight *sight, struct reply *reply)
 {
   reply->wait = wait_of (pull, sight);
-  if (reply->wait && pull->has_cursor && !pull->has_ahead)
+  if (reply->wait && pull->has_cursor && !pull->has_ahead) {
     reply->looked = pull->page.cursor;
+    reply->since = pull->cursor.rev;
+  }
 }
 
 static enum mantis_status
@@ -646,8 +647,9 @@ end_reply (struct reply *reply, enum mantis_status status, const struct mantis_e
     reply_done (reply);
 }
 
-void
-handle_pulls (struct server *server, struct store *store, struct fellow *fellows, size_t count)
+/* FELLOWS ask the same. */
+static void
+handle_same (struct server *server, struct store *store, struct fellow *fellows, size_t count)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (server->limits.body_bytes);
   const struct mantis_request *request = fellows[0].request;
@@ -668,6 +670,33 @@ handle_pulls (struct server *server, struct store *store, struct fellow *fellows
   mantis_buf_free (&pull.large.told);
   for (size_t i = 0; i < count; i++)
     end_reply (fellows[i].reply, status, &error);
+}
+
+/* Those that ask the same as the first: they come to stand behind it.  So many they are. */
+static size_t
+find_same (struct fellow *fellows, size_t count)
+{
+  size_t same = 1;
+
+  for (size_t i = 1; i < count; i++)
+    if (message_same (fellows[0].request, fellows[i].request)) {
+      struct fellow fellow = fellows[i];
+      fellows[i] = fellows[same];
+      fellows[same++] = fellow;
+    }
+  return same;
+}
+
+void
+handle_pulls (struct server *server, struct store *store, struct fellow *fellows, size_t count)
+{
+  size_t left = pulls_pass_over (server, store, fellows, count);
+
+  for (size_t from = 0, same; from < left; from += same) {
+    same = find_same (fellows + from, left - from);
+    handle_same (server, store, fellows + from, same);
+    store_rollback (store);
+  }
 }
 
 void

@@ -124,3 +124,12 @@ reply_done (struct reply *reply)
   reply->status = 200;
   reply->type = "application/json";
 }
+
+struct reply
+reply_anew (const struct reply *reply)
+{
+  return (struct reply){.body = MANTIS_BUF_INIT,
+                        .looked = reply->looked,
+                        .since = reply->since,
+                        .at_once = reply->at_once};
+}

@@ -31,7 +31,7 @@ sql office "CREATE TABLE orders (id TEXT PRIMARY KEY, shop TEXT COLLATE NOCASE, 
   INSERT INTO members VALUES ('home', 'ann'), ('home', 'bob'), ('work', 'bob');
   INSERT INTO lists VALUES ('home', 'Home'), ('work', 'secret-4');
   INSERT INTO todos VALUES ('t1', 'home', 'sweep'), ('t2', 'work', 'secret-5')"
-start_mantisd office --mode server
+start_mantisd office --mode server --log-level debug
 configure_client ann
 token_with '{"sub": "ann", "shop": "north"}' > ann.token
 configure_client bob
@@ -51,6 +51,28 @@ has bob orders "a1 s1 s2"
 has ann todos "t1"
 has bob todos "t1 t2"
 [ "$(sql ann "SELECT group_concat(list || user) FROM members")" = homeann ] || fail "ann has $(sql ann "SELECT * FROM members")"
+
+# Who waits, and sees nothing of what comes meanwhile, is told so when its time is over, and when the server ends, with a cursor
+# behind all that.
+wait_in_vain () # SECONDS TIMES
+{
+  call POST /sync/pull -d '{}' > before.json
+  cursor=$(python3 -c 'import json; print(json.dumps(json.load(open("before.json"))["cursor"]))')
+  call POST /sync/pull -d "{\"cursor\": $cursor, \"wait\": $1}" > waited.json &
+  waiting=$!
+  wait_for_message office "pull from no node waits for news" "$2"
+  sql office "UPDATE orders SET note = note || '.' WHERE id = 'w1'"
+}
+is_told_so ()
+{
+  wait $waiting || fail "the pull of one who waits failed"
+  python3 -c 'import json
+before, waited = json.load(open("before.json")), json.load(open("waited.json"))
+assert waited["changes"] == [] and waited["cursor"]["rev"] > before["cursor"]["rev"], waited' || fail "told to one who waited: $(cat waited.json)"
+}
+sql office "INSERT INTO orders VALUES ('w1', 'west', 'done', '')"
+wait_in_vain 1 1
+is_told_so
 
 # Written: out of its own sight, yes; what belongs to another shop, or would, no.
 sql ann "UPDATE orders SET status = 'done' WHERE id = 'n1'; UPDATE orders SET note = 'mine' WHERE id = 'a1'; UPDATE orders SET shop = 'south' WHERE id = 'n2';
@@ -99,7 +121,10 @@ has ann orders "a1"
 
 # What does not fit closes its table and no other, and says where; mended, it opens.
 stop_mantisd ann
+wait_in_vain 25 2
 stop_mantisd office
+is_told_so
+sql office "DELETE FROM orders WHERE id = 'w1'"
 configure "shop = :shop and statsu = 'active'"
 start_mantisd office --mode server
 wait_for_message office 'table "orders" is closed to all'

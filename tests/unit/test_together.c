@@ -16,7 +16,7 @@ enum { MANY = 40 };
 static const struct caller mallory = {NODE_A, "mallory"}, nobody = {"no id", "bob"},
                            unheard = {"dddddddddddddddddddddddddddddddd", "erin"};
 static char cursor[200];
-static struct reply replies[MANY], alone[MANY];
+static struct reply replies[MANY], alone[MANY], later[MANY];
 
 static void
 set_up (void)
@@ -80,6 +80,58 @@ forget (struct reply *reply)
   *reply = (struct reply){.body = MANTIS_BUF_INIT};
 }
 
+static struct cursor
+place_of (const char *text)
+{
+  char body[300];
+  struct cursor place;
+  bool there;
+  json_t *json;
+
+  snprintf (body, sizeof body, "{\"cursor\":%s}", text);
+  json = json_loads (body, 0, NULL);
+  ck_assert_int_eq (cursor_read (json, "cursor", &place, &there, NULL), MANTIS_OK);
+  json_decref (json);
+  return place;
+}
+
+/* As if it had waited since SINCE, and nothing was for it up to LOOKED. */
+static void
+has_waited (struct reply *reply, const struct cursor *since, const struct cursor *looked)
+{
+  forget (reply);
+  reply->looked = *looked;
+  reply->since = since->rev;
+}
+
+static int passed; /* of the last compare() */
+
+/* Had they waited at their cursor: who would have to wait goes on waiting, the others are told the same. */
+static void
+compare_waiting (struct fellow *fellows, size_t count)
+{
+  struct cursor place = place_of (cursor);
+
+  for (size_t i = 0; i < count; i++)
+    has_waited (fellows[i].reply, &place, &place);
+  if (count)
+    message_handle_all (&rig_server, &rig_store, fellows, count);
+  ck_assert (!rig_store.in_transaction);
+  for (size_t i = 0; i < count; i++) {
+    const struct reply *reply = fellows[i].reply, *expected = &alone[reply - later];
+    if (reply->again)
+      continue;
+    if (reply->body.length) {
+      same_answer (reply, expected);
+      continue;
+    }
+    ck_assert_int_gt (reply->wait, 0);
+    ck_assert_int_gt (expected->wait, 0);
+    ck_assert_int_eq (reply->looked.rev, head ());
+    passed++;
+  }
+}
+
 /* From the cursor on, with MORE members: what COUNT CALLERS are told together is what each is told alone.  How many
  * are told to ask again. */
 static int
@@ -90,7 +142,9 @@ compare (const struct caller *const *callers, size_t count, const char *more)
   struct fellow fellows[MANY];
   char body[1000];
   int again = 0;
+  size_t waiting = 0;
 
+  passed = 0;
   snprintf (body, sizeof body, "{\"cursor\":%s%s%s}", cursor, *more ? "," : "", more);
   for (char *c = body; *c; c++)
     *c = *c == '\'' ? '"' : *c;
@@ -117,6 +171,11 @@ compare (const struct caller *const *callers, size_t count, const char *more)
       again++;
     } else
       same_answer (&replies[i], &alone[i]);
+  for (size_t i = 0; i < count; i++)
+    if (alone[i].status == 200)
+      fellows[waiting++] = (struct fellow){&requests[i], &principals[i], &later[i]};
+  if (strstr (more, "'wait'") && !strstr (more, "'load'"))
+    compare_waiting (fellows, waiting);
   return again;
 }
 
@@ -255,12 +314,15 @@ START_TEST (each_gets_what_it_sees)
   ck_assert (says (1, "not for alice") && !says (1, "not for bob") && says (1, "for all"));
   ck_assert (says (2, "not for alice") && says (2, "not for bob"));
   start ();
-  push (&node_c, 1, "{'table':'t','columns':['id','v'],'rows':[[3,'for all'],[4,'not for alice']],'base':999}");
+  push (&node_c, 1,
+        "{'table':'t','columns':['id','v'],'rows':[[3,'for all'],[4,'not for alice']],'base':999}");
   ALL ("'wait':25");
   ck_assert (!says (0, "not for") && says (0, "\"deleted\":[[4"));
   ck_assert_int_gt (replies[2].wait, 0);
+  ck_assert_int_eq (passed, 1);
   start ();
-  sql ("UPDATE t SET v = 'not for carol' WHERE id = 1; UPDATE t SET v = 'not for bob' WHERE id = 4");
+  sql (
+      "UPDATE t SET v = 'not for carol' WHERE id = 1; UPDATE t SET v = 'not for bob' WHERE id = 4");
   sql ("DELETE FROM t WHERE id = 2; INSERT INTO u VALUES (1, 'for all')");
   ALL ("'wait':25");
   ALL ("'limit':1");
@@ -312,6 +374,67 @@ START_TEST (a_disabled_node_is_told_so)
   ALL ("'wait':25");
   ck_assert_int_eq (replies[0].status, 200);
   ck_assert_int_eq (replies[1].status, 403);
+}
+END_TEST
+
+/* Who waits at other cursors than others is looked at with them, and answered by itself. */
+START_TEST (who_waits_is_passed_over)
+{
+  const char *subjects[] = {"alice", "bob", "carol"}, *nodes[] = {NODE_A, NODE_B, NODE_C};
+  struct mantis_principal principals[3];
+  struct mantis_request requests[3];
+  struct fellow fellows[3];
+  struct cursor first, last;
+  char bodies[3][300];
+
+  start ();
+  first = place_of (cursor);
+  for (int i = 0; i < 2; i++)
+    snprintf (bodies[2 * i], sizeof *bodies, "{\"cursor\":%s,\"wait\":25}", cursor);
+  sql ("INSERT INTO t VALUES (2, 'looked at')");
+  start ();
+  last = place_of (cursor);
+  snprintf (bodies[1], sizeof *bodies, "{\"cursor\":%s,\"wait\":25}", cursor);
+  sql ("INSERT INTO t VALUES (3, 'not for bob')");
+  for (int i = 0; i < 3; i++) {
+    principals[i] = (struct mantis_principal){
+        .size = sizeof *principals, .subject = subjects[i], .claims = "{}"};
+    requests[i] = (struct mantis_request){.size = sizeof *requests,
+                                          .message = "pull",
+                                          .node = nodes[i],
+                                          .body = bodies[i],
+                                          .length = strlen (bodies[i])};
+    fellows[i] = (struct fellow){&requests[i], &principals[i], &replies[i]};
+    has_waited (&replies[i], i == 1 ? &last : &first, &last);
+    ck_assert (message_joins (&requests[0], &replies[0], &requests[i], &replies[i]));
+  }
+  replies[0].looked = first;
+  ck_assert (!message_joins (&requests[0], &replies[0], &requests[2], &replies[2]));
+  replies[0].looked = last;
+  message_handle_all (&rig_server, &rig_store, fellows, 3);
+  ck_assert_uint_eq (replies[1].body.length, 0);
+  ck_assert_int_gt (replies[1].wait, 0);
+  ck_assert_int_eq (replies[1].looked.rev, head ());
+  for (int i = 0; i < 3; i += 2)
+    ck_assert (says (i, "not for bob") && !says (i, "looked at") && replies[i].status == 200);
+
+  /* What is seen next comes with a cursor behind what was passed over. */
+  sql ("INSERT INTO t VALUES (4, 'not for alice')");
+  fellows[0] = (struct fellow){&requests[1], &principals[1], &replies[1]};
+  message_handle_all (&rig_server, &rig_store, fellows, 1);
+  ck_assert (says (1, "not for alice") && !says (1, "not for bob"));
+  start ();
+  ck_assert (says (1, cursor));
+
+  /* Its time is over. */
+  has_waited (&replies[1], &last, &last);
+  replies[1].at_once = true;
+  sql ("DELETE FROM t WHERE id = 4; UPDATE t SET v = 'not for bob!' WHERE id = 3");
+  message_handle_all (&rig_server, &rig_store, fellows, 1);
+  ck_assert_int_eq (replies[1].status, 200);
+  ck_assert (says (1, "\"changes\":["));
+  for (int i = 0; i < 3; i++)
+    forget (&replies[i]);
 }
 END_TEST
 
@@ -411,6 +534,7 @@ together_suite (void)
 
   suite_add_tcase (suite, all_tests ("pulls", set_up));
   tcase_add_test (filtered, each_gets_what_it_sees);
+  tcase_add_test (filtered, who_waits_is_passed_over);
   suite_add_tcase (suite, filtered);
   return suite;
 }

@@ -262,6 +262,30 @@ START_TEST (each_caller_gets_its_own_answer)
 }
 END_TEST
 
+/* More of them than are remembered at once, and in turn with one who is. */
+START_TEST (many_callers_get_their_own_answers)
+{
+  void *self = opened ("owner = :sub and :shop = 'n'", "owner = :sub and :shop in ('n', 'w')");
+  char claims[700], filling[500];
+
+  memset (filling, 'x', sizeof filling);
+  for (int i = 0; i < 6000; i++) {
+    bool ours = i % 7 == 0;
+    snprintf (claims, sizeof claims, "{\"shop\": \"%s\", \"number\": %d, \"filling\": \"%.400s\"}",
+              ours    ? "n"
+              : i % 2 ? "w"
+                      : "s",
+              i % 3000, filling);
+    ck_assert (rig_ops ()->sees (self, rig_caller ("ann", claims), &rig_todos, rig_row) == ours);
+    ck_assert (rig_ops ()->lets (self, rig_caller ("ann", claims), &rig_todos, rig_row, NULL,
+                                 &error) == (ours || i % 2));
+    ck_assert (
+        rig_ops ()->sees (self, rig_caller ("ann", "{\"shop\": \"n\"}"), &rig_todos, rig_row));
+  }
+  rig_free (self);
+}
+END_TEST
+
 static const char *
 view_of (void *self, const char *subject, const char *claims)
 {
@@ -559,6 +583,7 @@ main (void)
   tcase_add_test (tests, claims_are_values);
   tcase_add_test (tests, a_value_is_data);
   tcase_add_test (tests, each_caller_gets_its_own_answer);
+  tcase_add_test (tests, many_callers_get_their_own_answers);
   tcase_add_test (tests, a_view_is_what_the_expression_looks_at);
   tcase_add_test (tests, a_write_has_to_hold_before_and_after);
   tcase_add_test (tests, what_may_be_read_may_be_written_if_nothing_is_said);

@@ -138,7 +138,7 @@ asker_free (struct asker *asker)
   sqlite3_finalize (asker->statements[READ]);
   sqlite3_finalize (asker->statements[WRITE]);
   sqlite3_close (asker->db);
-  mantis_buf_free (&asker->bound);
+  callers_forget (asker);
   free (asker->lent);
   free (asker);
 }
@@ -149,7 +149,7 @@ asker_ask (struct asker *asker, int rule, const struct mantis_caller *caller, ma
   sqlite3_stmt *statement = asker->statements[rule];
   bool yes;
 
-  if (!caller_bind (asker, caller))
+  if (!caller_bind (asker, rule, caller))
     return false;
   asker->row = row;
   asker->caller = caller;

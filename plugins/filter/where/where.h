@@ -23,7 +23,10 @@ enum {
   MOST_PARAMETERS = 100,       /* different ones of an expression */
   MOST_VALUE = 65536,          /* bytes of any value that an expression looks at or makes */
   MOST_READ = 32 * MOST_VALUE, /* bytes of all values that it is given for one answer */
-  MOST_STEPS = 100000          /* of SQLite's machine for one answer */
+  MOST_STEPS = 100000,         /* of SQLite's machine for one answer */
+  MOST_KNOWN = 1024 * 1024,    /* bytes of callers that are remembered, by each thread that asks */
+  VALUE_BYTES = 64,            /* of a value of theirs, about */
+  KNOWN_CHAINS = 1024
 };
 
 /* The name of the one-row table in the database; Mantis keeps names of this kind to itself. */
@@ -99,9 +102,11 @@ struct asker { /* used by one thread at a time */
   /* while a question is asked */
   mantis_row row;
   const struct mantis_caller *caller;
-  unsigned ticks;          /* of the clock that goes with the machine's steps */
-  size_t read;             /* bytes given */
-  struct mantis_buf bound; /* whose values the parameters have */
+  unsigned ticks;                    /* of the clock that goes with the machine's steps */
+  size_t read;                       /* bytes given */
+  struct known *known[KNOWN_CHAINS]; /* callers whose values were looked up, by their hash */
+  size_t known_bytes;
+  struct known *bound[2]; /* whose values the parameters have; NULL: nobody's */
 };
 
 /* ASKER's database with its limits, functions and tables. */
@@ -109,8 +114,9 @@ enum mantis_status sandbox_open (struct asker *asker, struct mantis_error *error
 /* Register the asker's own row and the tables that are lent. */
 enum mantis_status source_register (struct asker *asker);
 
-/* Give the parameters of both statements CALLER's values, unless they have them. */
-bool caller_bind (struct asker *asker, const struct mantis_caller *caller);
+/* Give the parameters of RULE's statement CALLER's values, unless they have them. */
+bool caller_bind (struct asker *asker, int rule, const struct mantis_caller *caller);
+void callers_forget (struct asker *asker);
 /* Add CALLER's values of the parameters of RULE. */
 void caller_view (const struct rule *rule, const struct mantis_caller *caller,
                   struct mantis_buf *view);
