@@ -38,16 +38,55 @@ add_tables (struct server *server, struct store *store, bool local, struct manti
   mantis_buf_char (buf, ']');
 }
 
-static void
-add_nodes (struct server *server, const mantis_row *rows, size_t count, int64_t head, int64_t floor,
-           struct mantis_buf *buf)
+/* What problems ask of the nodes: their rows hold what they were answered last, which may be large. */
+struct met {
+  struct mantis_arena *arena;
+  struct met_node {
+    const char *id;
+    int64_t seen_at, generation;
+    bool disabled;
+  } * nodes;
+  size_t count, room;
+};
+
+static bool
+meet (struct met *met, mantis_row row)
 {
+  struct met_node *more;
+
+  if (met->count == met->room) {
+    met->room = met->room ? met->room * 2 : 64;
+    if (!(more = arena_array (met->arena, met->room, sizeof *more)))
+      return false;
+    if (met->count)
+      memcpy (more, met->nodes, met->count * sizeof *more);
+    met->nodes = more;
+  }
+  met->nodes[met->count] =
+      (struct met_node){.id = mantis_arena_strdup (met->arena, value_as_text (&row[NODE_ID])),
+                        .seen_at = value_as_integer (&row[NODE_SEEN_AT]),
+                        .generation = value_as_integer (&row[NODE_GENERATION]),
+                        .disabled = value_as_integer (&row[NODE_DISABLED])};
+  return met->nodes[met->count++].id;
+}
+
+static enum mantis_status
+add_nodes (struct server *server, struct store *store, int64_t head, int64_t floor, struct met *met,
+           struct mantis_buf *buf, struct mantis_error *error)
+{
+  CLEANUP_WALK struct walk walk = walk_of (store, &table_nodes);
+  enum mantis_status status;
+  mantis_row row;
+
   mantis_buf_text (buf, ",\"nodes\":[");
-  for (size_t i = 0; i < count; i++) {
-    mantis_buf_text (buf, i ? "," : "");
-    node_add (server, rows[i], head, floor, buf);
+  while ((status = walk_next (&walk, &row, error)) == MANTIS_OK && row) {
+    mantis_buf_text (buf, met->count ? "," : "");
+    node_add (server, row, head, floor, buf);
+    if (!meet (met, row))
+      return mantis_fail (error, MANTIS_FULL, "no memory for the list of nodes");
   }
   mantis_buf_char (buf, ']');
+  return status;
 }
 
 /* Where the database is, who Mantis is there and what he lacks is nothing for a device. */
@@ -58,8 +97,8 @@ add_nodes (struct server *server, const mantis_row *rows, size_t count, int64_t 
 /* A table in which writes went unseen is healed when all devices compare theirs with it: a hello tells them so.
  * One that has been away for longer than the retention compares all its tables anyway. */
 static void
-add_incident (struct server *server, const struct mantis_value *state, const mantis_row *nodes,
-              size_t count, struct mantis_buf *buf)
+add_incident (struct server *server, const struct mantis_value *state, const struct met *met,
+              struct mantis_buf *buf)
 {
   const int64_t oldest = mantis_now () - server->retention;
   char next[120];
@@ -67,14 +106,14 @@ add_incident (struct server *server, const struct mantis_value *state, const man
 
   if (state[STATE_HAPPENED].type != MANTIS_TEXT)
     return;
-  for (size_t i = 0; i < count; i++) {
-    int64_t at = value_as_integer (&nodes[i][NODE_SEEN_AT]), rev, pulled_at = 0;
-    heard_find (&server->heard, value_as_text (&nodes[i][NODE_ID]), &rev, &pulled_at);
-    if (value_as_integer (&nodes[i][NODE_DISABLED]) || (at < oldest && pulled_at < oldest))
+  for (size_t i = 0; i < met->count; i++) {
+    const struct met_node *node = &met->nodes[i];
+    int64_t rev, pulled_at = 0;
+    heard_find (&server->heard, node->id, &rev, &pulled_at);
+    if (node->disabled || (node->seen_at < oldest && pulled_at < oldest))
       continue;
     all++;
-    behind +=
-        value_as_integer (&nodes[i][NODE_GENERATION]) < value_as_integer (&state[STATE_GENERATION]);
+    behind += node->generation < value_as_integer (&state[STATE_GENERATION]);
   }
   if (!behind)
     return;
@@ -86,19 +125,19 @@ add_incident (struct server *server, const struct mantis_value *state, const man
 }
 
 static enum mantis_status
-add_problems (struct server *server, struct store *store, const mantis_row *nodes, size_t count,
-              bool local, struct mantis_arena *arena, struct mantis_buf *buf,
-              struct mantis_error *error)
+add_problems (struct server *server, struct store *store, const struct met *met, bool local,
+              struct mantis_buf *buf, struct mantis_error *error)
 {
   const mantis_row *states;
   size_t state_count = 0;
-  enum mantis_status status = store_all (store, &table_state, arena, &states, &state_count, error);
+  enum mantis_status status =
+      store_all (store, &table_state, met->arena, &states, &state_count, error);
 
   mantis_buf_text (buf, ",\"problems\":[");
   problem_add_trouble (buf, store->ops, store->self, local ? NULL : TROUBLE);
   for (size_t i = 0; i < state_count && status == MANTIS_OK; i++)
     if (store_table (store, value_as_text (&states[i][STATE_TBL])))
-      add_incident (server, states[i], nodes, count, buf);
+      add_incident (server, states[i], met, buf);
   mantis_buf_char (buf, ']');
   return status;
 }
@@ -111,23 +150,20 @@ add_all (struct server *server, struct store *store, bool local, struct mantis_a
          struct mantis_buf *buf, struct mantis_error *error)
 {
   int64_t head = 0, floor = 0, conflicts = 0;
-  const mantis_row *nodes;
-  size_t count = 0;
+  struct met met = {.arena = arena};
   enum mantis_status status = store->ops->log_head (store->session, &head, error);
 
   if (status == MANTIS_OK)
     status = prune_floor (store, &floor, NULL, error);
   if (status == MANTIS_OK)
     status = store_meta_integer (store, "conflicts", 0, &conflicts, error);
-  if (status == MANTIS_OK)
-    status = store_all (store, &table_nodes, arena, &nodes, &count, error);
   if (status != MANTIS_OK)
     return status;
   mantis_buf_printf (buf, ",\"head\":%lld,\"floor\":%lld,\"conflicts\":%lld", (long long)head,
                      (long long)floor, (long long)conflicts);
   add_tables (server, store, local, buf);
-  add_nodes (server, nodes, count, head, floor, buf);
-  return add_problems (server, store, nodes, count, local, arena, buf, error);
+  status = add_nodes (server, store, head, floor, &met, buf, error);
+  return status == MANTIS_OK ? add_problems (server, store, &met, local, buf, error) : status;
 }
 
 /* While the database cannot be used: why. */

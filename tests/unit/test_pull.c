@@ -535,6 +535,20 @@ START_TEST (devices_are_not_told_of_the_database)
 }
 END_TEST
 
+/* What each node was answered last is kept, to be answered again; the status has room for none of it. */
+START_TEST (a_status_does_not_grow_with_answers)
+{
+  start ();
+  sql ("WITH n (i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 50) INSERT INTO "
+       "__sync_nodes (node, subject, number, answer, seen_at) SELECT "
+       "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' "
+       "|| i, 'alice', 1, hex (zeroblob (100000)), 0 FROM n");
+  rig_server.limits.body_bytes = 2 * 1024 * 1024;
+  ck_assert_int_eq (ask (&node_b, "status", "{}"), 200);
+  ck_assert_uint_eq (json_array_size (json_object_get (rig_answer, "nodes")), 41);
+}
+END_TEST
+
 /* Nor where it is, whatever is the matter. */
 START_TEST (problems_do_not_name_the_database)
 {
@@ -789,6 +803,7 @@ pull_suite (void)
   tcase_add_test (tests, a_restored_server_is_noticed);
   tcase_add_test (tests, another_server_comes_first);
   tcase_add_test (tests, devices_are_not_told_of_the_database);
+  tcase_add_test (tests, a_status_does_not_grow_with_answers);
   tcase_add_test (tests, problems_do_not_name_the_database);
   tcase_add_test (tests, a_locked_database_is_not_named);
   tcase_add_test (tests, waiting_is_told);
