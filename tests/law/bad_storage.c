@@ -145,12 +145,14 @@ log_read (struct mantis_session *session, int64_t after, int64_t upto, size_t li
   return status;
 }
 
+static int64_t own_changes; /* of Mantis's own tables */
+
 static enum mantis_status
 log_head (struct mantis_session *session, int64_t *head, struct mantis_error *error)
 {
   enum mantis_status status = GOOD->log_head (session, head, error);
 
-  *head = 7;
+  *head = is ("stands") ? 7 : *head + own_changes;
   return status;
 }
 
@@ -248,6 +250,8 @@ open_as_server (void *self, enum mantis_role role, struct mantis_session **sessi
   return GOOD->open (self, MANTIS_SERVER, session, error);
 }
 
+static size_t limit; /* of rows, if it outlives its transaction */
+
 static enum mantis_status
 begin (struct mantis_session *session, enum mantis_mode mode, struct mantis_error *error)
 {
@@ -255,6 +259,8 @@ begin (struct mantis_session *session, enum mantis_mode mode, struct mantis_erro
 
   if (status == MANTIS_BUSY && is ("lets")) /* keeps nobody out */
     return MANTIS_OK;
+  if (status == MANTIS_OK && limit)
+    GOOD->limit_rows (session, limit);
   return status == MANTIS_STALE && is ("blind") ? GOOD->begin (session, mode, error) : status;
 }
 
@@ -309,6 +315,19 @@ apply (struct mantis_session *session, const struct mantis_table *table,
   return MANTIS_OK;
 }
 
+static enum mantis_status
+apply_and_count (struct mantis_session *session, const struct mantis_table *table,
+                 const struct mantis_change *const *changes, size_t count, size_t *done,
+                 struct mantis_error *error)
+{
+  enum mantis_status status = GOOD->apply (session, table, changes, count, done, error);
+
+  own_changes += table->id == 0;
+  if (is ("miscounts") && status == MANTIS_REFUSED)
+    *done = 0;
+  return status;
+}
+
 /* All or nothing. */
 static enum mantis_status
 apply_all (struct mantis_session *session, const struct mantis_table *table,
@@ -336,7 +355,9 @@ park (struct mantis_session *session, const struct mantis_table *table,
 static void
 limit_rows (struct mantis_session *session, size_t bytes)
 {
-  (void)session, (void)bytes;
+  limit = is ("lingers") ? bytes : 0;
+  if (limit)
+    GOOD->limit_rows (session, bytes);
 }
 
 static enum mantis_status
@@ -367,11 +388,20 @@ read_rows (struct mantis_session *session, const struct mantis_table *table, con
 
 static enum mantis_status
 scan (struct mantis_session *session, const struct mantis_table *table, mantis_row after,
-      mantis_row upto, size_t limit, size_t bytes, struct mantis_arena *arena,
+      mantis_row upto, size_t most, size_t bytes, struct mantis_arena *arena,
       const mantis_row **rows, size_t *count, bool *end, struct mantis_error *error)
 {
-  return GOOD->scan (session, table, after, is ("unbound") ? NULL : upto, limit,
-                     is ("heavy") ? SIZE_MAX : bytes, arena, rows, count, end, error);
+  enum mantis_status status =
+      GOOD->scan (session, table, after, is ("unbound") ? NULL : upto, most,
+                  is ("heavy") ? SIZE_MAX : bytes, arena, rows, count, end, error);
+  mantis_row *found = (mantis_row *)(uintptr_t)*rows, first = *count ? found[0] : NULL;
+
+  if (is ("shuffles") && *count > 1) {
+    found[0] = found[1];
+    found[1] = first;
+  }
+  *end &= !is ("insists");
+  return status;
 }
 
 static enum mantis_status
@@ -414,6 +444,7 @@ static void __attribute__ ((constructor)) fill (void)
   if (is (name))                                                                                   \
   ops.callback = bad
   SIN ("stands", log_head, log_head);
+  SIN ("selfish", log_head, log_head);
   SIN ("hoards", log_drop, log_drop);
   SIN ("claims", log_disown, log_disown);
   SIN ("spares", log_spare, log_spare);
@@ -432,13 +463,18 @@ static void __attribute__ ((constructor)) fill (void)
   SIN ("nulls", apply, apply);
   SIN ("author", apply, apply);
   SIN ("undoes", apply, apply_all);
+  SIN ("miscounts", apply, apply_and_count);
+  SIN ("selfish", apply, apply_and_count);
   SIN ("unparked", park, park);
   SIN ("bulky", limit_rows, limit_rows);
+  SIN ("lingers", limit_rows, limit_rows);
   SIN ("cuts", read, read_rows);
   SIN ("rounds", read, read_rows);
   SIN ("restless", read, read_now);
   SIN ("unbound", scan, scan);
   SIN ("heavy", scan, scan);
+  SIN ("shuffles", scan, scan);
+  SIN ("insists", scan, scan);
   SIN ("cries", look, look);
   SIN ("sleeps", look, look);
   SIN ("unchecked", check, nothing);

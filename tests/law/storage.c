@@ -42,7 +42,8 @@ START_TEST (a_key_change_is_a_deletion_and_a_new_row)
   start (MANTIS_CLIENT);
   before = head ();
   WRITES ("UPDATE notes SET id = 9 WHERE id = 1");
-  if (strcmp (log_text (before), "D1 I9") != 0) /* where all that is seen is that one went and one came */
+  if (strcmp (log_text (before), "D1 I9") !=
+      0) /* where all that is seen is that one went and one came */
     ck_assert_str_eq (log_text (before), "D1 U9");
 }
 END_TEST
@@ -103,8 +104,8 @@ START_TEST (what_the_log_tells_twice_may_leave_it)
 
   WRITES (notes);
   start (MANTIS_CLIENT);
-  if (!storage->log_spare || !storage->log_drop)
-    return;
+  NEEDS (log_spare);
+  NEEDS (log_drop);
   before = head ();
   WRITES ("INSERT INTO notes VALUES (1, 'milk', 1.5)");
   WRITES ("UPDATE notes SET price = 2; UPDATE notes SET price = 3; UPDATE notes SET price = 4");
@@ -131,8 +132,8 @@ START_TEST (what_the_log_tells_of_evictions_stays_with_what_was_written)
   WRITES ("CREATE TABLE seats (id INTEGER PRIMARY KEY, code TEXT UNIQUE)");
   WRITES ("INSERT INTO seats VALUES (1, 'a')");
   start (MANTIS_CLIENT);
-  if (!storage->log_spare || !storage->log_drop)
-    return;
+  NEEDS (log_spare);
+  NEEDS (log_drop);
   before = head ();
   WRITES ("REPLACE INTO seats VALUES (2, 'a')");
   WRITES ("INSERT INTO seats VALUES (1, 'b'); UPDATE seats SET code = 'c' WHERE id = 1");
@@ -644,8 +645,7 @@ START_TEST (a_row_over_the_limit_is_cut_to_its_key) /* V27 */
   size_t count;
   bool end;
 
-  if (!storage->limit_rows)
-    return;
+  NEEDS (limit_rows);
   WRITES ("CREATE TABLE vals (id INTEGER PRIMARY KEY, t TEXT, r REAL)");
   start (MANTIS_SERVER);
   table = table_of ("vals");
@@ -818,8 +818,7 @@ START_TEST (what_is_old_leaves_the_log)
   mantis_row rows[4];
   int64_t start_of_log, old, last;
 
-  if (!storage->log_prune)
-    return;
+  NEEDS (log_prune);
   WRITES (notes);
   WRITES ("INSERT INTO notes VALUES (4, 'before', 1)");
   start (MANTIS_SERVER);
@@ -925,8 +924,8 @@ START_TEST (what_rows_were_stands_beside_each_change)
 {
   int64_t before;
 
-  if (!storage->remember || !storage->log_recall)
-    return;
+  NEEDS (remember);
+  NEEDS (log_recall);
   WRITES (notes);
   WRITES ("INSERT INTO notes VALUES (1, 'milk', 1.5)");
   start_remembering ("title");
@@ -964,8 +963,8 @@ START_TEST (what_a_row_is_parked_at_it_never_was)
   const char *past;
   size_t done;
 
-  if (!storage->remember || !storage->log_recall)
-    return;
+  NEEDS (remember);
+  NEEDS (log_recall);
   WRITES ("CREATE TABLE notes (id INTEGER PRIMARY KEY, title VARCHAR(50) UNIQUE, price REAL)");
   WRITES ("INSERT INTO notes VALUES (1, 'a', 1), (2, 'b', 2)");
   start_remembering ("title");
@@ -978,7 +977,8 @@ START_TEST (what_a_row_is_parked_at_it_never_was)
   OK (storage->apply (session, table, changes, 2, &done, &error));
   commit ();
   past = past_text (before, 1);
-  ck_assert_msg (strcmp (past, "U1 ?, U2 ?") == 0 || strcmp (past, "U1 a, U2 b") == 0, "%s", past);
+  ck_assert_msg (strcmp (past, "U1 ?, U2 ?") == 0 || strcmp (past, "U1 a, U2 b") == 0,
+                 "they were \"%s\"", past);
   before = head ();
   apply (change (table, note (1, "c", 1), false, "x", 2)); /* and the next one is known again */
   ck_assert_str_eq (past_text (before, 1), "U1 b");
@@ -989,8 +989,8 @@ START_TEST (who_remembers_other_columns_lost_nothing)
 {
   int64_t before;
 
-  if (!storage->remember || !storage->log_recall)
-    return;
+  NEEDS (remember);
+  NEEDS (log_recall);
   WRITES (notes);
   for (int round = 0; round < 2; round++) {
     static const char *const columns[] = {NULL, "title", "title", "price", NULL, "title"};
