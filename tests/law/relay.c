@@ -91,6 +91,14 @@ on_written (struct bufferevent *side, void *context)
   end (context);
 }
 
+static void
+on_gone (struct bufferevent *side, short what, void *context)
+{
+  (void)side;
+  if (what & (BEV_EVENT_EOF | BEV_EVENT_ERROR))
+    end (context);
+}
+
 /* When the last has gone to SIDE. */
 static void
 end_after (struct pair *pair, struct bufferevent *side)
@@ -100,7 +108,7 @@ end_after (struct pair *pair, struct bufferevent *side)
   if (evbuffer_get_length (bufferevent_get_output (side)) == 0)
     end (pair);
   else
-    bufferevent_setcb (side, NULL, on_written, NULL, pair);
+    bufferevent_setcb (side, NULL, on_written, on_gone, pair);
 }
 
 /* How many of them go on. */
