@@ -15,6 +15,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Of a folder; not IN_MODIFY: what is being written is looked at when it is closed. */
+#define ENDS (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_MOVE_SELF | IN_DELETE_SELF)
+
 /* ---- Mantis writes ---- */
 
 static mantis_row
@@ -167,8 +170,9 @@ folder_admits (const struct shelf *shelf, const struct mantis_table *table, mant
   else if ((dir = table_open (shelf, table->name, error)) < 0)
     status = MANTIS_LOST;
   else {
-    if (paper_read (dir, name, table, key, arena, &paper, error) == MANTIS_INVALID)
-      status = error->status = MANTIS_REFUSED;
+    if (paper_read (dir, name, table, key, arena, &paper, NULL) == MANTIS_INVALID)
+      status = mantis_fail (error, MANTIS_REFUSED, "table \"%s\": there is a file that says no row in its place",
+                            table->name);
     close (dir);
   }
   mantis_arena_free (arena);
@@ -293,23 +297,20 @@ is_stirred (struct shelf *shelf)
   return stirred;
 }
 
-/* With the lock: be told of what happens in the folders of all tables.  Twice is the same as once. */
-static void
-follow (struct shelf *shelf)
+/* With the lock: let FD be told of what happens in the folders of all tables.  Twice is the same as once. */
+static bool
+follow (const struct shelf *shelf, int fd, uint32_t events)
 {
-  static const uint32_t ends = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_MOVE_SELF | IN_DELETE_SELF;
+  bool done = true;
 
   for (size_t t = 0; shelf->state && t < shelf->state->table_count; t++) {
     const char *table = shelf->state->tables[t].about.name;
     char *path = is_own (table) ? NULL : table_path (shelf, table);
-    if (path && shelf->tells >= 0)
-      (void) inotify_add_watch (shelf->tells, path, ends);
-    if (path && shelf->stirs >= 0 && inotify_add_watch (shelf->stirs, path, ends | IN_CREATE) < 0) {
-      close (shelf->stirs);
-      shelf->stirs = -1; /* then it is compared each time */
-    }
+    if (path && inotify_add_watch (fd, path, events) < 0)
+      done = false;
     free (path);
   }
+  return done;
 }
 
 /* By who has the pen: *FRESH is the state with what was written to the folder since the last time, NULL: nothing. */
@@ -323,7 +324,12 @@ folder_compare (struct shelf *shelf, struct state **fresh, struct mantis_error *
   if (!shelf->folder || !is_stirred (shelf))
     return MANTIS_OK;
   pthread_mutex_lock (&shelf->lock);
-  follow (shelf);
+  if (shelf->tells >= 0)
+    (void) follow (shelf, shelf->tells, ENDS);
+  if (shelf->stirs >= 0 && !follow (shelf, shelf->stirs, ENDS | IN_CREATE)) {
+    close (shelf->stirs);
+    shelf->stirs = -1; /* then it is compared each time */
+  }
   pthread_mutex_unlock (&shelf->lock);
   shelf->compared = -1;
   for (size_t t = 0; t < shelf->state->table_count && status == MANTIS_OK; t++)
@@ -359,7 +365,8 @@ folder_watch (void *self, struct mantis_error *error)
     shelf->tells = inotify_init1 (IN_NONBLOCK | IN_CLOEXEC);
   if (shelf->tells < 0)
     mantis_fail (error, MANTIS_FAILED, "cannot watch %s: %s", shelf->folder, strerror (errno));
-  follow (shelf);
+  else
+    (void) follow (shelf, shelf->tells, ENDS);
   pthread_mutex_unlock (&shelf->lock);
   return shelf->tells;
 }

@@ -150,7 +150,6 @@ paper_read (int dir, const char *name, const struct mantis_table *table, const s
             struct mantis_arena *arena, struct paper *paper, struct mantis_error *error)
 {
   int fd = openat (dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-  enum mantis_status status = MANTIS_OK;
   struct mantis_value *row;
   struct stat info = { .st_size = 0 };
   char *text = NULL;
@@ -166,8 +165,10 @@ paper_read (int dir, const char *name, const struct mantis_table *table, const s
   paper->time = (int64_t) info.st_ctim.tv_sec * 1000 + info.st_ctim.tv_nsec / 1000000;
   if (!text)
     return mantis_fail (error, MANTIS_INVALID, "%s/%s cannot be read", table->name, name);
-  if ((status = mantis_row_read (text, length, table, arena, &paper->row, error)) != MANTIS_OK)
-    return mantis_fail_in (error, "%s/%s", table->name, name);
+  if (mantis_row_read (text, length, table, arena, &paper->row, error) != MANTIS_OK) {
+    mantis_fail_in (error, "%s/%s", table->name, name);
+    return MANTIS_INVALID;
+  }
   row = (struct mantis_value *) (uintptr_t) paper->row;
   for (size_t i = 0; i < table->column_count; i++) {
     if (table->columns[i].key_position)
@@ -250,6 +251,13 @@ put_back (int dir, const char *name, const char *spare, ino_t ours)
       return; /* it has removed the file meanwhile */
 }
 
+/* Which one is no matter of the log's. */
+static enum mantis_status
+written_meanwhile (const struct mantis_table *table, struct mantis_error *error)
+{
+  return mantis_fail (error, MANTIS_BUSY, "a file of table \"%s\" was written meanwhile", table->name);
+}
+
 enum mantis_status
 paper_turn (int dir, const struct mantis_table *table, const char *name, mantis_row key, mantis_row from,
             mantis_row to, struct mantis_error *error)
@@ -261,7 +269,7 @@ paper_turn (int dir, const struct mantis_table *table, const char *name, mantis_
 
   snprintf (spare, sizeof spare, ".%s", name);
   if (!paper_says (dir, name, table, key, from))
-    return mantis_fail (error, MANTIS_BUSY, "%s/%s was written meanwhile", table->name, name);
+    return written_meanwhile (table, error);
   if (to && (status = write_paper (dir, spare, table, to, error)) != MANTIS_OK)
     return status;
   ours = identity (dir, spare);
@@ -281,8 +289,7 @@ paper_turn (int dir, const struct mantis_table *table, const char *name, mantis_
       (void) renameat2 (dir, spare, dir, name, RENAME_NOREPLACE);
   }
   unlinkat (dir, spare, 0);
-  return status == MANTIS_BUSY ? mantis_fail (error, status, "%s/%s was written meanwhile", table->name, name)
-                               : status;
+  return status == MANTIS_BUSY ? written_meanwhile (table, error) : status;
 }
 
 /* Killed between two renames: what lay at the file's place then is in the spare one, be it an application's. */
