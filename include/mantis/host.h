@@ -53,7 +53,8 @@ struct mantis_error {
 MANTIS_PUBLIC enum mantis_status mantis_fail (struct mantis_error *error, enum mantis_status status,
                                               const char *format, ...) MANTIS_PRINTF (3, 4);
 
-/* Put the formatted text and ": " before what ERROR already says; the status stays. */
+/* Put the formatted text and ": " before what ERROR already says; the status stays, and is returned.  ERROR may be
+ * NULL: then MANTIS_FAILED is, whatever the status was. */
 MANTIS_PUBLIC enum mantis_status mantis_fail_in (struct mantis_error *error, const char *format, ...)
     MANTIS_PRINTF (2, 3);
 

@@ -6,7 +6,10 @@
  * A session belongs to one thread at a time.  Statuses: MANTIS_BUSY when a lock is not had in time,
  * MANTIS_FULL when there is no room, MANTIS_LOST when the connection or the file is gone, MANTIS_STALE
  * when the schema changed since attach().  After any of these, and after MANTIS_FAILED, the caller rolls
- * back; a storage never commits by itself.
+ * back; what a caller wrote is never committed but by commit().
+ *
+ * Log and rows agree: what a transaction reads of a row that another program wrote stands in the log that it
+ * reads.  On a client the log is all that tells an application's writes from Mantis's own.
  *
  * Rows are given as mantis_row: column_count values in the order of the table's columns.  Where a key is
  * asked for, a row whose key columns are set serves.
@@ -85,13 +88,15 @@ struct mantis_storage {
   void (*close) (struct mantis_session *session); /* rolls back what is not committed */
 
   /* The file (or other name) that this database is known by on this machine: the control socket and the
-   * lock are made beside it.  NULL: it has none; the core uses its state directory. */
+   * lock are made beside it.  NULL: it has none; the core uses its state directory.  Asked after the plugin's
+   * start(), and locked before the first open(): until then another process may be writing to it. */
   const char *(*place) (void *self);
 
   /* ---- Transactions ---- */
 
   /* MANTIS_STALE when the schema changed since the session's last attach() (never before the first): no
-   * transaction is open then, and the next begin() does not say so again. */
+   * transaction is open then, and the next begin() does not say so again.  A storage that finds out what other
+   * programs wrote by looking looks here; what it finds stays, whatever becomes of the transaction. */
   enum mantis_status (*begin) (struct mantis_session *session, enum mantis_mode mode,
                                struct mantis_error *error);
   /* On a server durable before it returns.  MANTIS_REFUSED: a deferred constraint does not hold; the
@@ -134,7 +139,10 @@ struct mantis_storage {
    * attach() on: a log begins with a MANTIS_START, so that there is a place to have read up to. */
   enum mantis_status (*log_head) (struct mantis_session *session, int64_t *head,
                                   struct mantis_error *error);
-  /* Entries with AFTER < seq <= UPTO, by seq, LIMIT at most. */
+  /* Entries with AFTER < seq <= UPTO, by seq, LIMIT at most.  Other programs' writes of one row between two
+   * transactions may be one entry, or none where the row is as it was; its time is that of the last of them,
+   * as far as that is known: conflicts are decided by it.  A row that came is MANTIS_INSERT, one that changed
+   * MANTIS_UPDATE; a row that got another key is a deletion, and either of them. */
   enum mantis_status (*log_read) (struct mantis_session *session, int64_t after, int64_t upto,
                                   size_t limit, struct mantis_arena *arena,
                                   struct mantis_entry **entries, size_t *count,
@@ -169,6 +177,9 @@ struct mantis_storage {
    * made; with MANTIS_REFUSED, CHANGES[*DONE] is the one that the database refuses, ERROR says why, and
    * those before it stay made.
    *
+   * On a client a row that is refused is held back by the core, and tried again every half minute, and when
+   * another row of its table was applied.
+   *
    * On a client nothing enters the log, no trigger of the application runs and no foreign key acts (but
    * triggers that only feed tables that are not synced, e.g. a full text index, do run).
    * On a server everything enters the log: each change with its own origin and updated_at, all that the
@@ -186,11 +197,13 @@ struct mantis_storage {
 
   /* ---- Notice ---- */
 
-  /* A descriptor that becomes readable when somebody may have committed; the caller reads it empty and
-   * then asks look(), again after a short while when the answer is no.  -1: there is none, poll look(). */
+  /* A descriptor that becomes readable when somebody may have committed, Mantis too; the caller reads it empty and
+   * then asks look(), again after a short while when the answer is no.  It stays the storage's, which closes it
+   * when it is stopped, and is the same one each time.  -1: there is none, poll look(). */
   int (*watch) (void *self, struct mantis_error *error);
-  /* Did anybody but this session commit since its last look()?  Cheap.  MANTIS_LOST: the database was
-   * replaced or removed under us. */
+  /* Did anybody but this session commit since its last look()?  Cheap: it is asked once a second, and often while
+   * the descriptor speaks.  Outside any transaction, on a thread that has a session for this, while others work.
+   * MANTIS_BUSY: asked again.  MANTIS_LOST: the database was replaced or removed under us. */
   enum mantis_status (*look) (struct mantis_session *session, bool *changed,
                               struct mantis_error *error);
 
