@@ -84,6 +84,8 @@ done
 [ "$(now note 117 v) $(now note 17 v)" = "old gone" ] || fail "a key that the device changed: $(now note 117 v) $(now note 17 v)"
 [[ "$(conflict note 17)" == beaten*office* ]] || fail "the edit of it: $(conflict note 17)"
 [[ "$(conflict word 12)" == rejected*tablet* && "$(now word 2 v)" == office ]] || fail "one natural key: $(conflict word 12)"
+reason=$(maria "SELECT reason FROM __sync_conflicts WHERE tbl = 'word' AND \`key\` = '[12]'") # values may be of others
+[ "$reason" = "Duplicate entry '...' for key 'w'" ] || fail "$reason"
 [[ "$(conflict word 3)" == beaten*office* && "$(now word 3 w)" == drei ]] || fail "one number: $(conflict word 3)"
 [ "$(maria "SELECT group_concat(id) FROM word WHERE w IS NULL")" = 4,5,6 ] || fail "many NULLs"
 

@@ -96,6 +96,24 @@ status_of (unsigned code, const char *state)
   return is_refusal (code, state) ? MANTIS_REFUSED : MANTIS_FAILED;
 }
 
+/* In the database's words, but for the values that it quotes: they may be of columns that whoever is told does not see, and by
+ * way of a trigger also of other rows. */
+static enum mantis_status
+refuse (unsigned code, const char *text, struct mantis_error *error)
+{
+  bool quotes = code == ER_DUP_ENTRY || code == ER_DUP_ENTRY_WITH_KEY_NAME ||
+                code == ER_TRUNCATED_WRONG_VALUE || code == ER_TRUNCATED_WRONG_VALUE_FOR_FIELD;
+  const char *from = quotes ? strchr (text, '\'') : NULL, *to = NULL;
+
+  if (!quotes)
+    return mantis_fail (error, MANTIS_REFUSED, "%s", text);
+  for (const char *at = from; at && (at = strstr (at + 1, "' for "));)
+    to = at;
+  if (!to) /* in another language */
+    return mantis_fail (error, MANTIS_REFUSED, "the database refuses a value (%u)", code);
+  return mantis_fail (error, MANTIS_REFUSED, "%.*s...%s", (int)(from + 1 - text), text, to);
+}
+
 enum mantis_status
 sql_failed (struct mantis_session *session, struct mantis_error *error, const char *what)
 {
@@ -114,7 +132,7 @@ sql_failed (struct mantis_session *session, struct mantis_error *error, const ch
       status = MANTIS_FAILED; /* begin() says so */
   }
   if (status == MANTIS_REFUSED)
-    return mantis_fail (error, status, "%s", mysql_error (session->db));
+    return refuse (code, mysql_error (session->db), error);
   return mantis_fail (error, status, "%s: cannot %s: %s (%u)", session->storage->name, what,
                       mysql_error (session->db), code);
 }
