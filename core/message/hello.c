@@ -112,6 +112,27 @@ generation_of (struct store *store, const struct mantis_table *table, struct man
   return status;
 }
 
+/* Columns of TABLE that SHOWN, what somebody sees of it, lacks. */
+static void
+add_hidden (const struct mantis_table *table, const struct mantis_table *shown,
+            struct mantis_buf *buf)
+{
+  const char *before = ",\"hidden\":[";
+
+  for (size_t i = 0, s = 0; i < table->column_count; i++) {
+    const char *name = table->columns[i].name;
+    if (s < shown->column_count && strcmp (shown->columns[s].name, name) == 0) {
+      s++; /* both are in the same order */
+      continue;
+    }
+    mantis_buf_text (buf, before);
+    mantis_buf_json (buf, name, strlen (name));
+    before = ",";
+  }
+  if (strcmp (before, ",") == 0)
+    mantis_buf_char (buf, ']');
+}
+
 static enum mantis_status
 add_table (struct server *server, const struct viewer *viewer, const struct mantis_table *table,
            const json_t *client, struct mantis_arena *arena, struct mantis_buf *buf,
@@ -139,6 +160,7 @@ add_table (struct server *server, const struct viewer *viewer, const struct mant
   mantis_buf_json (buf, policy->name, strlen (policy->name));
   if (view)
     mantis_buf_printf (buf, ",\"view\":%lld", (long long)view);
+  add_hidden (table, shown, buf);
   mantis_buf_text (buf, base ? ",\"base\":true}" : "}");
   return MANTIS_OK;
 }

@@ -4,6 +4,7 @@
  */
 #include "base/base.h"
 #include "sync/base.h"
+#include "sync/hidden.h"
 #include "sync/receive.h"
 #include "wire/describe.h"
 #include "wire/json.h"
@@ -409,14 +410,17 @@ hello_answer (struct client *client, const json_t *answer, struct mantis_error *
   if (status == MANTIS_OK)
     status = judge_cursor (client, cursor, head, error);
   if (status == MANTIS_OK)
+    status = hidden_note (client->store, tables, error);
+  if (status == MANTIS_OK &&
+      !client->store->stale) /* else hello is said again, with what they are then */
     status = judge_tables (client, tables, error);
   if (status == MANTIS_OK)
     status = phases_save (&client->phases, client->store, error);
   status = client_end (client, status, error);
   if (status == MANTIS_OK)
     client->woken = client->told;
-  client->greeted =
-      status == MANTIS_OK && !client->offers && client->told == client->store->attached;
+  client->greeted = status == MANTIS_OK && !client->offers && !client->store->stale &&
+                    client->told == client->store->attached;
   client->partly = client->greeted && reconcile_next (&client->phases);
   client->caught_up = client->may_pull = false;
   client->noticed = true;
@@ -436,7 +440,8 @@ has_column (const struct mantis_table *table, const char *name)
 
 /* Say in what a paused table differs. */
 static void
-explain_pause (struct table_state *state, const struct mantis_table *theirs)
+explain_pause (const struct client *client, struct table_state *state,
+               const struct mantis_table *theirs)
 {
   CLEANUP_BUF struct mantis_buf buf = MANTIS_BUF_INIT;
 
@@ -446,8 +451,11 @@ explain_pause (struct table_state *state, const struct mantis_table *theirs)
                          theirs->columns[i].name);
   for (size_t i = 0; i < state->table->column_count; i++)
     if (!has_column (theirs, state->table->columns[i].name))
-      mantis_buf_printf (&buf, "%scolumn \"%s\" is only here", buf.length ? "; " : "",
-                         state->table->columns[i].name);
+      mantis_buf_printf (&buf, "%scolumn \"%s\" is %s", buf.length ? "; " : "",
+                         state->table->columns[i].name,
+                         is_hidden (client->store, theirs->name, state->table->columns[i].name)
+                             ? "hidden from this device, and NOT NULL without a default here"
+                             : "only here");
   if (!buf.length)
     mantis_buf_text (
         &buf, "a column's type, NOT NULL or place in the primary key differs from the server's");
@@ -576,7 +584,7 @@ take_table (struct client *client, const struct offered *offered, const struct m
   const struct mantis_table *table;
 
   if (state && state->paused && !state->missing)
-    explain_pause (state, theirs);
+    explain_pause (client, state, theirs);
   if (state || store_table (client->store, theirs->name) || !is_wanted (client, theirs->name))
     return MANTIS_OK;
   if (!(table = without_obstacles (client, offered, theirs, arena)))

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "sync/store.h"
+#include "sync/hidden.h"
 #include "base/base.h"
 #include "base/fault.h"
 #include "sync/capture.h"
@@ -270,8 +271,10 @@ attach (struct store *store, struct mantis_error *error)
     status = own_floor (store, error);
   if (status == MANTIS_OK) {
     filters_before_attach (store);
-    status = store->ops->attach (store->session, store->patterns, &store->schema, error);
+    status = hidden_before_attach (store, error);
   }
+  if (status == MANTIS_OK)
+    status = store->ops->attach (store->session, store->patterns, &store->schema, error);
   if (status == MANTIS_OK)
     status = filters_after_attach (store, error);
   if (status == MANTIS_OK) /* not before: another server may have come first */
@@ -365,6 +368,7 @@ store_close (struct store *store)
   if (store->session)
     store->ops->close (store->session);
   store->session = NULL;
+  hidden_free (store);
   store->in_transaction = false;
 }
 

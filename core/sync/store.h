@@ -11,6 +11,8 @@
 #include "model/internal.h"
 #include "sync/report.h"
 
+#include <jansson.h>
+
 enum { NODE_LENGTH = 32, EPOCH_LENGTH = 16 };
 
 struct hooks;
@@ -39,12 +41,14 @@ struct store {
     const struct mantis_table *table;
   } unwatched; /* of detect.c */
   bool in_transaction;
-  bool stale;       /* the schema has changed, and attaching again has not succeeded yet */
-  int64_t begun_at; /* monotonic microseconds */
-  int64_t took;     /* milliseconds that the last committed transaction was open */
+  bool stale;              /* the schema has changed, and attaching again has not succeeded yet */
+  int64_t begun_at;        /* monotonic microseconds */
+  int64_t took;            /* milliseconds that the last committed transaction was open */
   struct hooks *hooks;     /* of the node; NULL: none */
   struct reports *reports; /* of the present transaction; NULL: nobody listens */
-  struct filters *filters; /* server: see filter.h; NULL: nobody is kept from anything.  The caller's */
+  struct filters
+      *filters;   /* server: see filter.h; NULL: nobody is kept from anything.  The caller's */
+  json_t *hidden; /* client: see hidden.h */
 };
 
 /* Open a session and attach. */

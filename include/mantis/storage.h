@@ -72,8 +72,9 @@ struct mantis_version {
 
 /* What a row was before the change that an entry of the log tells. */
 struct mantis_before {
-  mantis_row row; /* its key and the columns that are remembered; NULL: not known, or there was none */
-  bool fresh;     /* there was none */
+  mantis_row
+      row;    /* its key and the columns that are remembered; NULL: not known, or there was none */
+  bool fresh; /* there was none */
 };
 
 struct mantis_storage {
@@ -267,6 +268,17 @@ struct mantis_storage {
                                     size_t limit, struct mantis_arena *arena,
                                     struct mantis_entry **entries, struct mantis_before **before,
                                     size_t *count, struct mantis_error *error);
+
+  /* ---- Columns that are nobody else's business ---- */
+
+  /* Client.  From the next attach() on, in each of them, LEFT_OUT is asked about each column.  One for which it says
+   * true is as if it was not there: attach() does not describe it, it is not read, and what is written leaves it as it
+   * is.  Not so where no row could be made without it: a column of the key, or one that is NOT NULL and has no default,
+   * is described all the same, and the table is paused then.  LEFT_OUT of NULL: none are.  May be NULL: a table with
+   * columns that the server hides is paused. */
+  void (*leave_out) (struct mantis_session *session,
+                     bool (*left_out) (void *context, const char *table, const char *column),
+                     void *context);
 };
 
 #define MANTIS_STORAGE_PLUGIN(name, ops, ...)                                                      \

@@ -65,13 +65,32 @@ wait_for_message till 'table "items" is paused: column "cost" is only on the ser
 sql till "ALTER TABLE items ADD COLUMN cost TEXT"
 settled office till boss
 
-# And back: nothing of it comes any more.
+# And back: nothing of it comes any more, and what the application has in it stays there, and stays as it is.
 stop_mantisd till
 token_with '{"sub": "till"}' > till.token
+sql till "UPDATE items SET cost = 'of the till', name = 'white tea' WHERE id = 1; INSERT INTO items VALUES (6, 'rice', 0, 'its own')"
 start_mantisd till --mode client
-wait_for_message till 'table "items" is paused: column "cost" is only here'
-sql office "UPDATE items SET cost = 'secret-4', name = 'oolong' WHERE id = 1"
-sql till "ALTER TABLE items DROP COLUMN cost"
-wait_for_row till "SELECT 1 FROM items WHERE name = 'oolong'"
+wait_for_row office "SELECT 1 FROM items WHERE id = 1 AND name = 'white tea' AND cost = 'secret-3'"
+wait_for_row office "SELECT 1 FROM items WHERE id = 6 AND cost IS NULL"
+sql office "UPDATE items SET cost = 'secret-4', name = 'oolong' WHERE id = 1; INSERT INTO items VALUES (7, 'corn', 1, 'secret-5')"
+wait_for_row till "SELECT 1 FROM items WHERE name = 'oolong' AND cost = 'of the till'"
+wait_for_row till "SELECT 1 FROM items WHERE id = 7 AND cost IS NULL"
+quiet till
 stop_mantisd till
-! grep -qa secret-4 till.db* || fail "a hidden column came to the till"
+sql till "INSERT INTO items VALUES (8, 'oats', 0, 'kept here')"
+start_mantisd till --mode client
+wait_for_row office "SELECT 1 FROM items WHERE id = 8 AND cost IS NULL"
+stop_mantisd till
+! grep -qa -e secret-4 -e secret-5 till.db* || fail "a hidden column came to the till"
+[ "$(grep -c 'paused: column' till.log)" = 1 ] || fail "it was paused: $(grep 'is paused' till.log)"
+
+# Shown again, all of it is as the server has it; where no row can be made without it, the table waits, and says why.
+token_with '{"sub": "till", "role": ["owner"]}' > till.token
+start_mantisd till --mode client
+settled office till boss
+stop_mantisd till
+token_with '{"sub": "till"}' > till.token
+sql till "CREATE TABLE copy (id INTEGER PRIMARY KEY, name TEXT, price INTEGER NOT NULL DEFAULT 0, cost TEXT NOT NULL);
+  INSERT INTO copy SELECT id, name, price, coalesce(cost, '') FROM items; DROP TABLE items; ALTER TABLE copy RENAME TO items"
+start_mantisd till --mode client
+wait_for_message till 'table "items" is paused: column "cost" is hidden from this device, and NOT NULL without a default here'

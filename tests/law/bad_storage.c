@@ -88,6 +88,13 @@ remember (struct mantis_session *session,
   GOOD->remember (session, looks, context);
 }
 
+static void
+leave_out (struct mantis_session *session,
+           bool (*left_out) (void *context, const char *table, const char *column), void *context)
+{
+  (void)session, (void)left_out, (void)context;
+}
+
 static enum mantis_status
 create (struct mantis_session *session, const struct mantis_table *table,
         struct mantis_error *error)
@@ -452,6 +459,7 @@ static void __attribute__ ((constructor)) fill (void)
   SIN ("prunes", log_prune, log_prune);
   SIN ("prunes", versions, versions);
   SIN ("timeless", versions, versions);
+  SIN ("shows", leave_out, leave_out);
   SIN ("forgets", log_recall, log_recall);
   SIN ("guesses", log_recall, log_recall);
   SIN ("traces", open, open_as_server);

@@ -1012,6 +1012,46 @@ START_TEST (who_remembers_other_columns_lost_nothing)
 }
 END_TEST
 
+static bool
+is_price (void *context, const char *table, const char *column)
+{
+  (void)context, (void)table;
+  return strcmp (column, "price") == 0 || strcmp (column, "id") == 0;
+}
+
+START_TEST (a_column_that_is_left_out_stays_as_it_is)
+{
+  const struct mantis_table *table;
+  struct mantis_value row[] = {integer (1), text ("oil")};
+
+  if (!storage->leave_out)
+    return;
+  WRITES (notes);
+  WRITES ("CREATE TABLE needs (id INTEGER PRIMARY KEY, price REAL NOT NULL)");
+  WRITES ("INSERT INTO notes VALUES (1, 'milk', 1.5)");
+  start (MANTIS_CLIENT);
+  ck_assert_uint_eq (table_of ("notes")->column_count, 3);
+  storage->leave_out (session, is_price, NULL);
+  attach ();
+  ck_assert_uint_eq (table_of ("needs")->column_count, 2); /* no row could be made */
+  table = table_of ("notes");
+  ck_assert_uint_eq (table->column_count, 2); /* but for the key, which is never left out */
+  ck_assert_str_eq (table->columns[1].name, "title");
+  ck_assert_str_eq (read_one (table, 1)[1].as.bytes, "milk");
+  apply (change (table, row, false, "x", 1));
+  row[0] = integer (2);
+  apply (change (table, row, false, "x", 1));
+  storage->leave_out (session, NULL, NULL);
+  attach ();
+  ck_assert_int_eq (find ("notes")->watch, MANTIS_WATCHED);
+  table = table_of ("notes");
+  ck_assert_str_eq (read_one (table, 1)[1].as.bytes, "oil");
+  row[0] = real (1.5);
+  ck_assert (mantis_value_equal (&read_one (table, 1)[2], &row[0]));
+  ck_assert (mantis_value_equal (&read_one (table, 2)[2], &null));
+}
+END_TEST
+
 START_TEST (foreign_keys_hold_at_commit) /* K14 */
 {
   const struct mantis_table *child, *parent;
@@ -1109,6 +1149,7 @@ END_TEST
   law (what_rows_were_stands_beside_each_change) \
   law (what_a_row_is_parked_at_it_never_was) \
   law (who_remembers_other_columns_lost_nothing) \
+  law (a_column_that_is_left_out_stays_as_it_is) \
   law (foreign_keys_hold_at_commit) \
   law (look_tells_of_others_only)
 /* clang-format on */

@@ -103,6 +103,17 @@ read_collation (struct reading *r, struct mantis_column *column)
     r->table->autoincrement = true;
 }
 
+/* Is it as if COLUMN was not there? */
+static bool
+is_left_out (const struct reading *r, const struct mantis_column *column)
+{
+  const struct mantis_session *session = r->session;
+
+  return session->left_out && !column->key_position &&
+         (column->generated || !column->not_null || column->default_value) &&
+         session->left_out (session->left_out_context, r->table->name, column->name);
+}
+
 static enum mantis_status
 read_columns (struct reading *r)
 {
@@ -135,11 +146,29 @@ read_columns (struct reading *r)
     if (hidden)
       column->generated = parse_generated (r->facts->sql, column->name, r->arena);
     read_collation (r, column);
-    at++;
+    if (is_left_out (r, column))
+      *column = (struct mantis_column){.name = NULL};
+    else
+      at++;
   }
   r->table->columns = columns;
   r->table->column_count = at;
   return at < count ? finished (r, code) : MANTIS_OK;
+}
+
+/* Is one of COUNT columns left out?  (Those of the rowid have no name.) */
+static bool
+names_left_out (const struct reading *r, const char *const *columns, size_t count)
+{
+  for (size_t i = 0; i < count; i++) {
+    size_t c = 0;
+    while (c < r->table->column_count &&
+           sqlite3_stricmp (columns[i] ? columns[i] : "", r->table->columns[c].name) != 0)
+      c++;
+    if (c == r->table->column_count)
+      return true;
+  }
+  return false;
 }
 
 static enum mantis_status
@@ -205,8 +234,14 @@ read_foreign_keys (struct reading *r)
   if (!(keys = array (r, most, sizeof *keys)))
     return no_memory (r->error);
   code = sqlite3_step (rows);
-  while (!status && code == SQLITE_ROW && r->table->foreign_key_count < most)
-    status = read_foreign_key (r, rows, &code, &keys[r->table->foreign_key_count++]);
+  while (!status && code == SQLITE_ROW && r->table->foreign_key_count < most) {
+    struct mantis_foreign_key *key = &keys[r->table->foreign_key_count];
+    status = read_foreign_key (r, rows, &code, key);
+    if (r->session->left_out && names_left_out (r, key->columns, key->count))
+      *key = (struct mantis_foreign_key){.count = 0};
+    else
+      r->table->foreign_key_count++;
+  }
   r->table->foreign_keys = keys;
   return status ? status : finished (r, code);
 }
@@ -249,6 +284,8 @@ read_uniques (struct reading *r)
     return no_memory (r->error);
   while (!status && at < most && (code = sqlite3_step (rows)) == SQLITE_ROW) {
     status = read_unique (r, (const char *)sqlite3_column_text (rows, 0), &uniques[at]);
+    if (r->session->left_out && names_left_out (r, uniques[at].columns, uniques[at].count))
+      uniques[at].count = 0;
     if (uniques[at].count) { /* else expressions alone */
       r->table->loose_uniques += (size_t)sqlite3_column_int (rows, 1);
       at++;
@@ -259,6 +296,15 @@ read_uniques (struct reading *r)
   return status;
 }
 
+void
+storage_leave_out (struct mantis_session *session,
+                   bool (*left_out) (void *context, const char *table, const char *column),
+                   void *context)
+{
+  session->left_out = left_out;
+  session->left_out_context = context;
+}
+
 /* ---- Fingerprint ---- */
 
 static enum mantis_status
@@ -267,7 +313,6 @@ read_fingerprint (struct reading *r)
   r->table->fingerprint = mantis_table_fingerprint (r->table, r->arena);
   return r->table->fingerprint ? MANTIS_OK : no_memory (r->error);
 }
-
 
 /* ---- What cannot be synced ---- */
 

@@ -379,6 +379,7 @@ static const struct mantis_storage ops = {
     .log_prune = log_prune,
     .remember = storage_remember,
     .log_recall = log_recall,
+    .leave_out = storage_leave_out,
     .limit_rows = limit_rows,
     .incident = storage_incident,
 };

@@ -88,6 +88,9 @@ struct mantis_session {
   size_t row_bytes; /* of a row that is read, at most; 0: no limit */
   int log_keys;     /* key columns of __sync_log, 0: not known yet */
   int log_looks; /* columns of earlier values there, once LOG_KEYS is known; -1: none, and no "was" */
+  /* Which columns are left out, see mantis/storage.h; NULL: none. */
+  bool (*left_out) (void *context, const char *table, const char *column);
+  void *left_out_context;
   /* Which columns are remembered, see mantis/storage.h; NULL: of no table. */
   bool (*looks) (void *context, const struct mantis_schema *schema,
                  const struct mantis_table *table, bool *columns);
@@ -287,6 +290,9 @@ void storage_remember (struct mantis_session *session,
                        bool (*looks) (void *context, const struct mantis_schema *schema,
                                       const struct mantis_table *table, bool *columns),
                        void *context);
+void storage_leave_out (struct mantis_session *session,
+                        bool (*left_out) (void *context, const char *table, const char *column),
+                        void *context);
 /* Ask which columns of TABLE are remembered, and write it down in FACTS; none of a client's. */
 enum mantis_status looks_ask (struct mantis_session *session, const struct known_schema *schema,
                               const struct mantis_table *table, struct facts *facts,
