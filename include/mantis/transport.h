@@ -29,6 +29,7 @@ struct mantis_request {
   const char *message;   /* hello push pull schema status conflicts healthz readyz metrics */
   const char *argument;  /* what the address named besides, e.g. a conflict's id; NULL for none */
   const char *node;      /* id of the sender, NULL when it has none (curl) */
+  /* For people who read the traffic; a transport may leave out both. */
   const char *epoch;     /* of the history that the sender knows, NULL when none */
   const char *revisions; /* "todos=41, notes=7": the table revisions of the sender; may be NULL */
   struct mantis_credentials credentials;

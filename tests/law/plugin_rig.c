@@ -52,6 +52,25 @@ stop_uses (void)
   }
 }
 
+const struct mantis_plugin *
+start_listener (void **self)
+{
+  struct mantis_error error = {0};
+  struct mantis_trial *other;
+  enum mantis_status status =
+      mantis_trial_open (settings.listener, settings.plugin_dir, &other, &error);
+
+  for (size_t i = 0; status == MANTIS_OK && i < settings.listener_option_count; i++)
+    status = mantis_trial_set (other, settings.listener_options[i].name,
+                               with_folder (settings.listener_options[i].value), &error);
+  if (status == MANTIS_OK && use_count < MOST_USES &&
+      (status = mantis_trial_start (other, &uses[use_count], self, &error)) == MANTIS_OK)
+    use_count++;
+  if (status != MANTIS_OK)
+    broken ("--listener %s does not start: %s", settings.listener, error.text);
+  return mantis_trial_about (other);
+}
+
 /* ---- Folder and commands --------------------------------------------------------------------- */
 
 char law_folder[64];

@@ -305,6 +305,9 @@ static const char usage[] =
     "      --accept WHAT=TEXT    an authentication accepts this: bearer, cookie or certificate\n"
     "      --refuse WHAT=TEXT    and refuses this\n"
     "      --claims JSON             a filter is asked by somebody with these claims, too\n"
+    "      --listener PLUGIN     for a transport that takes connections over: this one listens\n"
+    "      --listener-option NAME=VALUE\n"
+    "                            an option of that one\n"
     "      --storage NAME        for the tables of a plugin (sqlite)\n"
     "      --before COMMAND      makes an empty database, for a storage\n"
     "      --sql COMMAND         writes what comes on its standard input to that database\n"
@@ -330,6 +333,8 @@ enum {
   OPT_BEFORE,
   OPT_SQL,
   OPT_PLUGIN_DIR,
+  OPT_LISTENER,
+  OPT_LISTENER_OPTION,
   OPT_VERSION,
   OPT_HELP
 };
@@ -350,6 +355,8 @@ static const struct option long_options[] = {
     {"before", required_argument, NULL, OPT_BEFORE},
     {"sql", required_argument, NULL, OPT_SQL},
     {"plugin-dir", required_argument, NULL, OPT_PLUGIN_DIR},
+    {"listener", required_argument, NULL, OPT_LISTENER},
+    {"listener-option", required_argument, NULL, OPT_LISTENER_OPTION},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
@@ -410,6 +417,7 @@ take_text (int c)
                           [OPT_BEFORE - OPT_OPTIONS] = &settings.before,
                           [OPT_SQL - OPT_OPTIONS] = &settings.sql,
                           [OPT_PLUGIN_DIR - OPT_OPTIONS] = &settings.plugin_dir,
+                          [OPT_LISTENER - OPT_OPTIONS] = &settings.listener,
                           [OPT_HELP - OPT_OPTIONS] = NULL};
 
   if (c < OPT_OPTIONS || !texts[c - OPT_OPTIONS])
@@ -426,6 +434,9 @@ take (int c)
   switch (c) {
   case 'o':
     add_named (settings.options, &settings.option_count, optarg);
+    break;
+  case OPT_LISTENER_OPTION:
+    add_named (settings.listener_options, &settings.listener_option_count, optarg);
     break;
   case OPT_COLUMN:
     add_named (settings.columns, &settings.column_count, optarg);

@@ -28,10 +28,12 @@ struct named {
 };
 
 struct settings {
-  const char *file, *plugin_dir, *option_file, *storage, *before, *sql;
-  struct named options[MOST_NAMED], columns[MOST_NAMED], accepted[MOST_NAMED], refused[MOST_NAMED];
+  const char *file, *plugin_dir, *option_file, *storage, *before, *sql, *listener;
+  struct named options[MOST_NAMED], listener_options[MOST_NAMED], columns[MOST_NAMED],
+      accepted[MOST_NAMED], refused[MOST_NAMED];
   const char *laws[MOST_NAMED], *claims[MOST_NAMED];
-  size_t option_count, column_count, accepted_count, refused_count, law_count, claims_count;
+  size_t option_count, listener_option_count, column_count, accepted_count, refused_count,
+      law_count, claims_count;
   uint64_t seed;
   size_t rows; /* random ones of a law */
   int seconds; /* that a law may take */
@@ -49,6 +51,8 @@ void *start_use (void);
 /* The same where it is started only: the status. */
 enum mantis_status try_start (void **self, struct mantis_error *error);
 void stop_uses (void);
+/* A use of the plugin --listener, and what that is; stopped with the others. */
+const struct mantis_plugin *start_listener (void **self);
 
 extern char law_folder[64]; /* of this law, empty; its name stands for {} in options and commands */
 /* TEXT with the name of the folder in the place of each {}; freed by nobody. */

@@ -56,8 +56,13 @@ uint64_t
 mantis_service_submit (struct mantis_service *service, const struct mantis_request *request,
                        mantis_answered answered, void *context)
 {
+  static const struct mantis_answer welcome = {.size = sizeof welcome, .status = 200, .body = ""};
   struct call *call = &core.calls[core.count];
 
+  if (core.taker && strcmp (request->message, "connect") == 0) { /* asked by --listener */
+    answered (context, &welcome);
+    return UINT64_MAX;
+  }
   if (service != SERVICE)
     broken ("mantis_service_submit() is given another service than listen() was");
   if (core.count == MOST_CALLS)
@@ -116,8 +121,9 @@ mantis_service_depart (struct mantis_service *service, uint64_t ticket)
 const struct mantis_transport *
 mantis_service_taker (struct mantis_service *service, const char *protocol, void **self)
 {
-  (void)service, (void)protocol, (void)self;
-  return NULL;
+  (void)service;
+  *self = core.taker;
+  return core.taker && strcmp (protocol, plugin->name) == 0 ? plugin->ops : NULL;
 }
 
 void

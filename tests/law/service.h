@@ -31,6 +31,7 @@ struct core {
   int64_t retry_after;
   struct call calls[MOST_CALLS];
   size_t count, cancelled;
+  void *taker; /* the plugin's own struct, where it takes connections over from --listener */
 };
 extern struct core core;
 extern struct event_base *base;

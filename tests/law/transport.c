@@ -25,6 +25,9 @@ ops (void)
   return plugin->ops;
 }
 
+/* Those of the side that listens. */
+static const struct mantis_transport *server;
+
 /* ---- Both sides ------------------------------------------------------------------------------ */
 
 static void
@@ -32,12 +35,17 @@ start_listening (void *self)
 {
   const char *shown;
 
-  if (!ops ()->listen)
+  server = ops ();
+  if (!server->listen && settings.listener) {
+    core.taker = self;
+    server = start_listener (&self)->ops;
+  }
+  if (!server->listen)
     skip ("it does not listen");
   doing ("listen()");
-  if (ops ()->listen (self, base, SERVICE, &listener, &error) != MANTIS_OK)
+  if (server->listen (self, base, SERVICE, &listener, &error) != MANTIS_OK)
     broken ("it cannot listen: %s", error.text);
-  shown = ops ()->address (listener);
+  shown = server->address (listener);
   if (!shown || !*shown)
     broken ("address() does not say where it listens");
   snprintf (address, sizeof address, "%s", shown);
@@ -78,7 +86,7 @@ end_both (void)
     ops ()->hang_up (link_);
   doing ("close()");
   if (listener)
-    ops ()->close (listener);
+    server->close (listener);
   turn ();
 }
 
@@ -201,7 +209,7 @@ close_leaves_nothing (void)
   start_listening (start_use ());
   turn ();
   doing ("close()");
-  ops ()->close (listener);
+  server->close (listener);
   turn_until (loop_is_empty, "to leave the loop after close()");
 }
 
@@ -216,7 +224,7 @@ it_listens_again (void)
     start_listening (self);
     turn ();
     doing ("close()");
-    ops ()->close (listener);
+    server->close (listener);
     turn ();
   }
 }
@@ -241,8 +249,10 @@ messages_arrive_whole (void)
   expect_answer (0, 200, body);
   compare ("the message", core.calls[0].message, "push");
   compare ("the node", core.calls[0].node, node);
-  compare ("the epoch", core.calls[0].epoch, "00112233445566aa");
-  compare ("what it says of revisions", core.calls[0].revisions, "todos=41, notes=7");
+  if (*core.calls[0].epoch) /* these two are for people: they may be left out */
+    compare ("the epoch", core.calls[0].epoch, "00112233445566aa");
+  if (*core.calls[0].revisions)
+    compare ("what it says of revisions", core.calls[0].revisions, "todos=41, notes=7");
   compare ("the token", core.calls[0].bearer, token);
   compare ("the body", core.calls[0].body, body);
   end_both ();
@@ -270,22 +280,37 @@ answers_arrive_whole (void)
   end_both ();
 }
 
+/* A text of LENGTH letters in all, as a JSON object. */
+static void
+fill (char *body, size_t length)
+{
+  static const char before[] = "{\"t\":\"", after[] = "\"}";
+  const size_t frame = sizeof before + sizeof after - 2;
+
+  strcpy (body, length ? "{}" : "");
+  if (length < frame)
+    return;
+  strcpy (body, before);
+  for (size_t i = sizeof before - 1; i < length - (sizeof after - 1); i++)
+    body[i] = (char)('a' + chance_below (26));
+  strcpy (body + length - (sizeof after - 1), after);
+}
+
 static void
 bodies_may_be_large (void)
 {
-  static const size_t sizes[] = {0, 1, 65535, LARGE};
+  static const size_t sizes[] = {0, 2, 65535, LARGE};
   char *body = calloc (1, LARGE + 1);
 
   start_both ();
   for (size_t i = 0; body && i < sizeof sizes / sizeof *sizes; i++) {
-    for (size_t k = 0; k < sizes[i]; k++)
-      body[k] = (char)('a' + chance_below (26));
-    body[sizes[i]] = '\0';
+    fill (body, sizes[i]);
+    core.body = sizes[i] ? NULL : "{}"; /* an answer has always one */
     ask (0, body, TIMEOUT);
     turn_until (first_is_answered, "a large message");
     if (!sizes[i] && asked[0].status == 400)
       continue; /* where nothing is no body */
-    expect_answer (0, 200, body);
+    expect_answer (0, 200, core.body ? core.body : body);
   }
   end_both ();
   free (body);
@@ -381,7 +406,7 @@ a_server_that_is_not_there (void)
   if (ops ()->listen) {
     start_listening (self);
     doing ("close()");
-    ops ()->close (listener);
+    server->close (listener);
     listener = NULL;
     turn ();
   }
@@ -424,7 +449,7 @@ drain_lets_them_finish (void)
   ask (0, "{\"in\": \"hand\"}", TIMEOUT);
   turn_until (one_has_arrived, "a message");
   doing ("drain()");
-  ops ()->drain (listener);
+  server->drain (listener);
   turn ();
   core_answer (0);
   turn_until (first_is_answered, "an answer that was in hand when drain() came");
@@ -441,7 +466,7 @@ close_cancels_what_is_in_hand (void)
     ask (i, "{}", TIMEOUT);
   turn_until (all_have_arrived, "four messages");
   doing ("close()");
-  ops ()->close (listener);
+  server->close (listener);
   listener = NULL;
   turn ();
   for (size_t i = 0; i < SEVERAL; i++)
