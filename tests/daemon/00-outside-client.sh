@@ -182,7 +182,8 @@ wait "${pids[desk]}" || true
 start_mantisd desk --mode client
 quiet desk
 alike
-come_with 9 "case \$3,\$4 in
+come_with 9 "echo \$3,\$4 >> calls
+case \$3,\$4 in
   .b9,b9) $(edit b9) ;;
   c9,.c9) $(edit c9) ;;
 esac"
@@ -191,6 +192,7 @@ quiet desk
 alike
 [ "$(sql office "SELECT group_concat(id, ' ') FROM (SELECT id FROM notes WHERE body LIKE 'of the desk%' ORDER BY id)")" = "a b9 c9" ] ||
   fail "an edit is missing: $(sql office "SELECT * FROM notes")"
+[ "$(grep -cx '\.a,a' calls)" -ge 3 ] || fail "what was written before the edit was found was not taken back: $(cat calls)"
 [ "$(kept office)" = $((conflicts + 3)) ] || fail "what lost is not kept: $(sql office "SELECT * FROM __sync_conflicts")"
 
 # A folder that is away is not empty.
