@@ -44,7 +44,8 @@ struct pull {
   struct large large; /* rows that do not fit into an answer */
   int64_t wait;       /* milliseconds */
   struct cursor from; /* where reading begins: the cursor, or how far was looked in vain */
-  const json_t *skip, *keys, *load;
+  const json_t *keys, *load;
+  struct map skipped; /* hashes of the names of tables that the caller does not want */
   struct feed_page page;
   struct lending lending;
   struct viewer viewer; /* who is answered just now */
@@ -68,12 +69,34 @@ share_of (struct server *server)
   return share > LEAST ? share : LEAST;
 }
 
+static uint64_t
+hash_of (const char *name)
+{
+  return hash_bytes (name, strlen (name), 0) | 1; /* 0 is no hash for a map */
+}
+
+/* They are asked for with each entry of the log that is looked at. */
+static enum mantis_status
+read_skip (const json_t *names, struct pull *pull, struct mantis_error *error)
+{
+  const json_t *name;
+  size_t i;
+
+  json_array_foreach (names, i, name)
+  {
+    if (json_is_string (name) && !map_put (&pull->skipped, hash_of (json_string_value (name))))
+      return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  }
+  return MANTIS_OK;
+}
+
 static enum mantis_status
 read_pull (const json_t *body, struct pull *pull, struct mantis_error *error)
 {
   const struct limits *limits = &pull->server->limits;
   enum mantis_status status = MANTIS_OK;
   int64_t wait;
+  const json_t *skip = json_get_array (body, "skip", &status, error);
   size_t takes;
 
   pull->limit = bounded (json_get_integer (body, "limit", 0, &status, error), DEFAULT_ROWS,
@@ -87,11 +110,12 @@ read_pull (const json_t *body, struct pull *pull, struct mantis_error *error)
   pull->large.limit = takes - takes / 4;
   wait = json_get_integer (body, "wait", 0, &status, error);
   pull->wait = wait <= 0 ? 0 : wait > limits->wait / 1000 ? limits->wait : wait * 1000;
-  pull->skip = json_get_array (body, "skip", &status, error);
   pull->keys = json_get_array (body, "keys", &status, error);
   pull->load = json_get_object (body, "load", &status, error);
   if (pull->wait && !pull->keys && !pull->load)
     pull->bytes = bounded ((int64_t)pull->bytes, 1, share_of (pull->server));
+  if (status == MANTIS_OK)
+    status = read_skip (skip, pull, error);
   if (status == MANTIS_OK)
     status = cursor_read (body, "cursor", &pull->cursor, &pull->has_cursor, error);
   if (status == MANTIS_OK)
@@ -103,15 +127,8 @@ static bool
 skips (void *context, const struct mantis_table *table)
 {
   const struct pull *pull = context;
-  const json_t *name;
-  size_t i;
 
-  json_array_foreach (pull->skip, i, name)
-  {
-    if (json_is_string (name) && strcmp (json_string_value (name), table->name) == 0)
-      return true;
-  }
-  return false;
+  return pull->skipped.count && map_has (&pull->skipped, hash_of (table->name));
 }
 
 /* The table that PLACE asks for.  MANTIS_STALE: it may have been one when the caller said hello. */
@@ -420,12 +437,6 @@ answer_alone (const struct pull *pull, const struct fellow *fellow, const struct
   return status;
 }
 
-static uint64_t
-hash_of (const char *node)
-{
-  return hash_bytes (node, strlen (node), 0) | 1; /* 0 is no hash for a map */
-}
-
 static enum mantis_status
 note_origin (struct crowd *crowd, const char *origin, struct mantis_error *error)
 {
@@ -668,6 +679,7 @@ handle_same (struct server *server, struct store *store, struct fellow *fellows,
     status = store_end (store, &error);
   lending_end (&pull.lending);
   mantis_buf_free (&pull.large.told);
+  map_free (&pull.skipped);
   for (size_t i = 0; i < count; i++)
     end_reply (fellows[i].reply, status, &error);
 }
