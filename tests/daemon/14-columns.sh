@@ -94,3 +94,4 @@ sql till "CREATE TABLE copy (id INTEGER PRIMARY KEY, name TEXT, price INTEGER NO
   INSERT INTO copy SELECT id, name, price, coalesce(cost, '') FROM items; DROP TABLE items; ALTER TABLE copy RENAME TO items"
 start_mantisd till --mode client
 wait_for_message till 'table "items" is paused: column "cost" is hidden from this device, and NOT NULL without a default here'
+ctl till sync | grep -qx 'Table "items" is paused: column "cost" is hidden .*' || fail "sync says nothing of it: $(ctl till sync)"
