@@ -17,6 +17,7 @@
 enum { BUDGET_FACTOR = 16, BUDGET_BASE = 1024 * 1024 };
 
 static _Thread_local size_t budget = SIZE_MAX;
+static _Thread_local bool used_up; /* jansson has other words for it, wherever it was just then */
 
 /* An application that Mantis is part of may have set any locale; jansson only knows decimal points of one
  * byte, and gives up the process over another. */
@@ -28,6 +29,7 @@ counted_malloc (size_t size)
   size_t got;
   void *pointer = size <= budget ? malloc (size) : NULL;
 
+  used_up |= size > budget;
   if (pointer && budget != SIZE_MAX) {
     got = malloc_usable_size (pointer);
     budget -= got < budget ? got : budget;
@@ -65,9 +67,15 @@ json_read (const char *body, size_t length, struct mantis_error *error)
   }
   locale = uselocale (plain_locale);
   budget = length * BUDGET_FACTOR + BUDGET_BASE;
+  used_up = false;
   json = json_loadb (body, length, JSON_ALLOW_NUL, &where);
   budget = SIZE_MAX;
   uselocale (locale);
+  if (!json && used_up) {
+    mantis_fail (error, MANTIS_INVALID,
+                 "the body has far more members or elements than others of its size: send less");
+    return NULL;
+  }
   if (!json) {
     mantis_fail (error, MANTIS_INVALID, "the body is not JSON: line %d, column %d: %s", where.line,
                  where.column, where.text);

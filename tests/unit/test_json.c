@@ -146,6 +146,8 @@ START_TEST (a_tree_out_of_proportion_is_refused)
     memcpy (body + at, "[],", 3);
   at += (size_t)sprintf (body + at, "1]}");
   ck_assert (!reads (body, at));
+  ck_assert_msg (strstr (error.text, "more members or elements"), "%s", error.text);
+  ck_assert (!reads ("{", 1) && strstr (error.text, "not JSON"));
   ck_assert (reads ("{}", 2)); /* the next one has a budget of its own */
   free (body);
 }
