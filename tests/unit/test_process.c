@@ -81,12 +81,14 @@ START_TEST (inherits_nothing)
   signal (SIGPIPE, SIG_IGN);
   sigfillset (&all);
   sigprocmask (SIG_BLOCK, &all, NULL);
-  /* Of the signals the lower 28; the C library has some above for itself. */
-  process = run ("pwd; sed -n 's/^Sig\\(Blk\\|Ign\\):.*\\(.......\\)$/\\1 \\2/p' /proc/$$/status; "
-                 "exec ls /proc/self/fd");
+  /* Of the signals the lower 28; the C library has some above for itself.  Without a child:
+     dash blocks all signals while it starts one. */
+  process = run ("pwd; while read -r name value; do "
+                 "case $name in SigBlk:|SigIgn:) echo $name ${value#?????????} ;; esac; "
+                 "done < /proc/self/status; exec ls /proc/self/fd");
   process_close_in (&process);
   /* 3 is the folder that ls reads. */
-  ck_assert_str_eq (read_all (process.out), "/\nBlk 0000000\nIgn 0000000\n0\n1\n2\n3\n");
+  ck_assert_str_eq (read_all (process.out), "/\nSigBlk: 0000000\nSigIgn: 0000000\n0\n1\n2\n3\n");
   process_kill (&process);
 }
 END_TEST
