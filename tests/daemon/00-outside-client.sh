@@ -102,7 +102,7 @@ alike
 ctl desk conflicts list > conflicts && grep -q notes conflicts || fail "what lost is not kept: $(cat conflicts)"
 
 # Wherever it is killed while it writes files, all is as before or as after; and whatever an application does in between stays.
-# meanwhile.so runs the script "meanwhile" before each step of the first transaction that changes files.
+# meanwhile.so runs the script "meanwhile" at each step of the first transaction that changes files.
 cat > meanwhile.c << 'END'
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -136,6 +136,14 @@ rename (const char *old, const char *new)
   return step ? renameat (AT_FDCWD, old, AT_FDCWD, new) : (int) syscall (SYS_rename, old, new);
 }
 int
+openat (int dir, const char *name, int flags, ...)
+{
+  int fd = (int) syscall (SYS_openat, dir, name, flags, 0666);
+  if (flags & O_CREAT)
+    meanwhile (name, "");
+  return fd;
+}
+int
 unlinkat (int dir, const char *name, int flags)
 {
   meanwhile (name, "");
@@ -144,8 +152,8 @@ unlinkat (int dir, const char *name, int flags)
 END
 cc -shared -fPIC -o meanwhile.so meanwhile.c
 
-sql office "INSERT INTO notes VALUES ('c1', '', 0), ('c2', '', 0), ('c3', '', 0), ('c4', '', 0), ('c5', '', 0), ('c6', '', 0), ('c7', '', 0), ('c8', '', 0), ('c9', '', 0)"
-wait_for "the rows" test -e desk/notes/c9
+sql office "INSERT INTO notes VALUES ('c1', '', 0), ('c4', '', 0), ('c8', '', 0), ('c10', '', 0), ('c11', '', 0), ('c12', '', 0), ('c13', '', 0), ('c14', '', 0), ('c15', '', 0)"
+wait_for "the rows" test -e desk/notes/c15
 quiet desk
 # The office changes the row a, makes the row bN and deletes the row cN while the desk is away; the desk comes with SCRIPT.
 come_with () # N SCRIPT
@@ -156,44 +164,76 @@ come_with () # N SCRIPT
   echo "$2" > meanwhile
   LD_PRELOAD=$work/meanwhile.so launch desk --config desk.json --mode client
 }
-for step in 1 2 3 4 5 6 7; do
-  come_with $step "[ \$1 != $step ] || kill -9 \$2"
-  wait_for "it to be killed at step $step" gone desk
+die_at () # PLACE
+{
+  wait_for "it to be killed at $1" gone desk
   wait "${pids[desk]}" || true
+}
+# A file begun, one changed, one added, all but the last word; and once more while that is taken back.
+for steps in "1 2" "4 5" "8 3" "11 10"; do
+  step=${steps% *} again=${steps#* }
+  come_with "$step" "[ \$1 != $step ] || kill -9 \$2"
+  die_at "step $step"
+  echo "[ \$1 != $again ] || kill -9 \$2" > meanwhile
+  LD_PRELOAD=$work/meanwhile.so launch desk --config desk.json --mode client
+  die_at "step $again after step $step"
   start_mantisd desk --mode client
   quiet desk
   alike
   [ "$(newest)" = "$before" ] || fail "killed at step $step: sent back $(sql office "SELECT * FROM __sync_log WHERE seq > $before")"
 done
 
+# Killed before it has put back what an application has only half written.
+come_with 10 "case \$3,\$4 in
+  c10,.~c10) printf '{\"body\": ' > desk/notes/c10 ;;
+  .~c10,c10) kill -9 \$2 ;;
+esac"
+die_at "half a file"
+start_mantisd desk --mode client
+wait_until desk '"notes/c10" in str(S)'
+[ "$(cat desk/notes/c10)" = '{"body": ' ] || fail "what an application was writing is gone"
+rm desk/notes/c10
+quiet desk
+alike
+
 # An application that gets in between, at the last moment: it is an edit as any other, and what lost is kept.
-edit () # KEY, as a line of the script: once
+edit () # KEY [AGAIN], as a line of the script, which ends with it: once
 {
-  echo "[ -e edited-$1 ] || { touch edited-$1; echo '{\"body\": \"of the desk\"}' > desk/notes/$1.new; mv desk/notes/$1.new desk/notes/$1; }"
+  echo "[ -e edited-$1${2-} ] || { touch edited-$1${2-}; echo '{\"body\": \"of the desk${2-}\"}' > desk/notes/$1.new; mv desk/notes/$1.new desk/notes/$1; exit; }"
 }
 conflicts=$(kept office)
-come_with 8 "case \$1 in
-  1) $(edit a) ;;
-  2) kill -9 \$2 ;; # what it wrote has come out, and was not put back yet
+come_with 12 "case \$1 in
+  3) $(edit a) ;;
+  4) kill -9 \$2 ;; # what it wrote has come out, and was not put back yet
 esac"
-wait_for "it to be killed" gone desk
-wait "${pids[desk]}" || true
-[ "$(sql office "SELECT count(*) FROM notes WHERE body = 'of the desk'")" = 0 ] && grep -q 'of the desk' desk/notes/.a || fail "killed too late"
+die_at "step 4"
+[ "$(sql office "SELECT count(*) FROM notes WHERE body = 'of the desk'")" = 0 ] && grep -q 'of the desk' desk/notes/.~a || fail "killed too late"
 start_mantisd desk --mode client
 quiet desk
 alike
-come_with 9 "echo \$3,\$4 >> calls
+come_with 13 "echo \$3,\$4 >> calls
 case \$3,\$4 in
-  .b9,b9) $(edit b9) ;;
-  c9,.c9) $(edit c9) ;;
+  .~b13,b13) $(edit b13) ;;
+  c13,.~c13) $(edit c13) ;;
 esac"
-wait_for "the last edit" test -e edited-c9
+wait_for "the last edit" test -e edited-c13
 quiet desk
 alike
-[ "$(sql office "SELECT group_concat(id, ' ') FROM (SELECT id FROM notes WHERE body LIKE 'of the desk%' ORDER BY id)")" = "a b9 c9" ] ||
+[ "$(sql office "SELECT group_concat(id, ' ') FROM (SELECT id FROM notes WHERE body LIKE 'of the desk%' ORDER BY id)")" = "a b13 c13" ] ||
   fail "an edit is missing: $(sql office "SELECT * FROM notes")"
-[ "$(grep -cx '\.a,a' calls)" -ge 3 ] || fail "what was written before the edit was found was not taken back: $(cat calls)"
+[ "$(grep -cx '\.~a,a' calls)" -ge 3 ] || fail "what was written before the edit was found was not taken back: $(cat calls)"
 [ "$(kept office)" = $((conflicts + 3)) ] || fail "what lost is not kept: $(sql office "SELECT * FROM __sync_conflicts")"
+come_with 15 "case \$3,\$4 in
+  .~a,)
+    rm desk/notes/a
+    kill -9 \$2
+    ;;
+esac"
+die_at "a file that an application removes"
+start_mantisd desk --mode client
+quiet desk
+alike
+[ "$(sql office "SELECT count(*) FROM notes WHERE id = 'a'")" = 0 ] || fail "a file that an application removed is back"
 
 # A folder that is away is not empty.
 mv desk/notes aside

@@ -45,7 +45,7 @@ take_step (const struct shelf *shelf, const struct state *state, const struct st
   if (status == MANTIS_OK && !name)
     status = mantis_fail (error, MANTIS_FULL, "no memory to write table \"%s\"", table->name);
   if (status == MANTIS_OK && way == RECOVER)
-    paper_recover (dir, table, name, step->key, step->to);
+    paper_recover (dir, table, name, step->key, from, step->to);
   if (status == MANTIS_OK && way == FORTH)
     status = paper_turn (dir, table, name, step->key, from, step->to, error);
   else if (status == MANTIS_OK)

@@ -14,7 +14,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MOST_BYTES = 16 * 1024 * 1024, LONGEST_NAME = NAME_MAX - 1 };
+enum { MOST_BYTES = 16 * 1024 * 1024, LONGEST_NAME = NAME_MAX - 2 };
+
+/* Mantis's own names, of no row: a file that is not whole yet, and the one that changes places with a row's. */
+static const char unfinished[] = ".~";
+#define SPARE ".~%s"
 
 /* ---- Names: letters, digits, - and _ stand for themselves, the rest is %XX; no name begins with a dot ---- */
 
@@ -204,12 +208,13 @@ paper_says (int dir, const char *name, const struct mantis_table *table, mantis_
   return same;
 }
 
+/* What bears the name is whole: so a spare file that says neither the old row nor the new one is never ours. */
 static enum mantis_status
 write_paper (int dir, const char *name, const struct mantis_table *table, mantis_row row,
              struct mantis_error *error)
 {
   struct mantis_value *rest = calloc (table->column_count, sizeof *rest);
-  int fd = openat (dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666), why = errno;
+  int fd = openat (dir, unfinished, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666), why = errno;
   struct mantis_buf text = MANTIS_BUF_INIT;
   bool done = rest && fd >= 0;
 
@@ -220,11 +225,14 @@ write_paper (int dir, const char *name, const struct mantis_table *table, mantis
     mantis_row_json (&text, table, rest);
     mantis_buf_char (&text, '\n');
     errno = 0;
-    done = !text.failed && write (fd, text.bytes, text.length) == (ssize_t) text.length && fsync (fd) == 0;
+    done = !text.failed && write (fd, text.bytes, text.length) == (ssize_t) text.length && fsync (fd) == 0
+           && renameat (dir, unfinished, dir, name) == 0;
     why = errno ? errno : ENOSPC;
   }
   if (fd >= 0)
     close (fd);
+  if (fd >= 0 && !done)
+    unlinkat (dir, unfinished, 0);
   mantis_buf_free (&text);
   free (rest);
   return done ? MANTIS_OK
@@ -267,7 +275,7 @@ paper_turn (int dir, const struct mantis_table *table, const char *name, mantis_
   int failed = 0;
   ino_t ours;
 
-  snprintf (spare, sizeof spare, ".%s", name);
+  snprintf (spare, sizeof spare, SPARE, name);
   if (!paper_says (dir, name, table, key, from))
     return written_meanwhile (table, error);
   if (to && (status = write_paper (dir, spare, table, to, error)) != MANTIS_OK)
@@ -292,19 +300,16 @@ paper_turn (int dir, const struct mantis_table *table, const char *name, mantis_
   return status == MANTIS_BUSY ? written_meanwhile (table, error) : status;
 }
 
-/* Killed between two renames: what lay at the file's place then is in the spare one, be it an application's. */
+/* Killed between two renames: what an application wrote last may lie in the spare file. */
 void
-paper_recover (int dir, const struct mantis_table *table, const char *name, mantis_row key, mantis_row to)
+paper_recover (int dir, const struct mantis_table *table, const char *name, mantis_row key, mantis_row from,
+               mantis_row to)
 {
-  struct mantis_arena *arena = mantis_arena_new (0);
   bool taken = paper_says (dir, name, table, key, to), gone = paper_says (dir, name, table, key, NULL);
-  struct paper paper = { .clear = false };
   char spare[NAME_MAX + 1];
 
-  snprintf (spare, sizeof spare, ".%s", name);
-  if (arena && paper_read (dir, spare, table, key, arena, &paper, NULL) != MANTIS_ABSENT
-      && !(paper.clear && paper_same (table, paper.row, to)) && (taken || (gone && paper.clear)))
+  snprintf (spare, sizeof spare, SPARE, name);
+  if ((taken || gone) && !paper_says (dir, spare, table, key, to) && !paper_says (dir, spare, table, key, from))
     (void) renameat2 (dir, spare, dir, name, gone ? RENAME_NOREPLACE : RENAME_EXCHANGE);
-  mantis_arena_free (arena);
   unlinkat (dir, spare, 0);
 }

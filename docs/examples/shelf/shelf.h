@@ -104,7 +104,8 @@ bool paper_same (const struct mantis_table *table, mantis_row a, mantis_row b);
 /* The file says FROM: make it say TO (NULL: it is not there).  MANTIS_BUSY: it says something else, and goes on doing so. */
 enum mantis_status paper_turn (int dir, const struct mantis_table *table, const char *name, mantis_row key,
                                mantis_row from, mantis_row to, struct mantis_error *error);
-void paper_recover (int dir, const struct mantis_table *table, const char *name, mantis_row key, mantis_row to);
+void paper_recover (int dir, const struct mantis_table *table, const char *name, mantis_row key, mantis_row from,
+                    mantis_row to);
 
 enum mantis_status folder_compare (struct shelf *shelf, struct state **fresh, struct mantis_error *error);
 enum mantis_status folder_commit (struct shelf *shelf, struct state *mine, struct mantis_error *error);
