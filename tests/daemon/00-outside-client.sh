@@ -223,6 +223,15 @@ alike
   fail "an edit is missing: $(sql office "SELECT * FROM notes")"
 [ "$(grep -cx '\.~a,a' calls)" -ge 3 ] || fail "what was written before the edit was found was not taken back: $(cat calls)"
 [ "$(kept office)" = $((conflicts + 3)) ] || fail "what lost is not kept: $(sql office "SELECT * FROM __sync_conflicts")"
+come_with 14 "case \$3,\$4 in
+  .~a,a)
+    $(edit a -again) # it comes out
+    $(edit a -last)  # and this one, when that is put back
+    ;;
+esac"
+wait_for_row office "SELECT 1 FROM notes WHERE body = 'of the desk-last'"
+quiet desk
+alike
 come_with 15 "case \$3,\$4 in
   .~a,)
     rm desk/notes/a

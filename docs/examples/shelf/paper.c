@@ -250,13 +250,18 @@ identity (int dir, const char *name)
   return fstatat (dir, name, &info, AT_SYMLINK_NOFOLLOW) == 0 ? info.st_ino : 0;
 }
 
-/* NAME and SPARE change places until what an application wrote last is at NAME again, and ours is not. */
+/* NAME and SPARE change places until what comes out is OURS, or else what was put there last: what an application wrote
+   last stays at NAME. */
 static void
 put_back (int dir, const char *name, const char *spare, ino_t ours)
 {
-  for (ino_t theirs; (theirs = identity (dir, spare)) != ours; ours = theirs)
+  for (bool done = false; !done;) {
+    ino_t theirs = identity (dir, spare);
     if (renameat2 (dir, spare, dir, name, RENAME_EXCHANGE) != 0)
       return; /* it has removed the file meanwhile */
+    done = identity (dir, spare) == ours;
+    ours = theirs;
+  }
 }
 
 /* Which one is no matter of the log's. */
