@@ -26,6 +26,8 @@ const struct ctl_command ctl_commands[] = {
     {"conflicts", "restore ID", "bring back what lost (server)", 2, 2, ctl_conflicts},
     {"replay", "[--policy NAME|FILE.so|JSON] [--table NAME] [--id N,...] [--since TIME]",
      "recorded conflicts, put to another policy (server)", 0, 0, ctl_replay},
+    {"decide", "--policy NAME|FILE.so|JSON", "one conflict, told on standard input, decided here", 0,
+     0, ctl_decide},
     {"explain", "--conflict ID", "who decided about one of them, what, when and why", 0, 0,
      ctl_explain},
     {"explain", "PRINCIPAL TABLE [--claims JSON] [--key JSON]",

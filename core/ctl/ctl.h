@@ -42,6 +42,7 @@ int ctl_nodes (struct ctl *ctl);
 int ctl_user (struct ctl *ctl);
 int ctl_login (struct ctl *ctl);
 int ctl_replay (struct ctl *ctl);
+int ctl_decide (struct ctl *ctl);
 int ctl_explain (struct ctl *ctl);
 
 /* Say on stderr what is wrong; the exit status for it. */

@@ -14,8 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const plugin_selector[] = {"plugin", NULL};
-
 struct bench {
   const struct trial *trial;
   struct mantis_arena *arena; /* for good; each record has one of its own */
@@ -26,65 +24,6 @@ struct bench {
 };
 
 /* ---- The policy ------------------------------------------------------------------------------ */
-
-static bool
-is_file (const char *what)
-{
-  size_t length = strlen (what);
-
-  return strchr (what, '/') || (length > 3 && strcmp (what + length - 3, ".so") == 0);
-}
-
-/* --policy NAME, FILE, or {"plugin": NAME or FILE, ...}. */
-static enum mantis_status
-read_policy (struct bench *bench, struct plugin_use *use, const char **what,
-             struct mantis_error *error)
-{
-  const char *text = bench->trial->ctl->policy;
-  CLEANUP_FREE char *here = getcwd (NULL, 0);
-  const char *folder = mantis_arena_strdup (bench->arena, here ? here : "/");
-
-  *use = (struct plugin_use){
-      .kind = MANTIS_KIND_RESOLVER,
-      .options = {.place = {"--policy", "$", folder}, .reserved = plugin_selector}};
-  *what = text;
-  if (text[strspn (text, " \t\n")] == '{') {
-    if (!(use->options.json = json_read (text, strlen (text), error)))
-      return mantis_fail_in (error, "--policy"), MANTIS_INVALID;
-    *what = json_string_value (json_object_get (use->options.json, "plugin"));
-  }
-  if (!*what || !**what)
-    return mantis_fail (error, MANTIS_INVALID,
-                        "--policy: needs \"plugin\": the name of a resolver, or "
-                        "its file");
-  if (is_file (*what))
-    *what = path_in (bench->arena, use->options.place.folder, *what);
-  return *what ? MANTIS_OK : mantis_fail (error, MANTIS_FAILED, "no memory left");
-}
-
-/* A name may be one that "plugins" of the configuration gives; a file is opened alone, beside one of the same name. */
-static enum mantis_status
-open_given (struct bench *bench, struct mantis_error *error)
-{
-  const struct trial *trial = bench->trial;
-  const struct plugin *plugin = NULL;
-  struct plugin_use use;
-  const char *what;
-  enum mantis_status status = read_policy (bench, &use, &what, error);
-
-  if (status == MANTIS_OK && !is_file (what) && trial->config->listed)
-    status = config_open_plugins (trial->config, trial->plugins, error);
-  if (status == MANTIS_OK && !is_file (what))
-    plugin = plugins_find (trial->plugins, MANTIS_KIND_RESOLVER, what);
-  if (status == MANTIS_OK && !plugin)
-    status = plugins_open (trial->plugins, what, NULL, NULL, &plugin, error);
-  if (status == MANTIS_OK) {
-    use.name = plugin->name;
-    status = instance_new (trial->plugins, &use, &bench->given, error);
-  }
-  json_decref (use.options.json);
-  return status;
-}
 
 /* Who is asked about TABLE. */
 static enum mantis_status
@@ -161,7 +100,8 @@ open_policies (struct bench *bench, size_t from, struct mantis_error *error)
   if (!bench->configured)
     return mantis_fail (error, MANTIS_FAILED, "no memory left");
   if (trial->ctl->policy)
-    return open_given (bench, error);
+    return policy_open (trial->ctl->policy, trial->config, trial->plugins, bench->arena,
+                        &bench->given, error);
   if (trial->config->listed)
     status = config_open_plugins (trial->config, trial->plugins, error);
   for (size_t i = from; i < json_array_size (trial->records) && status == MANTIS_OK; i++)

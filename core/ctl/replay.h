@@ -38,7 +38,15 @@ enum mantis_status recall (const json_t *record, const struct mantis_table *tabl
 const char *recall_decide (const struct recalled *recalled, enum mantis_decision decision,
                            mantis_row merged, struct mantis_arena *arena, mantis_row *row);
 
-/* ---- The policy (judge.c) -------------------------------------------------------------------- */
+/* ---- The policy (policy.c) ------------------------------------------------------------------- */
+
+/* *POLICY is the resolver that TEXT, of --policy, names: a name, a file, or {"plugin": either, ...}.  A name may be one that
+ * "plugins" of CONFIG gives (NULL: there is no configuration); a file is opened alone, beside one of the same name. */
+enum mantis_status policy_open (const char *text, const struct config *config,
+                                struct plugins *plugins, struct mantis_arena *arena,
+                                struct instance **policy, struct mantis_error *error);
+
+/* ---- It judges (judge.c) -------------------------------------------------------------------- */
 
 /* What is put to it: PAGE is an answer to the message "replay". */
 struct trial {

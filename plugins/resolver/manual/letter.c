@@ -29,6 +29,22 @@ add_side (struct mantis_buf *buf, const char *name, const struct mantis_change *
   mantis_buf_json (buf, change->origin, strlen (change->origin));
 }
 
+static void
+add_columns (struct mantis_buf *buf, const struct mantis_table *table)
+{
+  const char *comma = "";
+
+  mantis_buf_text (buf, ",\"columns\":{");
+  for (size_t i = 0; i < table->column_count; i++, comma = ",") {
+    const struct mantis_column *column = &table->columns[i];
+    mantis_buf_text (buf, comma);
+    mantis_buf_json (buf, column->name, strlen (column->name));
+    mantis_buf_char (buf, ':');
+    mantis_buf_json (buf, column->declared, strlen (column->declared));
+  }
+  mantis_buf_char (buf, '}');
+}
+
 void
 letter_write (const struct mantis_conflict *conflict, struct mantis_buf *buf)
 {
@@ -44,6 +60,7 @@ letter_write (const struct mantis_conflict *conflict, struct mantis_buf *buf)
     mantis_buf_json (buf, name, strlen (name));
   }
   mantis_buf_char (buf, ']');
+  add_columns (buf, table);
   add_side (buf, "local", conflict->local);
   add_side (buf, "remote", conflict->remote);
   add_row (buf, "base", table, conflict->base);
@@ -57,7 +74,7 @@ static const struct {
   enum mantis_decision decision;
 } words[] = {
     {"local", MANTIS_KEEP_LOCAL}, {"remote", MANTIS_TAKE_REMOTE}, {"merged", MANTIS_MERGE},
-    {"defer", MANTIS_DEFER},      {"refuse", MANTIS_REFUSE},
+    {"joined", MANTIS_JOIN},      {"defer", MANTIS_DEFER},        {"refuse", MANTIS_REFUSE},
 };
 
 static enum mantis_status
@@ -69,7 +86,8 @@ read_merged (const json_t *json, const struct mantis_table *table, struct mantis
   mantis_row row;
 
   if (!text)
-    return mantis_fail (error, MANTIS_INVALID, "\"merged\" needs a \"row\", an object");
+    return mantis_fail (error, MANTIS_INVALID,
+                        "\"merged\" and \"joined\" need a \"row\", an object");
   status = mantis_row_read (text, strlen (text), table, arena, &row, error);
   free (text);
   if (status == MANTIS_OK)
@@ -90,11 +108,11 @@ read_answer (const json_t *json, const struct mantis_conflict *conflict,
   while (i < sizeof words / sizeof *words && (!word || strcmp (words[i].word, word) != 0))
     i++;
   if (i == sizeof words / sizeof *words)
-    return mantis_fail (
-        error, MANTIS_INVALID,
-        "\"decision\" is none of \"local\", \"remote\", \"merged\", \"defer\" and \"refuse\"");
+    return mantis_fail (error, MANTIS_INVALID,
+                        "\"decision\" is none of \"local\", \"remote\", \"merged\", \"joined\", "
+                        "\"defer\" and \"refuse\"");
   *decision = words[i].decision;
-  if (*decision == MANTIS_MERGE)
+  if (*decision == MANTIS_MERGE || *decision == MANTIS_JOIN)
     status = read_merged (json_object_get (json, "row"), conflict->table, merged, arena, error);
   if (status == MANTIS_OK)
     mantis_fail (error, MANTIS_OK, "%s", reason ? reason : "");

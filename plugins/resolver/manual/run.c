@@ -119,7 +119,7 @@ attend (struct run *run, struct mantis_error *error)
     exchange (run);
   }
   if (strcmp (how, "exit status 0") != 0)
-    return mantis_fail (error, MANTIS_FAILED, "it ended with %s", how);
+    return mantis_fail (error, MANTIS_FAILED, "it has ended: %s", how);
   return MANTIS_OK;
 }
 
