@@ -34,7 +34,7 @@ _mantis ()
   *)
     answers=$(_mantis_options "$program")
     case $program in
-    *mantisctl) answers+=" --subject --lifetime --table --state --role --row --rev --policy --id --since --conflict --claims --token-file --node --key --keys token status sync scan conflicts explain replay nodes user login" ;;
+    *mantisctl) answers+=" --subject --lifetime --table --state --role --row --rev --policy --id --since --conflict --claims --token-file --node --key --keys token status sync scan conflicts explain replay decide nodes user login" ;;
     esac
     ;;
   esac
