@@ -75,18 +75,10 @@ access_each (struct access *access,
 static bool
 has_role (const json_t *claims, const char *role)
 {
-  const json_t *roles = json_object_get (claims, "roles"), *one;
   const char *single = json_string_value (json_object_get (claims, "role"));
-  size_t i;
 
-  if (single && strcmp (single, role) == 0)
-    return true;
-  json_array_foreach (roles, i, one)
-  {
-    if (json_is_string (one) && strcmp (json_string_value (one), role) == 0)
-      return true;
-  }
-  return false;
+  return (single && strcmp (single, role) == 0) ||
+         json_has_text (json_object_get (claims, "roles"), role);
 }
 
 bool

@@ -190,6 +190,20 @@ json_get_object (const json_t *object, const char *name, enum mantis_status *sta
   return get (object, name, "an object", is_object, status, error);
 }
 
+bool
+json_has_text (const json_t *array, const char *text)
+{
+  const json_t *one;
+  size_t i;
+
+  json_array_foreach (array, i, one)
+  {
+    if (json_is_string (one) && strcmp (json_string_value (one), text) == 0)
+      return true;
+  }
+  return false;
+}
+
 void
 json_add_text (struct mantis_buf *buf, const char *name, const char *text)
 {

@@ -35,6 +35,9 @@ const json_t *json_get_array (const json_t *object, const char *name, enum manti
 const json_t *json_get_object (const json_t *object, const char *name, enum mantis_status *status,
                                struct mantis_error *error);
 
+/* Is TEXT one of ARRAY?  Of what is none it is not. */
+bool json_has_text (const json_t *array, const char *text);
+
 /* The number of JSON's form in TEXT, whatever the locale.  False: too large. */
 bool json_number (const char *text, size_t length, double *real);
 

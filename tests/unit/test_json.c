@@ -201,6 +201,19 @@ START_TEST (members_say_where_they_are)
 }
 END_TEST
 
+START_TEST (only_a_text_of_an_array_is_one)
+{
+  static const char body[] = "{\"a\": [1, null, \"one\", \"\"], \"b\": \"one\"}";
+  CLEANUP_JSON json_t *json = json_read (body, strlen (body), NULL);
+  const json_t *a = json_object_get (json, "a");
+
+  ck_assert (json_has_text (a, "one") && json_has_text (a, ""));
+  ck_assert (!json_has_text (a, "on") && !json_has_text (a, "1") && !json_has_text (a, "null"));
+  ck_assert (!json_has_text (json_object_get (json, "b"), "one"));
+  ck_assert (!json_has_text (json_object_get (json, "c"), "one"));
+}
+END_TEST
+
 /* ---- JSONTestSuite ---- */
 
 #define SUITE TOP_SRCDIR "/../shared/conformance/json-test-suite/JSONTestSuite-data.tar.xz"
@@ -290,6 +303,7 @@ json_suite (void)
   tcase_add_test (tests, memory_is_mallocs_own);
   tcase_add_test (tests, of_twins_the_last_counts);
   tcase_add_test (tests, members_say_where_they_are);
+  tcase_add_test (tests, only_a_text_of_an_array_is_one);
   tcase_add_test (tests, the_suite_of_others);
   suite_add_tcase (suite, tests);
   return suite;
