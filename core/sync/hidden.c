@@ -6,28 +6,14 @@
  */
 #include "sync/hidden.h"
 #include "base/base.h"
+#include "wire/json.h"
 
 #include <stdlib.h>
-#include <string.h>
-
-static bool
-has_text (const json_t *array, const char *text)
-{
-  const json_t *one;
-  size_t i;
-
-  json_array_foreach (array, i, one)
-  {
-    if (json_is_string (one) && strcmp (json_string_value (one), text) == 0)
-      return true;
-  }
-  return false;
-}
 
 bool
 is_hidden (const struct store *store, const char *table, const char *column)
 {
-  return has_text (json_object_get (store->hidden, table), column);
+  return json_has_text (json_object_get (store->hidden, table), column);
 }
 
 static bool
@@ -57,48 +43,44 @@ hidden_before_attach (struct store *store, struct mantis_error *error)
   if ((status = store_meta_text (store, "hidden", arena, &text, error)) != MANTIS_OK)
     return status;
   hidden_free (store);
-  store->hidden = text ? json_loads (text, 0, NULL) : NULL;
+  store->hidden = text ? json_loads (text, 0, NULL) : NULL; /* if not read: hello tells it again */
   store->ops->leave_out (store->session, leaves_out, store);
   return MANTIS_OK;
 }
 
-/* The lists of TABLES alone, as text; NULL: there are none. */
-static char *
+/* The lists of TABLES alone; NULL: no memory. */
+static json_t *
 lists_of (const json_t *tables)
 {
   json_t *lists = json_object (), *list;
   const char *name;
   const json_t *about;
-  char *text = NULL;
 
   json_object_foreach ((json_t *)tables, name, about)
   {
-    if (json_array_size (list = json_object_get (about, "hidden")))
-      json_object_set (lists, name, list);
+    if (json_array_size (list = json_object_get (about, "hidden")) &&
+        json_object_set (lists, name, list) != 0) {
+      json_decref (lists);
+      return NULL;
+    }
   }
-  if (json_object_size (lists))
-    text = json_dumps (lists, JSON_SORT_KEYS | JSON_COMPACT);
-  json_decref (lists);
-  return text;
-}
-
-static bool
-same_text (const char *a, const char *b)
-{
-  return a && b ? strcmp (a, b) == 0 : a == b;
+  return lists;
 }
 
 enum mantis_status
 hidden_note (struct store *store, const json_t *tables, struct mantis_error *error)
 {
-  CLEANUP_FREE char *told = lists_of (tables);
-  CLEANUP_FREE char *known =
-      store->hidden ? json_dumps (store->hidden, JSON_SORT_KEYS | JSON_COMPACT) : NULL;
+  CLEANUP_JSON json_t *told = lists_of (tables);
+  CLEANUP_FREE char *text = NULL;
+  bool some = json_object_size (told) > 0;
 
-  if (!store->ops->leave_out || same_text (told, known))
+  if (!store->ops->leave_out || (told && !some && !store->hidden) ||
+      json_equal (told, store->hidden))
     return MANTIS_OK;
+  if (!told || (some && !(text = json_dumps (told, JSON_COMPACT))))
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
   mantis_log (MANTIS_INFO, "columns that the server hides stay as they are here: %s",
-              told ? told : "none any more");
+              some ? text : "none any more");
   store->stale = true;
-  return store_put_meta_text (store, "hidden", told, error);
+  return store_put_meta_text (store, "hidden", text, error);
 }
