@@ -46,9 +46,8 @@ struct store {
   int64_t took;            /* milliseconds that the last committed transaction was open */
   struct hooks *hooks;     /* of the node; NULL: none */
   struct reports *reports; /* of the present transaction; NULL: nobody listens */
-  struct filters
-      *filters;   /* server: see filter.h; NULL: nobody is kept from anything.  The caller's */
-  json_t *hidden; /* client: see hidden.h */
+  struct filters *filters; /* server, the caller's: see filter.h; NULL: all is everybody's */
+  json_t *hidden;          /* client: see hidden.h; NULL: none are */
 };
 
 /* Open a session and attach. */

@@ -72,8 +72,8 @@ struct mantis_version {
 
 /* What a row was before the change that an entry of the log tells. */
 struct mantis_before {
-  mantis_row
-      row;    /* its key and the columns that are remembered; NULL: not known, or there was none */
+  /* Its key and the columns that are remembered; NULL: not known, or there was none. */
+  mantis_row row;
   bool fresh; /* there was none */
 };
 
@@ -255,9 +255,10 @@ struct mantis_storage {
    * Server.  Both NULL: no filter can be used with this storage. */
 
   /* From the next attach() on, in each of them and for each table that is watched, LOOKS is asked with COLUMNS,
-   * column_count places that are all false, and with SCHEMA: the tables that there are, not watched yet.  Where it says true, the values that the columns set there had before
-   * stand beside each change of a row from then on.  Other columns than at the last attach() are no reason to call
-   * the table MANTIS_REWATCHED: no write goes unseen.  All sessions give the same answer. */
+   * column_count places that are all false, and with SCHEMA: the tables that there are, not watched yet.  Where it says
+   * true, the values that the columns set there had before stand beside each change of a row from then on.  Other
+   * columns than at the last attach() are no reason to call the table MANTIS_REWATCHED: no write goes unseen.  All
+   * sessions give the same answer. */
   void (*remember) (struct mantis_session *session,
                     bool (*looks) (void *context, const struct mantis_schema *schema,
                                    const struct mantis_table *table, bool *columns),
