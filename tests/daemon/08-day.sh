@@ -26,15 +26,6 @@ hour ()
 {
   python3 "$top/tests/daemon/day.py" hour "$1" "$seed" $people || fail "hour $1"
 }
-# exchange NAME...: all that is to be sent and fetched, now.
-exchange ()
-{
-  local name
-
-  for name; do
-    ctl "$name" sync > /dev/null || fail "$name: mantisctl sync"
-  done
-}
 
 start_mantisd office --mode server
 for person in $people; do

@@ -46,20 +46,9 @@ all_settled ()
 all_settled
 [ -z "$(maria "SELECT 1 FROM __sync_conflicts")" ] || fail "equal rows in conflict: $(maria "SELECT * FROM __sync_conflicts")"
 
-# both ORDER TABLETS-SQL PHONES-SQL: both offline, the phone later; then they are back in that order.
-both ()
+both () # ORDER TABLETS-SQL PHONES-SQL
 {
-  local name
-
-  stop_mantisd tablet
-  stop_mantisd phone
-  sql tablet "$2"
-  later
-  sql phone "$3"
-  for name in $1; do
-    start_mantisd "$name" --mode client
-    wait_until "$name" 'S["caught_up"] and S["waiting"] == 0'
-  done
+  apart "$@"
   all_settled
 }
 # stands TABLE KEY COLUMNS VALUES

@@ -32,14 +32,6 @@ work () # ROUND NAME...
     python3 "$top/tests/daemon/sight.py" work "$seed" "$1" "$name" || fail "SEED=$seed: the program of $name"
   done
 }
-exchange ()
-{
-  local name
-
-  for name; do
-    ctl "$name" sync > /dev/null || fail "$name: mantisctl sync"
-  done
-}
 start_mantisd office --mode server
 for name in ann bob cid; do
   start_mantisd $name --mode client

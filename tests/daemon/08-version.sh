@@ -36,20 +36,9 @@ stands ()
     [ "$got" = "$4" ] || fail "$1 $2 on the $name: $3 is \"$got\", not \"$4\""
   done
 }
-# both ORDER TABLETS-SQL PHONES-SQL: both offline, the phone a little later; then they are back in that order.
-both ()
+both () # ORDER TABLETS-SQL PHONES-SQL
 {
-  local name
-
-  stop_mantisd tablet
-  stop_mantisd phone
-  sql tablet "$2"
-  later
-  sql phone "$3"
-  for name in $1; do
-    start_mantisd "$name" --mode client
-    wait_until "$name" 'S["caught_up"] and S["waiting"] == 0'
-  done
+  apart "$@"
   settled office tablet phone
 }
 for order in "tablet phone" "phone tablet"; do

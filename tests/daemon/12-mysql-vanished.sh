@@ -10,20 +10,7 @@ maria "CREATE TABLE album (id INT PRIMARY KEY, body VARCHAR(40)); INSERT INTO al
 start_mantisd shop --mode server
 start_proxy
 
-# loads NAME: a device that has got some pages of the table, and waits for the next.
-loads ()
-{
-  configure_client "$1"
-  sed -i 's/"sync": {/"sync": {"batch_rows": 100, "whole_rows": 100, /' "$1.json"
-  touch gate
-  road "/sync/pull pass - 3" "/sync/pull hold gate"
-  start_mantisd "$1" --mode client
-  wait_for_road
-  says "$1" 'T["album"]["state"] == "first" and T["zone"]["state"] == "first"' || fail "it is not loading: $(cat "$1.status")"
-  [ "$(sql "$1" "SELECT count(*) BETWEEN 1 AND 999 FROM album")" = 1 ] || fail "it is not in the midst of it"
-}
-
-loads tablet
+loads tablet album zone
 maria "RENAME TABLE album TO atlas"
 rm gate # before the server has looked, perhaps
 wait_until tablet 'T["album"]["state"] == "paused" and T["zone"]["state"] == "live" and T["atlas"]["state"] == "live"'
@@ -33,13 +20,13 @@ wait_until tablet 'T["album"]["state"] == "live" and T["atlas"]["state"] == "pau
 sql tablet "DROP TABLE atlas"
 wait_for_maria tablet
 
-loads phone
+loads phone album zone
 maria "ALTER TABLE album DROP PRIMARY KEY, ADD PRIMARY KEY (id, body)"
 rm gate
 wait_until phone 'T["album"]["state"] == "paused" and T["zone"]["state"] == "live"'
 stop_mantisd phone
 
-loads till
+loads till album zone
 maria "DROP TABLE album"
 wait_until shop '"album" not in T'
 rm gate

@@ -67,26 +67,6 @@ grep -q 'CREATE OR REPLACE TRIGGER `__sync_.*` AFTER INSERT ON `big`' statements
 stop_mantisd shop
 
 # ---- A transaction that is open for long, before Mantis comes ----
-# long_transaction STATEMENTS: that give a row.  "end_it" ends it.
-long_transaction ()
-{
-  rm -f long long.out
-  mkfifo long
-  mariadb_do "$maria_folder" shop --unbuffered < long > long.out &
-  pids[long]=$!
-  exec {long}> long
-  echo "$1" >&"$long"
-  wait_for "the transaction" test -s long.out
-}
-
-end_it ()
-{
-  echo 'COMMIT; \q' >&"$long"
-  exec {long}>&-
-  wait "${pids[long]}"
-  unset "pids[long]"
-}
-
 # tries COUNT: has Mantis asked so often to change the table?
 tries ()
 {

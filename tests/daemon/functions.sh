@@ -43,6 +43,7 @@ transport=${MANTIS_TEST_TRANSPORT:-rest} # of clients that are configured from n
 
 . "$top/tests/lib/mariadb.sh"
 . "$top/tests/lib/certificates.sh"
+. "$top/tests/daemon/maria.sh"
 
 # ---- Ends ------------------------------------------------------------------------------------------
 
@@ -473,6 +474,24 @@ wait_for_road ()
   wait_for "the rules to be followed: $(cat rules)" test ! -s rules
 }
 
+# loads NAME TABLE...: a device that has got some pages of the first TABLE and not yet all of the others, and waits for the
+# next one while the file gate is there.
+loads ()
+{
+  local table
+
+  configure_client "$1"
+  sed -i 's/"sync": {/"sync": {"batch_rows": 100, "whole_rows": 100, /' "$1.json"
+  touch gate
+  road "/sync/pull pass - 3" "/sync/pull hold gate"
+  start_mantisd "$1" --mode client
+  wait_for_road
+  for table in "${@:2}"; do
+    says "$1" "T['$table']['state'] == 'first'" || fail "it is not loading $table: $(cat "$1.status")"
+  done
+  [ "$(sql "$1" "SELECT count(*) > 0 FROM $2")" = 1 ] || fail "it has nothing of $2"
+}
+
 # call METHOD PATH [CURL-ARGUMENT...]: to the server, with a token of its own; prints the body.
 call ()
 {
@@ -581,6 +600,32 @@ wait_for_sync ()
   done
 }
 
+# exchange NAME...: all that is to be sent and fetched, now.
+exchange ()
+{
+  local name
+
+  for name; do
+    ctl "$name" sync > /dev/null || fail "$name: mantisctl sync"
+  done
+}
+
+# apart ORDER TABLETS-SQL PHONES-SQL: both write offline, the phone later; then they are back in that order.
+apart ()
+{
+  local name
+
+  stop_mantisd tablet
+  stop_mantisd phone
+  sql tablet "$2"
+  later
+  sql phone "$3"
+  for name in $1; do
+    start_mantisd "$name" --mode client
+    wait_until "$name" 'S["caught_up"] and S["waiting"] == 0'
+  done
+}
+
 # settled SERVER CLIENT...: all hold the same, nothing waits, nothing dangles, no file is damaged, and one more
 # cycle brings the server nothing.
 settled ()
@@ -594,7 +639,7 @@ settled ()
   quiet "$@"
   head=$(sql "$server" "SELECT max(seq) FROM __sync_log")
   for name; do
-    ctl "$name" sync > /dev/null || fail "$name: mantisctl sync"
+    exchange "$name"
     quiet "$name"
     same_contents "$name" "$server" || fail "$name and $server were the same, and are not"
   done
@@ -655,84 +700,5 @@ compare_peaks ()
 
   for name in "${@:3}"; do
     [ $((${peaks[$name $2]} - ${peaks[$name $1]})) -le $more_memory ] || fail "$name takes more for more rows"
-  done
-}
-
-# ---- MariaDB as a server's database ------------------------------------------------------------------
-
-# start_mariadb NAME [OPTION...]: a private MariaDB with an empty database NAME, where the user "mantis" has
-# the privileges that docs/operate.md names; and NAME.json for a server on it.
-start_mariadb ()
-{
-  local name=$1
-
-  mariadb_installed || skip "mariadb-server is not installed"
-  maria_folder=$(mktemp -d "${TMPDIR:-/tmp}/mantis-mariadb.XXXXXX")
-  cleanup_fn "mariadb_kill $maria_folder; cp $maria_folder/mariadbd.log mariadbd.log; rm -rf $maria_folder"
-  mariadb_start "$maria_folder" "${@:2}" || fail "MariaDB does not start"
-  head -c 24 /dev/urandom | base64 > "$name.password"
-  chmod 600 "$name.password"
-  mariadb_do "$maria_folder" -e "CREATE DATABASE $name CHARACTER SET utf8mb4;
-    CREATE USER mantis@localhost IDENTIFIED BY '$(cat "$name.password")';
-    GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, TRIGGER, REFERENCES
-      ON $name.* TO mantis@localhost; GRANT PROCESS ON *.* TO mantis@localhost"
-  maria_database=$name
-  configure_maria "$name"
-}
-
-# configure_maria NAME: a server NAME.json on that database.
-configure_maria ()
-{
-  port=$(free_port)
-  cat > "$1.json" << END
-{"mode": "server", "storage": {"plugin": "mysql", "socket": "$maria_folder/socket", "database": "$maria_database",
-   "user": "mantis", "password_file": "$maria_database.password"},
- "control_socket": "$work/$1.control", "listen": [{"transport": "rest", "address": "127.0.0.1:$port"}],
- "auth": [{"plugin": "jwt", "algorithm": "HS256", "key_file": "jwt.key"}]}
-END
-}
-
-# start_pair FIRST SECOND: two servers on that database, FIRST as start_mariadb has configured it, and a balancer before
-# them; their ports are $first and $second.
-start_pair ()
-{
-  start_mantisd "$1" --mode server
-  first=$port
-  configure_maria "$2"
-  start_mantisd "$2" --mode server
-  second=$port
-  start_balancer "$first" "$second"
-}
-
-# maria STATEMENTS: as a back office writes, with MariaDB's own client.
-maria ()
-{
-  mariadb_do "$maria_folder" "$maria_database" -e "$1"
-}
-
-gives_maria ()
-{
-  [ -n "$(maria "$1")" ]
-}
-
-# Do the clients NAME... hold what MariaDB holds?
-same_as_maria ()
-{
-  python3 "$top/tests/daemon/maria.py" "$maria_folder/socket" "$maria_database" "${@/%/.db}"
-}
-
-# wait_for_maria CLIENT...: until all hold the same rows in all tables as the server.
-wait_for_maria ()
-{
-  local end=$((SECONDS + patience)) name
-
-  until same_as_maria "$@"; do
-    [ $SECONDS -lt $end ] || {
-      for name; do
-        diff maria.rows "$name.db.rows" | head -n 20 || true
-      done
-      fail "MariaDB (<) and $* (>) do not become the same within $patience s"
-    }
-    sleep 0.05
   done
 }
