@@ -12,10 +12,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 #include "base/base.h"
-#include "base/map.h"
-#include "message/message.h"
+#include "message/pull.h"
 #include "sync/digest.h"
-#include "sync/sight.h"
 #include "wire/block.h"
 #include "wire/json.h"
 #include "wire/key.h"
@@ -27,28 +25,8 @@
 enum {
   DEFAULT_ROWS = 5000,
   MAX_KEYS = 5000,
-  SHARED = 8 * 1024 * 1024, /* bytes of the answers that are made of one page */
   CROWD = 32 * 1024 * 1024, /* bytes of what is told to all that wait; whoever takes it gets more */
   LEAST = 32 * 1024         /* of that for each */
-};
-
-struct pull {
-  struct server *server;
-  struct store *store;
-  struct mantis_arena *arena;
-  struct cursor cursor,
-      ahead; /* ahead: how new some rows are that the caller was told behind its cursor */
-  bool has_cursor, has_ahead;
-  size_t limit, bytes;
-  size_t used;        /* of the bytes, so far */
-  struct large large; /* rows that do not fit into an answer */
-  int64_t wait;       /* milliseconds */
-  struct cursor from; /* where reading begins: the cursor, or how far was looked in vain */
-  const json_t *keys, *load;
-  struct map skipped; /* hashes of the names of tables that the caller does not want */
-  struct feed_page page;
-  struct lending lending;
-  struct viewer viewer; /* who is answered just now */
 };
 
 /* ASKED rows or bytes, within what the server allows. */
@@ -69,12 +47,6 @@ share_of (struct server *server)
   return share > LEAST ? share : LEAST;
 }
 
-static uint64_t
-hash_of (const char *name)
-{
-  return hash_bytes (name, strlen (name), 0) | 1; /* 0 is no hash for a map */
-}
-
 /* They are asked for with each entry of the log that is looked at. */
 static enum mantis_status
 read_skip (const json_t *names, struct pull *pull, struct mantis_error *error)
@@ -84,7 +56,7 @@ read_skip (const json_t *names, struct pull *pull, struct mantis_error *error)
 
   json_array_foreach (names, i, name)
   {
-    if (json_is_string (name) && !map_put (&pull->skipped, hash_of (json_string_value (name))))
+    if (json_is_string (name) && !map_put (&pull->skipped, name_hash (json_string_value (name))))
       return mantis_fail (error, MANTIS_FAILED, "out of memory");
   }
   return MANTIS_OK;
@@ -128,7 +100,7 @@ skips (void *context, const struct mantis_table *table)
 {
   const struct pull *pull = context;
 
-  return pull->skipped.count && map_has (&pull->skipped, hash_of (table->name));
+  return pull->skipped.count && map_has (&pull->skipped, name_hash (table->name));
 }
 
 /* The table that PLACE asks for.  MANTIS_STALE: it may have been one when the caller said hello. */
@@ -246,10 +218,8 @@ add_load (struct pull *pull, struct mantis_buf *buf, struct mantis_error *error)
 
 /* ---- The page -------------------------------------------------------------------------------- */
 
-/* The sender's last batch: a page that is meant for a copy of its file, it has to know as such.  And what it is for:
- * for a view of before a page may lack rows. */
-static void
-begin_page (struct mantis_buf *buf, const struct sender *sender, int64_t view)
+void
+pull_begin (struct mantis_buf *buf, const struct sender *sender, int64_t view)
 {
   mantis_buf_char (buf, '{');
   if (view)
@@ -282,8 +252,8 @@ add_changes (const struct pull *pull, const struct mantis_change *const *changes
   mantis_buf_char (buf, ']');
 }
 
-static enum mantis_status
-read_page (struct pull *pull, const char *node, struct mantis_error *error)
+enum mantis_status
+pull_read (struct pull *pull, const char *node, struct mantis_error *error)
 {
   struct feed_page *page = &pull->page;
   enum mantis_status status;
@@ -302,9 +272,8 @@ read_page (struct pull *pull, const char *node, struct mantis_error *error)
   return MANTIS_OK;
 }
 
-/* What SIGHT tells of the page, behind what is its sender's own. */
-static enum mantis_status
-add_page (struct pull *pull, const struct sight *sight, struct mantis_buf *buf,
+enum mantis_status
+pull_add (struct pull *pull, const struct sight *sight, struct mantis_buf *buf,
           struct mantis_error *error)
 {
   struct feed_page *page = &pull->page;
@@ -335,15 +304,54 @@ wait_of (const struct pull *pull, const struct sight *sight)
   return empty && !pull->load && !pull->keys ? pull->wait : 0;
 }
 
-/* Nothing of SIGHT is for whom REPLY is: it waits, where it wants to, and what was looked at is not looked at again. */
-static void
-wait_for_news (const struct pull *pull, const struct sight *sight, struct reply *reply)
+void
+pull_wait (const struct pull *pull, const struct sight *sight, struct reply *reply)
 {
   reply->wait = wait_of (pull, sight);
   if (reply->wait && pull->has_cursor && !pull->has_ahead) {
     reply->looked = pull->page.cursor;
     reply->since = pull->cursor.rev;
   }
+}
+
+enum mantis_status
+pull_tell (struct pull *pull, const char *node, struct reply *reply, struct mantis_error *error)
+{
+  struct sight sight;
+  enum mantis_status status =
+      sight_look (&pull->page, &pull->viewer, node, pull->arena, &sight, error);
+
+  if (status == MANTIS_OK)
+    status = pull_add (pull, &sight, &reply->body, error);
+  if (status == MANTIS_OK) {
+    pull_wait (pull, &sight, reply);
+    pull->server->counters.rows_out += (long long)sight.count;
+  }
+  return status;
+}
+
+enum mantis_status
+pull_alone (const struct pull *pull, const struct fellow *fellow, const struct sender *sender,
+            struct mantis_error *error)
+{
+  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (pull->server->limits.body_bytes);
+  CLEANUP_LENDING struct lending lending;
+  const char *node = sender->anonymous ? NULL : sender->node;
+  struct pull alone = *pull;
+  enum mantis_status status;
+
+  lending_begin (&lending, pull->store);
+  if (!arena)
+    return mantis_fail (error, MANTIS_FAILED, "out of memory");
+  alone.arena = arena;
+  alone.large.told = (struct mantis_buf)MANTIS_BUF_INIT;
+  alone.viewer = viewer_of (&lending, fellow->principal, sender->node);
+  pull_begin (&fellow->reply->body, sender, viewer_view (&alone.viewer));
+  status = pull_read (&alone, node, error);
+  if (status == MANTIS_OK)
+    status = pull_tell (&alone, node, fellow->reply, error);
+  mantis_buf_free (&alone.large.told);
+  return status;
 }
 
 static enum mantis_status
@@ -375,229 +383,6 @@ say_to_all (struct fellow *fellows, size_t count, const struct reply *problem)
       fellows[i].reply->type = problem->type;
       mantis_buf_add (&fellows[i].reply->body, problem->body.bytes, problem->body.length);
     }
-}
-
-/* ---- One page for many -----------------------------------------------------------------------
- *
- * A thousand clients that wait stand at the same cursor.  What came after it is read once, and encoded once for all
- * that get the same of it: who has no change of its own in it, and sees the same where tables have filters.
- */
-
-/* What is behind that which is a sender's own, for those that get the same. */
-struct tail {
-  struct mantis_buf buf;
-  struct sight sight;
-};
-
-struct crowd {
-  struct pull *pull;
-  struct map origins; /* hashes of the nodes that the page has changes of */
-  struct map views;   /* view -> place in tails, plus 1 */
-  struct map sights;  /* what is seen -> the same */
-  struct tail *tails;
-  size_t count;
-};
-
-static struct viewer
-viewer_for (struct pull *pull, const struct fellow *fellow, const struct sender *sender)
-{
-  return viewer_of (&pull->lending, fellow->principal, sender->node);
-}
-
-/* For SENDER alone, at the same moment. */
-static enum mantis_status
-answer_alone (const struct pull *pull, const struct fellow *fellow, const struct sender *sender,
-              struct mantis_error *error)
-{
-  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (pull->server->limits.body_bytes);
-  CLEANUP_LENDING struct lending lending;
-  const char *node = sender->anonymous ? NULL : sender->node;
-  struct reply *reply = fellow->reply;
-  struct pull alone = *pull;
-  struct sight sight;
-  enum mantis_status status;
-
-  lending_begin (&lending, pull->store);
-  if (!arena)
-    return mantis_fail (error, MANTIS_FAILED, "out of memory");
-  alone.arena = arena;
-  alone.large.told = (struct mantis_buf)MANTIS_BUF_INIT;
-  alone.viewer = viewer_of (&lending, fellow->principal, sender->node);
-  begin_page (&reply->body, sender, viewer_view (&alone.viewer));
-  status = read_page (&alone, node, error);
-  if (status == MANTIS_OK)
-    status = sight_look (&alone.page, &alone.viewer, node, arena, &sight, error);
-  if (status == MANTIS_OK)
-    status = add_page (&alone, &sight, &reply->body, error);
-  if (status == MANTIS_OK) {
-    wait_for_news (&alone, &sight, reply);
-    pull->server->counters.rows_out += (long long)sight.count;
-  }
-  mantis_buf_free (&alone.large.told);
-  return status;
-}
-
-static enum mantis_status
-note_origin (struct crowd *crowd, const char *origin, struct mantis_error *error)
-{
-  return !origin || map_put (&crowd->origins, hash_of (origin))
-             ? MANTIS_OK
-             : mantis_fail (error, MANTIS_FAILED, "out of memory");
-}
-
-static enum mantis_status
-note_origins (struct crowd *crowd, struct mantis_error *error)
-{
-  const struct feed_page *page = &crowd->pull->page;
-  enum mantis_status status = MANTIS_OK;
-
-  for (size_t i = 0; i < page->count && status == MANTIS_OK; i++) {
-    status = note_origin (crowd, page->origins[i], error);
-    for (const struct past *past = page->pasts ? page->pasts[i].pasts : NULL;
-         past && status == MANTIS_OK; past = past->next)
-      status = note_origin (crowd, past->origin, error);
-  }
-  return status;
-}
-
-static bool
-has_own (const struct crowd *crowd, const struct sender *sender)
-{
-  return !sender->anonymous &&
-         (crowd->pull->large.told.length || map_has (&crowd->origins, hash_of (sender->node)));
-}
-
-/* The page that was read for all, without SENDER's own changes. */
-static enum mantis_status
-answer_others (struct crowd *crowd, const struct fellow *fellow, const struct sender *sender,
-               struct mantis_error *error)
-{
-  struct pull *pull = crowd->pull;
-  struct reply *reply = fellow->reply;
-  struct arena_mark mark = arena_mark (pull->arena);
-  struct sight sight;
-  enum mantis_status status;
-
-  /* Where there is a limit, its own must not take room from what others wrote at one moment. */
-  if (!pull->page.complete || pull->large.told.length)
-    return answer_alone (pull, fellow, sender, error);
-  status = sight_look (&pull->page, &pull->viewer, sender->node, pull->arena, &sight, error);
-  begin_page (&reply->body, sender, viewer_view (&pull->viewer));
-  if (status == MANTIS_OK)
-    status = add_page (pull, &sight, &reply->body, error);
-  if (status == MANTIS_OK) {
-    wait_for_news (pull, &sight, reply);
-    pull->server->counters.rows_out += (long long)sight.count;
-  }
-  arena_rewind (pull->arena, mark);
-  return status;
-}
-
-static struct tail *
-add_tail (struct crowd *crowd, const struct sight *sight, struct mantis_error *error)
-{
-  struct tail *more = realloc (crowd->tails, (crowd->count + 1) * sizeof *more);
-
-  if (!more) {
-    mantis_fail (error, MANTIS_FAILED, "out of memory");
-    return NULL;
-  }
-  crowd->tails = more;
-  crowd->tails[crowd->count] = (struct tail){.buf = MANTIS_BUF_INIT, .sight = *sight};
-  return &crowd->tails[crowd->count++];
-}
-
-/* What the present viewer gets, made where nobody got the same yet. */
-static enum mantis_status
-find_tail (struct crowd *crowd, int64_t view, const struct tail **tail, struct mantis_error *error)
-{
-  struct pull *pull = crowd->pull;
-  int64_t *place = map_at (&crowd->views, (uint64_t)view | 1, true), *same;
-  struct arena_mark mark = arena_mark (pull->arena);
-  enum mantis_status status = MANTIS_OK;
-  struct sight sight;
-  struct tail *made;
-
-  if (!place)
-    return mantis_fail (error, MANTIS_FAILED, "out of memory");
-  if (!*place) {
-    status = sight_look (&pull->page, &pull->viewer, NULL, pull->arena, &sight, error);
-    same = status == MANTIS_OK ? map_at (&crowd->sights, sight.hash | 1, true) : NULL;
-    if (!same)
-      return status != MANTIS_OK ? status : mantis_fail (error, MANTIS_FAILED, "out of memory");
-    if (!*same) {
-      if (!(made = add_tail (crowd, &sight, error)))
-        return MANTIS_FAILED;
-      status = add_page (pull, &sight, &made->buf, error);
-      *same = (int64_t)crowd->count;
-    }
-    *place = *same;
-    arena_rewind (pull->arena, mark);
-  }
-  *tail = &crowd->tails[*place - 1];
-  return status;
-}
-
-/* FELLOW's answer, unless those before it have USED the room. */
-static enum mantis_status
-answer_one (struct crowd *crowd, const struct fellow *fellow, const struct sender *sender,
-            size_t used, struct mantis_error *error)
-{
-  struct pull *pull = crowd->pull;
-  struct reply *reply = fellow->reply;
-  const struct tail *tail = NULL;
-  enum mantis_status status;
-  int64_t view;
-
-  pull->viewer = viewer_for (pull, fellow, sender);
-  /* Rows by key, and those of a table, are of one caller. */
-  if (pull->store->filters && (pull->keys || pull->load))
-    return answer_alone (pull, fellow, sender, error);
-  if (has_own (crowd, sender))
-    return pull->keys || pull->load ? answer_alone (pull, fellow, sender, error)
-                                    : answer_others (crowd, fellow, sender, error);
-  view = viewer_view (&pull->viewer);
-  if ((status = find_tail (crowd, view, &tail, error)) != MANTIS_OK)
-    return status;
-  if (used && used + tail->buf.length > SHARED) {
-    reply->again = true;
-    return MANTIS_OK;
-  }
-  begin_page (&reply->body, sender, view);
-  mantis_buf_add (&reply->body, tail->buf.bytes, tail->buf.length);
-  reply->body.failed |= tail->buf.failed;
-  wait_for_news (pull, &tail->sight, reply);
-  pull->server->counters.rows_out += (long long)tail->sight.count;
-  return MANTIS_OK;
-}
-
-/* The same moment to all, within SHARED bytes; those that come too late for that ask again. */
-static enum mantis_status
-answer_all (struct pull *pull, struct fellow *fellows, const struct sender *senders, size_t count,
-            struct mantis_error *error)
-{
-  struct crowd crowd = {.pull = pull};
-  enum mantis_status status = read_page (pull, NULL, error);
-  size_t used = 0;
-
-  if (status == MANTIS_OK)
-    status = note_origins (&crowd, error);
-  for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
-    if (fellows[i].reply->status)
-      continue;
-    if (used > SHARED)
-      fellows[i].reply->again = true;
-    else
-      status = answer_one (&crowd, &fellows[i], &senders[i], used, error);
-    used += fellows[i].reply->body.length;
-  }
-  for (size_t i = 0; i < crowd.count; i++)
-    mantis_buf_free (&crowd.tails[i].buf);
-  free (crowd.tails);
-  map_free (&crowd.origins);
-  map_free (&crowd.views);
-  map_free (&crowd.sights);
-  return status;
 }
 
 /* How many have no reply yet; *ONLY is the place of the last of them. */
@@ -637,8 +422,8 @@ answer (struct pull *pull, struct fellow *fellows, size_t count, struct mantis_e
       heard_note (&pull->server->heard, senders[i].node, pull->cursor.rev);
   if (pull->store->ops->limit_rows) /* not of the senders' rows */
     pull->store->ops->limit_rows (pull->store->session, pull->large.limit);
-  return left > 1 ? answer_all (pull, fellows, senders, count, error)
-                  : answer_alone (pull, &fellows[only], &senders[only], error);
+  return left > 1 ? pull_together (pull, fellows, senders, count, error)
+                  : pull_alone (pull, &fellows[only], &senders[only], error);
 }
 
 static void
