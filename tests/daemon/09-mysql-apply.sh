@@ -19,6 +19,8 @@ ALTER TABLE he ADD FOREIGN KEY (she) REFERENCES she (id);
 CREATE TABLE stamp (id INT PRIMARY KEY, v CHAR(10), at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,
   total DECIMAL(20,4));
 CREATE TABLE loud (id INT PRIMARY KEY, v VARCHAR(20));
+CREATE TABLE few (n INT PRIMARY KEY) PARTITION BY LIST (n) (PARTITION p VALUES IN (1)); CREATE TABLE teller (id INT PRIMARY KEY);
+CREATE TRIGGER tells BEFORE INSERT ON teller FOR EACH ROW INSERT INTO few VALUES (4711);
 CREATE TRIGGER louder BEFORE INSERT ON loud FOR EACH ROW SET NEW.v = upper(NEW.v);
 INSERT INTO word VALUES ('Apple', 1); INSERT INTO place (id, code) VALUES (1, 'a'), (2, 'b'), (3, 'c');
 INSERT INTO visit VALUES (1, 'a', 1, 1), (2, 'b', 3, 1), (3, NULL, NULL, 2);
@@ -36,6 +38,12 @@ wait_for_maria tablet
 quiet tablet
 [ "$(maria "SELECT group_concat(id ORDER BY id) FROM fits")" = 1,2,4,7,9,11,13,15 ] || fail "stored: $(maria "SELECT group_concat(id ORDER BY id) FROM fits")"
 [ "$(sql tablet "SELECT count(*) FROM __sync_conflicts WHERE outcome = 'rejected' AND reason <> ''")" = 7 ] || fail "the refused rows are not kept"
+
+# Why, without a value: it may be one that whoever is told does not see.
+sql tablet "INSERT INTO teller VALUES (1)"
+wait_for_row tablet "SELECT 1 FROM __sync_conflicts WHERE tbl = 'teller' AND outcome = 'rejected'"
+reason=$(sql tablet "SELECT reason FROM __sync_conflicts WHERE tbl = 'teller'")
+[[ $reason == *1526* && $reason != *4711* ]] || fail "$reason"
 
 # Keys that the collation calls equal are not made one.
 sql tablet "INSERT INTO word VALUES ('apple', 2), ('pear', 3)"

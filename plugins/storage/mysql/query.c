@@ -96,20 +96,26 @@ status_of (unsigned code, const char *state)
   return is_refusal (code, state) ? MANTIS_REFUSED : MANTIS_FAILED;
 }
 
-/* In the database's words, but for the values that it quotes: they may be of columns that whoever is told does not see, and by
- * way of a trigger also of other rows. */
+static bool
+names_a_value (unsigned code)
+{
+  return code == ER_DUP_ENTRY || code == ER_DUP_ENTRY_WITH_KEY_NAME ||
+         code == ER_TRUNCATED_WRONG_VALUE || code == ER_TRUNCATED_WRONG_VALUE_FOR_FIELD ||
+         code == ER_INVALID_CHARACTER_STRING || code == ER_NO_PARTITION_FOR_GIVEN_VALUE;
+}
+
+/* In the database's words, but for the values that it quotes: they may be of columns that whoever is told does not see,
+ * and by way of a trigger also of other rows. */
 static enum mantis_status
 refuse (unsigned code, const char *text, struct mantis_error *error)
 {
-  bool quotes = code == ER_DUP_ENTRY || code == ER_DUP_ENTRY_WITH_KEY_NAME ||
-                code == ER_TRUNCATED_WRONG_VALUE || code == ER_TRUNCATED_WRONG_VALUE_FOR_FIELD;
-  const char *from = quotes ? strchr (text, '\'') : NULL, *to = NULL;
+  const char *from = strchr (text, '\''), *to = NULL;
 
-  if (!quotes)
+  if (!names_a_value (code))
     return mantis_fail (error, MANTIS_REFUSED, "%s", text);
   for (const char *at = from; at && (at = strstr (at + 1, "' for "));)
     to = at;
-  if (!to) /* in another language */
+  if (!to) /* at the end of the text, or in another language */
     return mantis_fail (error, MANTIS_REFUSED, "the database refuses a value (%u)", code);
   return mantis_fail (error, MANTIS_REFUSED, "%.*s...%s", (int)(from + 1 - text), text, to);
 }
