@@ -306,7 +306,8 @@ read_rows (struct page *page, struct feed_page *out, size_t *bytes, struct manti
   return status;
 }
 
-/* Entries that a page takes next, each of them a row at most: few at first, as many as the bytes allow once it is known how large rows are. */
+/* Entries that a page takes next, each of them a row at most: few at first, as many as the bytes allow once it is known
+ * how large rows are. */
 static size_t
 next_chunk (size_t limit, size_t bytes, size_t rows_seen, size_t bytes_seen)
 {

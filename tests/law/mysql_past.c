@@ -27,9 +27,7 @@ stop_both (void)
   close_session ();
   engine->plugin->stop (other);
   free (other);
-  engine->plugin->stop (self);
-  engine->discard (self);
-  mantis_arena_free (arena);
+  tear_down ();
 }
 
 /* The columns whose names CONTEXT lists, or all; of each table. */

@@ -5,8 +5,8 @@
  * but a key that compares by bytes; else the rows that exist are looked up, and locked, first.
  *
  * Where a table is alone (no triggers of the application, no actions of foreign keys) and nothing is remembered of its
- * rows, the capture triggers are quiet and the entries are written here, many in a statement; else the triggers speak, and what they
- * note for this session is given its origin.
+ * rows, the capture triggers are quiet and the entries are written here, many in a statement; else the triggers speak,
+ * and what they note for this session is given its origin.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

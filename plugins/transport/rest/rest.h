@@ -1,9 +1,10 @@
 /* rest.h - what the files of this plugin share.
  *
- * Server: server.c accepts, conn.c leads a connection through its states, guard.c and request.c
- * turn bytes into a request, browser.c looks at what browsers add, forward.c at what proxies do, body.c keeps what follows it, response.c writes the answer, upgrade.c
- * finds who takes a connection over.  Client:
- * link.c drives libcurl on the event loop, exchange.c is one request on its way.
+ * Server: server.c accepts, conn.c leads a connection through its states, guard.c and request.c turn bytes into a
+ * request, browser.c looks at what browsers add, forward.c at what proxies do, body.c keeps what follows it, response.c
+ * writes the answer, upgrade.c finds who takes a connection over.
+ *
+ * Client: link.c drives libcurl on the event loop, exchange.c is one request on its way.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
