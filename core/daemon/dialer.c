@@ -62,6 +62,7 @@ struct dialer {
   struct waiter *waiters;
   uint64_t turns; /* counted */
   bool started, turning, again, closing;
+  bool reading; /* what the last turn has found; the next one would overwrite it */
   struct news news; /* for the next turn */
   /* Of the turn, and between turns of the loop: */
   struct task task;
@@ -319,8 +320,8 @@ begin_turn (struct dialer *dialer)
 
   if (!dialer->started || dialer->closing)
     return;
-  dialer->again = dialer->turning;
-  if (dialer->turning)
+  dialer->again = dialer->turning || dialer->reading;
+  if (dialer->again)
     return;
   news->may_send = may_send (dialer);
   for (int i = 0; i < CLIENT_SLOTS; i++) {
@@ -465,6 +466,7 @@ turn_done (struct call *call)
   dialer->turns++;
   if (dialer->closing)
     return;
+  dialer->reading = true; /* an answer may be there before send_all() returns */
   due = dialer->due;
   if (!send_all (dialer) && due >= 0 && due < SOON_MS)
     due = SOON_MS;
@@ -473,6 +475,7 @@ turn_done (struct call *call)
   tell_waiters (dialer);
   tell_state (dialer);
   loop_timer (dialer->due_timer, due);
+  dialer->reading = false;
   if (dialer->again || (dialer->looks_ahead && dialer->lines[CLIENT_TALK].state == LINE_BUSY))
     begin_turn (dialer);
 }
