@@ -18,7 +18,8 @@ struct worker {
   size_t number;
   pthread_t thread;
   pthread_cond_t more;
-  bool idle; /* it waits, and nobody has called it */
+  bool idle;           /* it waits, and nobody has called it */
+  struct round *round; /* what it does before the next task; NULL: nothing */
 };
 
 struct queue {
@@ -60,6 +61,21 @@ take_along (struct queue *queue, struct task *task)
   return count;
 }
 
+/* What WORKER does between two tasks, without the pool's mutex, which is held before and after. */
+static void
+do_round (struct worker *worker)
+{
+  struct pool *pool = worker->pool;
+  struct round *round = worker->round;
+
+  worker->round = NULL;
+  pthread_mutex_unlock (&pool->mutex);
+  round->work (round, worker->number);
+  pthread_mutex_lock (&pool->mutex);
+  if (--round->left == 0)
+    loop_post (pool->loop, &round->done);
+}
+
 /* The next task for WORKER with those that go along, NULL: there will be none any more. */
 static struct task *
 next_task (struct worker *worker)
@@ -69,6 +85,8 @@ next_task (struct worker *worker)
 
   pthread_mutex_lock (&pool->mutex);
   for (;;) {
+    while (worker->round)
+      do_round (worker);
     if (worker->number == 0 && (task = take (&pool->writes)))
       pool->waiting -= take_along (&pool->writes, task);
     else if ((task = take (&pool->shared)))
@@ -189,4 +207,18 @@ pool_submit (struct pool *pool, struct task *task)
   }
   pthread_mutex_unlock (&pool->mutex);
   return taken;
+}
+
+void
+pool_go_round (struct pool *pool, struct round *round)
+{
+  pthread_mutex_lock (&pool->mutex);
+  round->left = pool->count;
+  for (size_t i = 0; i < pool->count; i++) {
+    struct worker *worker = &pool->workers[i];
+    worker->round = round;
+    worker->idle = false;
+    pthread_cond_signal (&worker->more);
+  }
+  pthread_mutex_unlock (&pool->mutex);
 }

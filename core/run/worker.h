@@ -11,6 +11,14 @@
 
 struct pool;
 
+/* What each worker does once, between two tasks.  When done.run() is called on the loop, all have: nobody works any more
+ * on what was handed over before, and what came of that lies in the inbox no more. */
+struct round {
+  struct call done;
+  void (*work) (struct round *round, size_t worker);
+  size_t left; /* the pool's: workers that have not come to it */
+};
+
 /* Lives inside what it is about.  work() runs on a worker, then done.run() on the loop; in between
  * nobody else touches what belongs to the task. */
 struct task {
@@ -29,6 +37,9 @@ enum mantis_status pool_new (struct pool **pool, struct loop *loop, const char *
 /* Finishes what is queued, then waits for the threads; what is done lies in the loop's inbox.  NULL
  * is fine. */
 void pool_free (struct pool *pool);
+
+/* On the loop's thread, and not again before ROUND is done. */
+void pool_go_round (struct pool *pool, struct round *round);
 
 /* On the loop's thread.  False: the queue is full, try again later. */
 bool pool_submit (struct pool *pool, struct task *task);

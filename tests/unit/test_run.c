@@ -7,6 +7,7 @@
 #include <check.h>
 #include <event2/event.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -248,6 +249,57 @@ START_TEST (the_end_finishes_what_is_queued)
 }
 END_TEST
 
+/* ---- Rounds ---- */
+
+struct test_round {
+  struct round round;
+  int works, after; /* WORKS: calls of work(), AFTER: of which tasks were done before */
+};
+
+static void
+round_work (struct round *round, size_t worker)
+{
+  struct test_round *mine = (struct test_round *)round;
+
+  __atomic_add_fetch (&mine->works, 1 << (8 * worker), __ATOMIC_SEQ_CST);
+  __atomic_add_fetch (&mine->after, worked, __ATOMIC_SEQ_CST);
+}
+
+/* Each worker does its part once, and who has a task in hand does not before that is done. */
+START_TEST (a_round_comes_to_each_worker_between_two_tasks)
+{
+  enum { WORKERS = 3 };
+  struct test_round round = {.round = {.work = round_work, .done.run = on_done}};
+  struct task tasks[2];
+  struct pool *pool;
+
+  start_counting ();
+  ck_assert (pool_new (&pool, loop, "test", WORKERS, 2, &error) == MANTIS_OK);
+  for (int i = 0; i < 2; i++) {
+    tasks[i] = (struct task){.work = wait_work, .done.run = on_done};
+    ck_assert (pool_submit (pool, &tasks[i]));
+    sem_wait (&begun);
+  }
+  pool_go_round (pool, &round.round);
+  while (__atomic_load_n (&round.works, __ATOMIC_SEQ_CST) == 0)
+    sched_yield (); /* the idle one */
+  sem_post (&go_on);
+  while (done < 1)
+    loop_run (loop);
+  ck_assert_int_ne (__atomic_load_n (&round.works, __ATOMIC_SEQ_CST), 0x010101);
+  sem_post (&go_on);
+  while (done < 3)
+    loop_run (loop);
+  ck_assert_int_eq (round.works, 0x010101);
+  ck_assert_int_ge (round.after, 1 + 2);
+  pool_go_round (pool, &round.round);
+  pool_free (pool);
+  loop_flush (loop);
+  ck_assert_int_eq (round.works, 0x020202);
+  ck_assert_int_eq (done, 4);
+}
+END_TEST
+
 int
 main (void)
 {
@@ -267,6 +319,7 @@ main (void)
   tcase_add_test (workers, a_full_queue_takes_no_more);
   tcase_add_test (workers, workers_have_numbers_of_their_own);
   tcase_add_test (workers, the_end_finishes_what_is_queued);
+  tcase_add_test (workers, a_round_comes_to_each_worker_between_two_tasks);
   suite_add_tcase (suite, workers);
   srunner_run_all (runner, CK_NORMAL);
   failed = srunner_ntests_failed (runner);
