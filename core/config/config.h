@@ -160,6 +160,9 @@ enum mantis_status hooks_check (const struct config *config, const struct plugin
  * the first pattern that matches and names one, else config->policy. */
 const struct plugin_use *config_policy (const struct config *config, const char *table);
 
+/* {"plugin", "file", "path", "options"}: where the configuration names a plugin, for people. */
+json_t *config_tell_use (const struct plugin_use *use);
+
 /* Does ENTRY speak of TABLE?  The filters of all entries that match add up, so that naming a table
  * can never take a filter away; config->filters hold for all tables besides. */
 bool config_entry_matches (const struct config_table *entry, const char *table);

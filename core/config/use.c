@@ -124,3 +124,10 @@ config_set_option (struct config *config, struct plugin_use *use, const char *na
   return json_object_set_new (use->options.json, name, value) == 0 ? MANTIS_OK
                                                                    : config_no_memory (error);
 }
+
+json_t *
+config_tell_use (const struct plugin_use *use)
+{
+  return json_pack ("{s:s, s:s, s:s, s:O?}", "plugin", use->name, "file", use->options.place.file,
+                    "path", use->options.place.path, "options", use->options.json);
+}

@@ -68,7 +68,7 @@ enum mantis_status
 alone_look (struct mantis *node, const char *message, const char *argument, struct mantis_buf *buf,
             struct mantis_error *error)
 {
-  const struct stores *stores = &node->stores;
+  struct stores *stores = &node->stores;
   enum mantis_status status;
   struct store store;
 
@@ -76,7 +76,7 @@ alone_look (struct mantis *node, const char *message, const char *argument, stru
     return mantis_fail (error, MANTIS_INVALID,
                         "this node is a client: its server decides about conflicts");
   status = store_look (&store, stores->ops, stores->self, stores->role, stores->patterns,
-                       stores->kept, stores->filters ? stores->filters[0] : NULL, error);
+                       stores->kept, stores_filters (stores, 0), error);
   if (status == MANTIS_OK)
     status = order_look (node, &store, message, argument, buf, error);
   store_close (&store);

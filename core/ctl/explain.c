@@ -8,13 +8,6 @@
 
 #include <string.h>
 
-json_t *
-explain_use (const struct plugin_use *use)
-{
-  return json_pack ("{s:s, s:s, s:s, s:O?}", "plugin", use->name, "file", use->options.place.file,
-                    "path", use->options.place.path, "options", use->options.json);
-}
-
 static bool
 is_number (const char *text)
 {

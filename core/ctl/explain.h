@@ -19,7 +19,4 @@ json_t *sight_question (const struct ctl *ctl, struct mantis_error *error);
  * seen.  The exit status. */
 int sight_ask (struct ctl *ctl, json_t *question, json_t **sum);
 
-/* {"plugin", "file", "path", "options"}: where the configuration names a plugin. */
-json_t *explain_use (const struct plugin_use *use);
-
 #endif

@@ -18,23 +18,17 @@ uses_of (struct plugin_use *const *uses, size_t count)
   json_t *list = json_array ();
 
   for (size_t i = 0; i < count; i++)
-    json_array_append_new (list, explain_use (uses[i]));
+    json_array_append_new (list, config_tell_use (uses[i]));
   return list;
 }
 
-/* Those of every table, then those of each entry that speaks of TABLE: all of them have to agree. */
+/* What is in force there, which may not be what the file says by now. */
 static json_t *
-filters_of (const struct config *config, const char *table)
+filters_of (const json_t *answer)
 {
-  json_t *list = uses_of (config->filters, config->filter_count);
+  json_t *list = json_object_get (answer, "filters");
 
-  for (size_t i = 0; i < config->table_count; i++)
-    if (config_entry_matches (&config->tables[i], table)) {
-      json_t *more = uses_of (config->tables[i].filters, config->tables[i].filter_count);
-      json_array_extend (list, more);
-      json_decref (more);
-    }
-  return list;
+  return list ? json_incref (list) : json_array ();
 }
 
 static json_t *
@@ -44,7 +38,7 @@ hooks_of (const struct config *config, const char *table)
 
   for (size_t i = 0; i < config->hook_count; i++)
     if (config_hook_sees (&config->hooks[i], table))
-      json_array_append_new (list, explain_use (config->hooks[i].use));
+      json_array_append_new (list, config_tell_use (config->hooks[i].use));
   return list;
 }
 
@@ -86,7 +80,7 @@ whole_of (const struct config *config, const char *table, json_t *answer)
       json_pack ("{s:s, s:o, s:o, s:o, s:o, s:o}", "table", table, "disabled_by",
                  who_says (config, principal, json_is_true (json_object_get (answer, "disabled"))),
                  "auth", uses_of (config->auth, config->auth_count), "policy",
-                 explain_use (config_policy (config, table)), "filters", filters_of (config, table),
+                 config_tell_use (config_policy (config, table)), "filters", filters_of (answer),
                  "hooks", hooks_of (config, table));
   json_object_del (answer, "disabled");
   json_object_update_missing (whole, answer);

@@ -397,7 +397,7 @@ explain_conflict (struct ctl *ctl, const struct config *config)
   story = story_of (answer, client);
   columns = columns_of (&story);
   if (!client)
-    policy = explain_use (config_policy (config, text_of (story.record, "tbl")));
+    policy = config_tell_use (config_policy (config, text_of (story.record, "tbl")));
   if (ctl->json) {
     all = json_pack ("{s:O, s:O?, s:O?, s:O?, s:O, s:O?}", "conflict", story.record, "server",
                      story.server, "nodes", story.nodes, "now", story.now, "columns", columns,

@@ -66,7 +66,7 @@ take_database (struct mantis *node, struct mantis_error *error)
   node->stores.kept = node->kept;
   if (status == MANTIS_OK) /* one for each worker, then for each login, and one to look */
     status = stores_init (&node->stores, (size_t)config->workers + LOGINS + 1, error);
-  return status == MANTIS_OK ? filters_open (node, error) : status;
+  return status == MANTIS_OK ? refilter_first (node, error) : status;
 }
 
 static enum mantis_status
@@ -323,7 +323,6 @@ mantis_close (struct mantis *node)
     loop_flush (node->loop);
   hooks_free (&node->hooks);
   stores_free (&node->stores);
-  filters_close (node);
   reports_free (node->stores.reports);
   free ((void *)(uintptr_t)node->kept);
   instance_free (node->storage);

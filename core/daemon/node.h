@@ -23,8 +23,8 @@
 #include <stdatomic.h>
 
 struct event;
-struct filtering;
 struct host;
+struct refiltering;
 
 struct mantis {
   struct host *host; /* the application that embeds this node; NULL: it is mantisd */
@@ -45,7 +45,7 @@ struct mantis {
   struct mantis_error error;
 
   /* Server (serve.c) */
-  struct filtering **filterings; /* filters.c; NULL: nobody is kept from anything */
+  struct refiltering *refiltering;
   struct instance **auth;
   _Atomic (struct policies *) policies; /* policies.c */
   struct instance **listen;
@@ -92,10 +92,18 @@ void host_turns_away (struct mantis *node); /* who still waits for an answer */
 void host_stopped (struct mantis *node, enum mantis_status status, const struct mantis_error *error);
 void host_join (struct mantis *node); /* the thread of mantis_start() */
 
-/* filters.c: who may read and write which rows. */
-size_t filters_configured (const struct config *config);
-enum mantis_status filters_open (struct mantis *node, struct mantis_error *error);
-void filters_close (struct mantis *node); /* when its stores are closed */
+/* reload.c: are the tables that are synced the same? */
+bool reload_same_tables (const struct config *was, const struct config *fresh);
+
+/* refilter.c: who may read and write which rows.  To begin with, those of the configuration: before any session is open. */
+enum mantis_status refilter_first (struct mantis *node, struct mantis_error *error);
+enum mantis_status refiltering_new (struct mantis *node, struct mantis_error *error);
+/* After SIGHUP: those of the live configuration, where they are other ones.  When nobody is
+ * answered by those of before any more, the log says that the configuration was read again. */
+void refilter (struct refiltering *refiltering);
+/* What comes of it is nobody's business any more.  NULL is fine. */
+void refiltering_stop (struct refiltering *refiltering);
+void refiltering_free (struct refiltering *refiltering); /* when no thread works; NULL is fine */
 
 /* policies.c: who decides about conflicts; CONTEXT is the node. */
 struct instance *policy_of (void *context, const char *table);

@@ -7,6 +7,7 @@
 #include "daemon/node.h"
 
 #include "base/base.h"
+#include "wire/json.h"
 
 #include <mantis/resolver.h>
 #include <stdlib.h>
@@ -31,16 +32,14 @@ policy_of (void *context, const char *table)
 static uint64_t
 fingerprint (const struct config *config)
 {
-  const json_t *parts[] = {
-      json_object_get (config->root, "tables"),
-      json_object_get (json_object_get (config->root, "sync"), "conflict_policy")};
-  uint64_t hash = UINT64_C (14695981039346656037);
+  uint64_t hash = json_hash (config->raw.policy, 0);
 
-  for (size_t i = 0; i < COUNT_OF (parts); i++) {
-    CLEANUP_FREE char *text =
-        parts[i] ? json_dumps (parts[i], JSON_ENCODE_ANY | JSON_SORT_KEYS) : NULL;
-    for (const char *c = text ? text : "-"; *c; c++)
-      hash = (hash ^ (unsigned char)*c) * UINT64_C (1099511628211);
+  for (size_t i = 0; i < config->table_count; i++) {
+    const struct config_table *entry = &config->tables[i];
+    if (entry->policy)
+      hash = json_hash (
+          json_object_get (json_object_get (config->raw.tables, entry->pattern), "conflict_policy"),
+          hash_bytes (entry->pattern, strlen (entry->pattern), hash));
   }
   return hash >> 1; /* that fits an integer of JSON */
 }

@@ -5,29 +5,51 @@
 #include "daemon/node.h"
 
 #include "base/base.h"
+#include "wire/json.h"
 
 #include <string.h>
 
 /* Taken over at once; all else is as it was at the start. */
-static const char *const live_keys[] = {"log_level", "nodes", "hooks"};
+static const char *const live_keys[] = {"log_level", "nodes", "administrators", "hooks"};
 static const char *const live_sync_keys[] = {"enabled",    "interval_seconds", "token_file",
                                              "batch_rows", "batch_bytes",      "whole_rows",
                                              "whole_bytes", "warn_entries"};
 
-/* A server's policies may change, but not which tables there are. */
-static void
-forget_policies (const struct config *config, json_t *copy, json_t *sync)
+/* Which tables a server syncs, as an object with a key for each pattern; NULL: all. */
+static json_t *
+tables_of (const struct config *config)
 {
-  const char *name;
-  json_t *table;
+  json_t *patterns = json_object ();
+
+  for (size_t i = 0; i < config->table_count; i++)
+    json_object_set_new (patterns, config->tables[i].pattern, json_true ());
+  if (config->patterns && !json_object_get (patterns, "*"))
+    return patterns;
+  json_decref (patterns);
+  return NULL;
+}
+
+bool
+reload_same_tables (const struct config *was, const struct config *fresh)
+{
+  CLEANUP_JSON json_t *before = tables_of (was), *now = tables_of (fresh);
+
+  return before == now || json_equal (before, now);
+}
+
+/* A server's policies and filters may change, but not which tables there are. */
+static void
+forget_rules (const struct config *config, json_t *copy, json_t *sync)
+{
+  json_t *tables;
 
   if (config->role != MANTIS_SERVER)
     return;
   json_object_del (sync, "conflict_policy");
-  json_object_foreach (json_object_get (copy, "tables"), name, table)
-  {
-    json_object_del (table, "conflict_policy");
-  }
+  json_object_del (copy, "filters");
+  json_object_del (copy, "tables");
+  if ((tables = tables_of (config)))
+    json_object_set_new (copy, "tables", tables);
 }
 
 /* What of CONFIG cannot be taken over. */
@@ -41,7 +63,7 @@ fixed_part (const struct config *config)
     json_object_del (copy, live_keys[i]);
   for (size_t i = 0; i < COUNT_OF (live_sync_keys); i++)
     json_object_del (sync, live_sync_keys[i]);
-  forget_policies (config, copy, sync);
+  forget_rules (config, copy, sync);
   if (sync && json_object_size (sync) == 0)
     json_object_del (copy, "sync");
   return copy;
@@ -91,5 +113,8 @@ node_reload (struct mantis *node, struct config *fresh)
   node_reload_hooks (node, before);
   if (before != node->config && !policies_hold (node, before))
     config_free (before);
-  mantis_log (MANTIS_INFO, "%s: read again", fresh->file);
+  if (node->refiltering)
+    refilter (node->refiltering); /* and when that is done: */
+  else
+    mantis_log (MANTIS_INFO, "%s: read again", fresh->file);
 }

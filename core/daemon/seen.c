@@ -36,9 +36,8 @@ seen_columns (const struct viewer *viewer, const struct mantis_table *table, str
 
   mantis_buf_text (buf, ",\"filters\":[");
   for (size_t i = 0; i < chain_length (filtered); i++) {
-    const char *name = filtered->chain.instances[i]->name;
     mantis_buf_text (buf, i ? "," : "");
-    mantis_buf_json (buf, name, strlen (name));
+    mantis_buf_text (buf, filtered->chain.sources[i]->use);
   }
   mantis_buf_char (buf, ']');
   json_add_text (buf, "unfit", filtered ? filtered->unfit : NULL);

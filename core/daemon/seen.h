@@ -11,7 +11,7 @@
 
 /* Members of an object, each with a comma before it.  A filter is told by its place among those of the table, from 0. */
 
-/* "filters": their names; "unfit": why nobody may do anything; "columns": for each who hides it, null: nobody. */
+/* "filters": where the configuration names them; "unfit": why nobody may do anything; "columns": for each who hides it, null: nobody. */
 void seen_columns (const struct viewer *viewer, const struct mantis_table *table,
                    struct mantis_buf *buf);
 

@@ -94,7 +94,6 @@ serve_prepare (struct mantis *node)
 {
   node->server = (struct server){.policy = policy_of,
                                  .policy_context = node,
-                                 .administrators = node->config->administrators,
                                  .create_tables = node->config->create_tables,
                                  .limits = {.page_rows = PAGE_ROWS,
                                             .page_bytes = PAGE_BYTES,
@@ -186,6 +185,8 @@ serve_start (struct mantis *node, struct mantis_error *error)
                           node->config->retention, error);
   if (status == MANTIS_OK)
     status = tending_new (&node->tending, node->loop, node->pool, &node->stores, node->auth, error);
+  if (status == MANTIS_OK)
+    status = refiltering_new (node, error);
   if (status == MANTIS_OK)
     status = leave_token (node, error);
   return status == MANTIS_OK ? listen_all (node, error) : status;
@@ -290,11 +291,13 @@ serve_close (struct mantis *node)
     if (node->listeners[i])
       ((const struct mantis_transport *)node->listen[i]->ops)->close (node->listeners[i]);
   free (node->listeners);
+  refiltering_stop (node->refiltering);
   pool_free (node->logins);
   pool_free (node->pool);
   service_stop (node->service);
   if (node->loop)
     loop_flush (node->loop); /* the last visits end here */
+  refiltering_free (node->refiltering);
   pruning_free (node->pruning);
   tending_free (node->tending);
   service_free (node->service);

@@ -321,17 +321,35 @@ is_unwritten (const struct visit *visit)
   return visit->reply.wait > 0 && !visit->reply.body.length;
 }
 
+/* Has something changed since VISIT arrived of which clients hear in any answer? */
+static bool
+is_overtaken (const struct visit *visit)
+{
+  const struct mantis_service *service = visit->service;
+
+  return visit->generation != service->position.generation || visit->filters != service->filters;
+}
+
+/* What was looked at in vain, others may see something in. */
+static void
+look_anew (struct visit *visit)
+{
+  if (visit->filters == visit->service->filters)
+    return;
+  visit->reply.looked = (struct cursor){.rev = 0};
+  visit->reply.since = 0;
+}
+
 /* What became of VISIT, which comes from a worker? */
 static void
 sort_out (struct visit *visit)
 {
   struct mantis_service *service = visit->service;
-  bool other =
-      visit->generation != service->position.generation; /* clients hear of it in any answer */
 
   visit->fellow = NULL;
   if (visit->reply.committed)
     service_news (service, &visit->position, false);
+  look_anew (visit);
   bar (visit);
   if (service->set.server->questions.fresh)
     thinking_begin (service->thinking);
@@ -339,7 +357,7 @@ sort_out (struct visit *visit)
     doubt_same (visit);
   if (visit->reply.asks && !visit->cancelled && !service->draining)
     wait_for_answer (visit);
-  else if (visit->reply.wait > 0 && !visit->cancelled && !visit->due && !other &&
+  else if (visit->reply.wait > 0 && !visit->cancelled && !visit->due && !is_overtaken (visit) &&
            !service->draining)
     park (visit);
   else if ((visit->reply.again || is_unwritten (visit)) && !visit->cancelled) {
@@ -446,6 +464,7 @@ submit (struct mantis_service *service, const struct mantis_request *request, bo
   visit->local = local;
   visit->round = service->round;
   visit->generation = service->position.generation;
+  visit->filters = service->filters;
   if (local) /* who may open the control socket may do everything */
     visit->principal = (struct mantis_principal){
         .size = sizeof visit->principal, .subject = "mantisctl", .claims = "{}", .local = true};
@@ -541,6 +560,17 @@ service_recheck (struct mantis_service *service)
 {
   service->round++;
   attending_recheck (service->attending);
+  wake_all (service);
+}
+
+void
+service_refilter (struct mantis_service *service)
+{
+  service->filters++;
+  for (struct visit *visit = service->parked; visit; visit = visit->next)
+    look_anew (visit);
+  for (struct visit *visit = service->queued; visit; visit = visit->next)
+    look_anew (visit);
   wake_all (service);
 }
 

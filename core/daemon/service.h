@@ -53,6 +53,9 @@ void service_drain (struct mantis_service *service, void (*empty) (void *context
 /* Who may come in has changed, or keys have: whoever is connected or waits is looked at once more. */
 void service_recheck (struct mantis_service *service);
 
+/* Sessions get other filters from here on: whoever waits is answered as these have it. */
+void service_refilter (struct mantis_service *service);
+
 /* admit.c: who calls?  MANTIS_DENIED: nobody we know; MANTIS_REFUSED: somebody who is turned away.  The text
  * is for the caller.  STORE may be NULL where no authentication keeps tables. */
 enum mantis_status admit (const struct service_settings *settings,

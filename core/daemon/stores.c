@@ -21,8 +21,11 @@ stores_init (struct stores *stores, size_t count, struct mantis_error *error)
 void
 stores_free (struct stores *stores)
 {
-  for (size_t i = 0; i < stores->count; i++)
+  for (size_t i = 0; i < stores->count; i++) {
+    stores_turn (stores, i);
     store_close (&stores->list[i].store);
+    filtering_free (stores->list[i].filtering);
+  }
   free (stores->list);
   stores->list = NULL;
   stores->count = 0;
@@ -51,13 +54,14 @@ stores_get (struct stores *stores, size_t number, struct store **store, bool *fr
 
   if (fresh)
     *fresh = false;
+  stores_turn (stores, number);
   if (own->session && stores->list[number].round != round)
     store_close (own);
   if (!own->session) {
     if ((status = still_there (stores, error)) == MANTIS_OK)
       status = store_open_filtered (own, stores->ops, stores->self, stores->role, stores->patterns,
-                                    stores->kept, stores->filters ? stores->filters[number] : NULL,
-                                    error);
+                                    stores->kept,
+                                    filtering_filters (stores->list[number].filtering), error);
     stores->list[number].round = round;
     own->hooks = stores->hooks;
     own->reports = number == 0 ? stores->reports : NULL;
@@ -72,4 +76,29 @@ void
 stores_renew (struct stores *stores)
 {
   stores->round++;
+}
+
+void
+stores_refilter (struct stores *stores, size_t number, struct filtering *filtering)
+{
+  filtering_free (atomic_exchange (&stores->list[number].coming, filtering)); /* nobody had them */
+}
+
+void
+stores_turn (struct stores *stores, size_t number)
+{
+  struct filtering *coming = atomic_exchange (&stores->list[number].coming, NULL);
+
+  if (!coming)
+    return;
+  store_close (&stores->list[number].store);
+  filtering_free (stores->list[number].filtering);
+  stores->list[number].filtering = coming;
+}
+
+struct filters *
+stores_filters (struct stores *stores, size_t number)
+{
+  stores_turn (stores, number);
+  return filtering_filters (stores->list[number].filtering);
 }

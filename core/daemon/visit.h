@@ -46,6 +46,7 @@ struct visit {
   struct position position; /* after a commit of ours */
   uint64_t seen;            /* news that the present run knows of */
   int64_t generation;       /* when it arrived */
+  uint64_t filters;         /* the same */
   uint64_t asks;            /* the question whose answer it waits for, in STAGE_ASKS */
   bool timed;               /* it has been parked, and its timer says how long that may be */
   bool due;                 /* that is over: its next answer is the last, whatever it says */
@@ -65,8 +66,9 @@ struct mantis_service {
   size_t crowd,
       crowd_before; /* most visits at once, in this window of time and in the one before */
   int64_t crowd_since;
-  uint64_t news;  /* counts them */
-  uint64_t round; /* counts checks of who may come in */
+  uint64_t news;    /* counts them */
+  uint64_t round;   /* counts checks of who may come in */
+  uint64_t filters; /* counts changes of filters */
   struct attending *attending;
   struct position position;
   bool draining;

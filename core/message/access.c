@@ -1,4 +1,4 @@
-/* access.c - who is turned away, by the id of a node or by a subject.
+/* access.c - who is turned away, by the id of a node or by a subject; and who decides for others.
  *
  * Each request asks, so the names are kept in memory: those of this server's configuration, and those of
  * __sync_disabled, which are read again when the fact "access" of the database has changed.  A name in either
@@ -82,19 +82,23 @@ has_role (const json_t *claims, const char *role)
 }
 
 bool
-access_administers (const char *const *names, const struct mantis_principal *principal)
+access_administers (struct access *access, const struct mantis_principal *principal)
 {
   struct mantis_error error;
   CLEANUP_JSON json_t *claims = NULL;
+  bool found = principal->local;
 
-  if (principal->local)
+  if (found)
     return true;
   claims = json_read (principal->claims, strlen (principal->claims), &error);
-  for (; names && *names; names++)
-    if (strncmp (*names, "role:", 5) == 0 ? has_role (claims, *names + 5)
-                                          : strcmp (*names, principal->subject) == 0)
-      return true;
-  return false;
+  pthread_mutex_lock (&access->lock);
+  for (size_t i = 0; i < access->administrators.count && !found; i++) {
+    const char *name = access->administrators.list[i];
+    found = strncmp (name, "role:", 5) == 0 ? has_role (claims, name + 5)
+                                            : strcmp (name, principal->subject) == 0;
+  }
+  pthread_mutex_unlock (&access->lock);
+  return found;
 }
 
 /* ---- The lists ------------------------------------------------------------------------------- */
@@ -142,14 +146,21 @@ replace_names (struct access *access, struct access_names *names, struct access_
 enum mantis_status
 access_configure (struct access *access, const struct config *config, struct mantis_error *error)
 {
-  struct access_names fresh = {.list = NULL};
+  struct access_names off = {.list = NULL}, administrators = {.list = NULL};
+  bool enough = true;
 
-  for (size_t i = 0; i < config->node_count; i++)
-    if (!config->nodes[i].enabled && !add_name (&fresh, config->nodes[i].id)) {
-      free_names (&fresh);
-      return mantis_fail (error, MANTIS_FAILED, "no memory left for \"nodes\"");
-    }
-  replace_names (access, &access->configured, &fresh);
+  for (size_t i = 0; i < config->node_count && enough; i++)
+    enough = config->nodes[i].enabled || add_name (&off, config->nodes[i].id);
+  for (const char *const *name = config->administrators; name && *name && enough; name++)
+    enough = add_name (&administrators, *name);
+  if (!enough) {
+    free_names (&off);
+    free_names (&administrators);
+    return mantis_fail (error, MANTIS_FAILED,
+                        "no memory left for \"nodes\" and \"administrators\"");
+  }
+  replace_names (access, &access->configured, &off);
+  replace_names (access, &access->administrators, &administrators);
   return MANTIS_OK;
 }
 
@@ -192,6 +203,7 @@ access_free (struct access *access)
 {
   free_names (&access->configured);
   free_names (&access->ordered);
+  free_names (&access->administrators);
 }
 
 /* ---- Orders ---------------------------------------------------------------------------------- */

@@ -1,4 +1,4 @@
-/* access.h - who is turned away, by the id of a node or by a subject.
+/* access.h - who is turned away, by the id of a node or by a subject; and who decides for others.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -21,7 +21,8 @@ struct access {
     const char **list; /* in order */
     size_t count;
   } configured, ordered; /* by this server's configuration; in the database, for all servers */
-  atomic_llong count;    /* the fact "access" of the database as it was read last */
+  struct access_names administrators; /* see access_administers() */
+  atomic_llong count;                 /* the fact "access" of the database as it was read last */
 };
 
 enum access_verdict { ACCESS_OPEN, ACCESS_CONFIGURED, ACCESS_ORDERED };
@@ -30,7 +31,7 @@ enum access_verdict { ACCESS_OPEN, ACCESS_CONFIGURED, ACCESS_ORDERED };
 enum access_verdict access_of (struct access *access, const char *node, const char *subject);
 const char *access_reason (enum access_verdict verdict); /* for the one who is turned away */
 
-/* Take over "nodes" of CONFIG. */
+/* Take over "nodes" and "administrators" of CONFIG: both, or neither. */
 enum mantis_status access_configure (struct access *access, const struct config *config,
                                      struct mantis_error *error);
 /* Outside of transactions: read the database's names where its COUNT has changed, or it is read ANEW. */
@@ -51,8 +52,8 @@ enum mantis_status access_touch (struct store *store, struct mantis_error *error
 /* Is NAME the id or the subject of NODE, a row of __sync_nodes? */
 bool access_names_node (const char *name, mantis_row node);
 
-/* May PRINCIPAL decide for others?  NAMES (ends with NULL) are subjects, and roles as "role:NAME": those that its claims
+/* May PRINCIPAL decide for others?  "administrators" are subjects, and roles as "role:NAME": those that its claims
  * "roles" (an array) or "role" name. */
-bool access_administers (const char *const *names, const struct mantis_principal *principal);
+bool access_administers (struct access *access, const struct mantis_principal *principal);
 
 #endif

@@ -196,7 +196,7 @@ conflicts_decide (struct server *server, struct store *store, const struct manti
   enum mantis_status status = MANTIS_FAILED;
 
   lending_begin (&lending, store);
-  if (!access_administers (server->administrators, principal)) {
+  if (!access_administers (&server->access, principal)) {
     reply_problem (reply, 403, NULL,
                    "who decides conflicts has to be among the server's \"administrators\"");
     return;

@@ -254,13 +254,15 @@ greet (struct server *server, struct store *store, const struct mantis_request *
   mantis_buf_printf (
       buf,
       "{\"protocol\":%d,\"node\":\"%s\",\"verdict\":\"%s\",\"number\":%lld,\"clock\":%lld,"
-      "\"generation\":%lld,\"policies\":%llu,\"view\":%lld,\"create_tables\":%s,\"limits\":{\"page_"
+      "\"generation\":%lld,\"policies\":%llu,\"filters\":%lld,\"view\":%lld,\"create_tables\":%s,"
+      "\"limits\":{\"page_"
       "rows\":%zu,"
       "\"page_bytes\":%zu,\"wait\":%lld}",
       PROTOCOL, store->node, fork ? "fork" : "ok", (long long)sender.number,
       (long long)mantis_now (), (long long)sender.generation, (unsigned long long)server->policies,
-      (long long)viewer_view (&viewer), server->create_tables ? "true" : "false",
-      server->limits.page_rows, server->limits.page_bytes, (long long)server->limits.wait / 1000);
+      (long long)filters_number (store), (long long)viewer_view (&viewer),
+      server->create_tables ? "true" : "false", server->limits.page_rows, server->limits.page_bytes,
+      (long long)server->limits.wait / 1000);
   if (status == MANTIS_OK)
     status = add_cursor (store, greeting, buf, error);
   if (status == MANTIS_OK)

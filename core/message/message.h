@@ -66,8 +66,6 @@ struct server {
   atomic_size_t crowd; /* requests that were under way at once lately, those that wait among them */
   struct access access;
   struct questions questions; /* to resolvers that wait */
-  const char *const
-      *administrators; /* see access_administers(); NULL: who is on this machine alone */
 };
 
 struct reply {

@@ -1,6 +1,6 @@
 /* pull.c - the message "pull": what came after a cursor, a page of a table, rows by key; all of one moment.
  *
- *   {"cursor": {"epoch": "..", "rev": 41, "mark": ".."}, "limit": 5000, "bytes": 2000000, "wait": 25,
+ *   {"cursor": {"epoch": "..", "rev": 41, "mark": ".."}, "limit": 5000, "bytes": 2000000, "wait": 25, "filters": 7,
  *    "ahead": {"epoch": "..", "rev": 99, "mark": ".."}, "skip": ["notes"],
  *    "keys": [{"table": "todos", "keys": [[1], [7]]}],
  *    "load": {"table": "orders", "after": [1000], "limit": 5000, "known": [{"to": [1500], "rows": 500, "sum": ".."}]}}
@@ -82,6 +82,7 @@ read_pull (const json_t *body, struct pull *pull, struct mantis_error *error)
   pull->large.limit = takes - takes / 4;
   wait = json_get_integer (body, "wait", 0, &status, error);
   pull->wait = wait <= 0 ? 0 : wait > limits->wait / 1000 ? limits->wait : wait * 1000;
+  pull->filters = json_get_integer (body, "filters", -1, &status, error);
   pull->keys = json_get_array (body, "keys", &status, error);
   pull->load = json_get_object (body, "load", &status, error);
   if (pull->wait && !pull->keys && !pull->load)
@@ -236,12 +237,15 @@ add_changes (const struct pull *pull, const struct mantis_change *const *changes
              struct mantis_buf *buf)
 {
   const struct feed_page *page = &pull->page;
+  int64_t filters = filters_number (pull->store);
 
   cursor_add (buf, "cursor", &page->cursor);
   if (!page->complete) {
     mantis_buf_char (buf, ',');
     cursor_add (buf, "ahead", &page->ahead);
   }
+  if (filters)
+    mantis_buf_printf (buf, ",\"filters\":%lld", (long long)filters);
   mantis_buf_printf (buf,
                      ",\"complete\":%s,\"head\":%lld,\"generation\":%lld,\"policies\":%llu,"
                      "\"clock\":%lld,\"changes\":[",
@@ -294,14 +298,15 @@ pull_add (struct pull *pull, const struct sight *sight, struct mantis_buf *buf,
 }
 
 /* What to wait for news, in milliseconds, where SIGHT is all there is.  A few changes of the caller's own, or of
- * what it does not see, are no news; many are, or they would be read again each time. */
+ * what it does not see, are no news; many are, or they would be read again each time; and other filters. */
 static int64_t
 wait_of (const struct pull *pull, const struct sight *sight)
 {
   bool empty = sight->count == 0 && sight->compare_count == 0 && !pull->large.told.length &&
                pull->page.complete && pull->page.cursor.rev - pull->cursor.rev < OWN_CHANGES;
+  bool knows = pull->filters < 0 || pull->filters == filters_number (pull->store);
 
-  return empty && !pull->load && !pull->keys ? pull->wait : 0;
+  return empty && knows && !pull->load && !pull->keys ? pull->wait : 0;
 }
 
 void

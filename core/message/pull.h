@@ -22,6 +22,7 @@ struct pull {
   size_t used;        /* of the bytes, so far */
   struct large large; /* rows that do not fit into an answer */
   int64_t wait;       /* milliseconds */
+  int64_t filters;    /* that the caller has been told of, -1: it does not say */
   struct cursor from; /* where reading begins: the cursor, or how far was looked in vain */
   const json_t *keys, *load;
   struct map skipped; /* hashes of the names of tables that the caller does not want */

@@ -100,6 +100,7 @@ struct client {
   bool wish_told;
   int64_t generation;           /* of the server at the last hello */
   int64_t policies;             /* so are its policies numbered */
+  int64_t filters;              /* its filters, 0: it has none */
   int64_t view;                 /* and what it shows to us */
   int64_t clock_ahead;          /* of ours before the server's, milliseconds; 0 when it is small */
   size_t page_rows, page_bytes; /* limits of the server */

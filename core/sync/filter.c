@@ -18,8 +18,10 @@ struct filters {
       *coming; /* of the schema that holds, and of the one that is being read */
   size_t count, coming_count;
   struct mantis_arena *arena, *coming_arena;
+  int64_t number;   /* see filters_number() */
   struct map views; /* hash of a caller -> its view */
   bool failed;      /* no memory while the schema was read */
+  bool trying;      /* nobody has them yet */
 };
 
 struct filters *
@@ -47,19 +49,36 @@ filters_free (struct filters *filters)
   free (filters);
 }
 
+static uint64_t
+hash_text (const char *text, uint64_t seed)
+{
+  return hash_bytes (text, strlen (text) + 1, seed);
+}
+
+/* That fits an integer of JSON, and is no 0. */
+static int64_t
+number_of (uint64_t hash)
+{
+  return (int64_t)(hash >> 2) + 1;
+}
+
 /* ---- The schema ------------------------------------------------------------------------------ */
 
-/* A table that does not fit stops the others no more than itself. */
+/* The filter at PLACE of its chain, says WHY.  A table that does not fit stops the others no more than itself. */
 static void
-set_unfit (struct filters *filters, struct filtered *filtered, const char *who, const char *why)
+set_unfit (struct filters *filters, struct filtered *filtered, size_t place, const char *why)
 {
+  const struct filter_chain *chain = &filtered->chain;
+
   if (filtered->unfit)
     return;
   filtered->unfit =
-      mantis_arena_printf (filters->coming_arena, "its filter \"%s\" does not fit: %s", who, why);
+      mantis_arena_printf (filters->coming_arena, "its filter \"%s\" does not fit: %s",
+                           chain->instances[place]->name, why);
   if (!filtered->unfit)
     filtered->unfit = "its filters do not fit";
-  if (capture_first_time (filtered->table->name, filtered->unfit))
+  filtered->culprit = chain->sources ? chain->sources[place] : NULL;
+  if (!filters->trying && capture_first_time (filtered->table->name, filtered->unfit))
     mantis_log (MANTIS_ERROR, "table \"%s\" is closed to all: %s", filtered->table->name,
                 filtered->unfit);
 }
@@ -71,6 +90,18 @@ struct preparing {
   const char *const *uses;
 };
 
+/* NULL: there is none that is synced. */
+static const struct mantis_table *
+find_synced_table (const struct mantis_schema *schema, const char *name)
+{
+  for (size_t i = 0; i < schema->count; i++) {
+    const struct mantis_table *table = schema->tables[i].table;
+    if (strcmp (table->name, name) == 0)
+      return table->refusal ? NULL : table;
+  }
+  return NULL;
+}
+
 static const struct mantis_table *
 show_table (const struct mantis_lender *lender, const char *name)
 {
@@ -79,12 +110,7 @@ show_table (const struct mantis_lender *lender, const char *name)
 
   for (const char *const *use = preparing->uses; use && *use; use++)
     used |= strcmp (*use, name) == 0;
-  for (size_t i = 0; used && i < preparing->schema->count; i++) {
-    const struct mantis_table *table = preparing->schema->tables[i].table;
-    if (strcmp (table->name, name) == 0)
-      return table->refusal ? NULL : table;
-  }
-  return NULL;
+  return used ? find_synced_table (preparing->schema, name) : NULL;
 }
 
 static enum mantis_status
@@ -98,8 +124,9 @@ show_row (const struct mantis_lender *lender, const struct mantis_table *table, 
 
 static void
 prepare_one (struct filters *filters, const struct mantis_schema *schema, struct filtered *filtered,
-             struct instance *instance, bool *looks)
+             size_t place, bool *looks)
 {
+  struct instance *instance = filtered->chain.instances[place];
   const struct mantis_filter *ops = instance->ops;
   const struct mantis_table *table = filtered->table;
   struct mantis_error error = {.text = "it gave no reason"};
@@ -120,7 +147,7 @@ prepare_one (struct filters *filters, const struct mantis_schema *schema, struct
   for (size_t i = 0; i < table->column_count; i++)
     looks[i] |= own[i] || !ops->prepare;
   if (status != MANTIS_OK)
-    set_unfit (filters, filtered, instance->name, error.text);
+    set_unfit (filters, filtered, place, error.text);
   filtered->hides |= ops->column != NULL;
 }
 
@@ -174,25 +201,72 @@ looks (void *context, const struct mantis_schema *schema, const struct mantis_ta
   filtered = &filters->coming[filters->coming_count++];
   *filtered = (struct filtered){.table = table, .chain = chain, .settings = chain.settings};
   for (size_t i = 0; i < chain.count; i++)
-    prepare_one (filters, schema, filtered, chain.instances[i], columns);
+    prepare_one (filters, schema, filtered, i, columns);
   note_uses (filters, filtered);
   filtered->settings =
       hash_bytes (columns, table->column_count * sizeof *columns, filtered->settings);
   return true;
 }
 
-void
-filters_before_attach (struct store *store)
+static void
+begin_reading (struct filters *filters)
 {
-  struct filters *filters = store->filters;
-
-  if (!filters)
-    return;
   mantis_arena_free (filters->coming_arena);
   filters->coming_arena = mantis_arena_new (0);
   filters->failed = !filters->coming_arena;
   filters->coming_count = 0;
-  store->ops->remember (store->session, looks, filters);
+}
+
+/* Are the tables that FILTERED's filters borrow from those that are synced? */
+static void
+check_uses (struct filters *filters, const struct mantis_schema *schema, struct filtered *filtered)
+{
+  for (size_t i = 0; i < filtered->chain.count; i++) {
+    struct instance *instance = filtered->chain.instances[i];
+    const struct mantis_filter *ops = instance->ops;
+    const char *const *uses = ops->uses ? ops->uses (instance->self) : NULL;
+    for (; uses && *uses; uses++) {
+      CLEANUP_BUF struct mantis_buf why = MANTIS_BUF_INIT;
+      mantis_buf_printf (&why, "there is no table \"%s\" that is synced", *uses);
+      if (!find_synced_table (schema, *uses))
+        set_unfit (filters, filtered, i, why.failed ? "it uses what is not there" : why.bytes);
+    }
+  }
+}
+
+/* All tables of SCHEMA have been asked for. */
+static enum mantis_status
+end_reading (struct filters *filters, const struct mantis_schema *schema,
+             struct mantis_error *error)
+{
+  if (filters->failed)
+    return mantis_fail (error, MANTIS_FAILED, "no memory for the filters");
+  for (size_t i = 0; i < filters->coming_count; i++)
+    check_uses (filters, schema, &filters->coming[i]);
+  return MANTIS_OK;
+}
+
+void
+filters_before_attach (struct store *store)
+{
+  if (!store->filters)
+    return;
+  begin_reading (store->filters);
+  store->ops->remember (store->session, looks, store->filters);
+}
+
+/* What all views have in common. */
+static int64_t
+number_all (const struct filters *filters)
+{
+  uint64_t hash = 0;
+
+  for (size_t i = 0; i < filters->count; i++) { /* tables come in any order */
+    const struct filtered *filtered = &filters->tables[i];
+    hash += hash_text (filtered->table->name,
+                       hash_text (filtered->unfit ? "unfit" : "", filtered->settings));
+  }
+  return filters->count ? number_of (hash) : 0;
 }
 
 enum mantis_status
@@ -201,17 +275,12 @@ filters_after_attach (struct store *store, struct mantis_error *error)
   struct filters *filters = store->filters;
   struct filtered *older;
   struct mantis_arena *older_arena;
+  enum mantis_status status;
 
   if (!filters)
     return MANTIS_OK;
-  if (filters->failed)
-    return mantis_fail (error, MANTIS_FAILED, "no memory for the filters");
-  for (size_t i = 0; i < filters->coming_count; i++)
-    for (const char **use = filters->coming[i].uses; *use; use++) {
-      const struct mantis_attached *used = store_table (store, *use);
-      if (!used || used->table->refusal)
-        set_unfit (filters, &filters->coming[i], *use, "there is no such table that is synced");
-    }
+  if ((status = end_reading (filters, store->schema, error)) != MANTIS_OK)
+    return status;
   older = filters->tables;
   older_arena = filters->arena;
   filters->tables = filters->coming;
@@ -220,13 +289,69 @@ filters_after_attach (struct store *store, struct mantis_error *error)
   filters->coming = older;
   filters->coming_arena = older_arena;
   map_free (&filters->views);
+  filters->number = number_all (filters);
   return MANTIS_OK;
+}
+
+/* It is closed as it is, by the same filters. */
+static bool
+is_closed_before (const struct store *store, const struct filtered *filtered)
+{
+  const struct filtered *before = filters_on (store, filtered->table);
+
+  return before && before->unfit && before->chain.settings == filtered->chain.settings;
+}
+
+/* What is wrong with the first table that does not fit. */
+static enum mantis_status
+tell_unfit (const struct filters *filters, const struct store *store, struct mantis_error *error)
+{
+  for (size_t i = 0; i < filters->coming_count; i++) {
+    const struct filtered *filtered = &filters->coming[i];
+    const struct filter_source *culprit = filtered->culprit;
+    if (is_closed_before (store, filtered))
+      continue;
+    if (filtered->unfit && culprit)
+      return mantis_fail (error, MANTIS_INVALID, "%s: %s: table \"%s\": %s", culprit->file,
+                          culprit->path, filtered->table->name, filtered->unfit);
+    if (filtered->unfit)
+      return mantis_fail (error, MANTIS_INVALID, "table \"%s\": %s", filtered->table->name,
+                          filtered->unfit);
+  }
+  return MANTIS_OK;
+}
+
+enum mantis_status
+filters_try (struct filters *filters, const struct store *store, struct mantis_error *error)
+{
+  const struct mantis_schema *schema = store->schema;
+  enum mantis_status status;
+
+  filters->trying = true;
+  begin_reading (filters);
+  for (size_t i = 0; i < schema->count && !filters->failed; i++) {
+    const struct mantis_table *table = schema->tables[i].table;
+    bool *columns = arena_array (filters->coming_arena, table->column_count, sizeof *columns);
+    filters->failed |= !columns;
+    if (columns && !table->refusal)
+      looks (filters, schema, table, columns);
+  }
+  if ((status = end_reading (filters, schema, error)) == MANTIS_OK)
+    status = tell_unfit (filters, store, error);
+  filters->trying = false;
+  return status;
 }
 
 size_t
 filters_count (const struct store *store)
 {
   return store->filters ? store->filters->count : 0;
+}
+
+int64_t
+filters_number (const struct store *store)
+{
+  return store->filters ? store->filters->number : 0;
 }
 
 const struct filtered *
@@ -375,12 +500,6 @@ filter_lets (const struct filtered *filtered, const struct viewer *viewer, manti
 /* ---- Views ----------------------------------------------------------------------------------- */
 
 static uint64_t
-hash_text (const char *text, uint64_t seed)
-{
-  return hash_bytes (text, strlen (text) + 1, seed);
-}
-
-static uint64_t
 hash_caller (const struct mantis_caller *caller)
 {
   uint64_t hash = hash_text (caller->principal->subject, 0);
@@ -429,13 +548,6 @@ viewer_hidden (const struct viewer *viewer)
   for (size_t i = 0; !viewer->caller.principal->local && i < filters_count (viewer->store); i++)
     hash += hash_hidden (&viewer->store->filters->tables[i], viewer, 0);
   return hash;
-}
-
-/* That fits an integer of JSON, and is no 0. */
-static int64_t
-number_of (uint64_t hash)
-{
-  return (int64_t)(hash >> 2) + 1;
 }
 
 int64_t

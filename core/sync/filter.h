@@ -14,11 +14,18 @@
 
 #include <mantis/filter.h>
 
+/* Where a configuration names a filter. */
+struct filter_source {
+  const char *file, *path;
+  const char *use; /* as JSON: these, its plugin and its options */
+};
+
 /* The filters that a configuration names for one table. */
 struct filter_chain {
   struct instance *const *instances;
-  size_t count;      /* 0: everybody sees and writes all of it */
-  uint64_t settings; /* another number for other settings */
+  const struct filter_source *const *sources; /* of each; NULL: there is no configuration */
+  size_t count;                               /* 0: everybody sees and writes all of it */
+  uint64_t settings;                          /* another number for other settings */
 };
 typedef struct filter_chain (*filter_lookup) (void *context, const char *table);
 
@@ -26,9 +33,10 @@ typedef struct filter_chain (*filter_lookup) (void *context, const char *table);
 struct filtered {
   const struct mantis_table *table;
   struct filter_chain chain;
-  uint64_t settings; /* of its chain, and of the columns that are remembered */
-  const char *unfit; /* why nobody reads or writes it; NULL: it fits */
-  bool hides;        /* some filter knows columns */
+  uint64_t settings;                   /* of its chain, and of the columns that are remembered */
+  const char *unfit;                   /* why nobody reads or writes it; NULL: it fits */
+  const struct filter_source *culprit; /* of that; NULL: not known */
+  bool hides;                          /* some filter knows columns */
   const char **uses; /* names of tables that rows are borrowed of, ends with NULL */
 };
 
@@ -43,6 +51,11 @@ void filters_free (struct filters *filters);
 void filters_before_attach (struct store *store);
 enum mantis_status filters_after_attach (struct store *store, struct mantis_error *error);
 
+/* In a transaction: would FILTERS, which no store has yet, fit the tables?  MANTIS_INVALID: not all, and nothing is closed.
+ * A table that is closed already, and would have the same filters, is not asked for. */
+enum mantis_status filters_try (struct filters *filters, const struct store *store,
+                                struct mantis_error *error);
+
 /* What a device is told of that: the rest may speak of the configuration. */
 #define UNFIT "the server's filters do not fit this table: an administrator has to mend them"
 /* Why nobody reads or writes TABLE, NULL: that depends. */
@@ -54,6 +67,8 @@ size_t filters_count (const struct store *store);
 const struct filtered *filters_at (const struct store *store, size_t place);
 size_t filters_place (const struct store *store, const struct filtered *filtered);
 const struct filtered *filters_on (const struct store *store, const struct mantis_table *table);
+/* Another number where callers who stay as they are may see something else; 0: nobody is kept from anything. */
+int64_t filters_number (const struct store *store);
 
 /* ---- Who asks -------------------------------------------------------------------------------- */
 

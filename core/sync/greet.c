@@ -377,6 +377,7 @@ take_limits (struct client *client, const json_t *answer)
   client->creates = json_is_true (json_object_get (answer, "create_tables"));
   client->generation = json_integer_value (json_object_get (answer, "generation"));
   client->policies = json_integer_value (json_object_get (answer, "policies"));
+  client->filters = json_integer_value (json_object_get (answer, "filters"));
   client->view = json_integer_value (json_object_get (answer, "view"));
   client->page_rows = (size_t)json_integer_value (json_object_get (limits, "page_rows"));
   client->page_bytes = (size_t)json_integer_value (json_object_get (limits, "page_bytes"));

@@ -144,7 +144,8 @@ pull_request (struct client *client, struct mantis_buf *buf, bool *waits,
     status = add_load (client, load, buf, error);
   *waits = !load && !held && client->caught_up && client->settings.wait > 0;
   if (*waits)
-    mantis_buf_printf (buf, ",\"wait\":%lld", ((long long)client->settings.wait + 999) / 1000);
+    mantis_buf_printf (buf, ",\"wait\":%lld,\"filters\":%lld",
+                       ((long long)client->settings.wait + 999) / 1000, (long long)client->filters);
   mantis_buf_char (buf, '}');
   status = client_end (client, status, error);
   if (status == MANTIS_OK && buf->failed)
@@ -602,6 +603,7 @@ receive (struct client *client, const json_t *json, struct lists *lists, struct 
   bool complete = json_get_bool (json, "complete", true, &status, error);
   int64_t generation = json_get_integer (json, "generation", client->generation, &status, error);
   int64_t policies = json_get_integer (json, "policies", client->policies, &status, error);
+  int64_t filters = json_get_integer (json, "filters", 0, &status, error);
   int64_t view = json_get_integer (json, "view", 0, &status, error);
   /* Read before our last batch was applied, overtaken by the answer to it: rows would go back in time. */
   bool stale = json_get_integer (json, "head", INT64_MAX, &status, error) < client->pushed;
@@ -624,6 +626,7 @@ receive (struct client *client, const json_t *json, struct lists *lists, struct 
     status = take_in (client, json, lists, error);
   if (status != MANTIS_OK)
     return status;
+  client->filters = filters;
   client->phases.last_pull = mantis_now ();
   client->partly = !complete || reconcile_next (&client->phases);
   client->caught_up = !client->partly;

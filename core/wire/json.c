@@ -4,6 +4,8 @@
  */
 #include "wire/json.h"
 
+#include "base/base.h"
+
 #include <locale.h>
 #include <malloc.h>
 #include <math.h>
@@ -211,4 +213,14 @@ json_add_text (struct mantis_buf *buf, const char *name, const char *text)
     return;
   mantis_buf_printf (buf, ",\"%s\":", name);
   mantis_buf_json (buf, text, strlen (text));
+}
+
+uint64_t
+json_hash (const json_t *json, uint64_t seed)
+{
+  char *text = json ? json_dumps (json, JSON_ENCODE_ANY | JSON_SORT_KEYS) : NULL;
+  uint64_t hash = hash_bytes (text ? text : "-", text ? strlen (text) : 1, seed);
+
+  free (text);
+  return hash;
 }

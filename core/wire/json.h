@@ -41,6 +41,9 @@ bool json_has_text (const json_t *array, const char *text);
 /* The number of JSON's form in TEXT, whatever the locale.  False: too large. */
 bool json_number (const char *text, size_t length, double *real);
 
+/* Of what JSON (NULL: nothing) says, whatever the order of its members; SEED may be another one's. */
+uint64_t json_hash (const json_t *json, uint64_t seed);
+
 /* ,"NAME":"TEXT" to what is in BUF; nothing where TEXT is NULL or empty. */
 void json_add_text (struct mantis_buf *buf, const char *name, const char *text);
 

@@ -67,7 +67,7 @@ prepare (void)
   forgetful.commit = forget;
   rig_store.ops = &forgetful;
   rig_server.create_tables = true;
-  rig_server.administrators = deciders;
+  rig_administrators (deciders);
   rig_server.limits.body_bytes = 1 << 20;
   atexit (rig_stop);
 }

@@ -218,6 +218,7 @@ void
 rig_stop (void)
 {
   forget_answer ();
+  access_free (&rig_server.access);
   store_close (&rig_store);
   filters_free (filters);
   filters = NULL;
@@ -240,6 +241,15 @@ must (bool holds, const char *what)
   fprintf (stderr, "# %s: %d %s\n", what, rig_reply.status,
            rig_reply.body.bytes ? rig_reply.body.bytes : "");
   abort ();
+}
+
+void
+rig_administrators (const char *const *names)
+{
+  const struct config config = {.administrators = names};
+  struct mantis_error error;
+
+  must (access_configure (&rig_server.access, &config, &error) == MANTIS_OK, "no memory");
 }
 
 int

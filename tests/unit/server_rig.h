@@ -58,6 +58,9 @@ struct rig_filter {
 };
 extern struct rig_filter rig_filter;
 
+/* These decide about conflicts; ends with NULL. */
+void rig_administrators (const char *const *names);
+
 /* Send MESSAGE; the status of the answer. */
 int ask (const struct caller *caller, const char *message, const char *format, ...)
     MANTIS_PRINTF (3, 4);

@@ -4,6 +4,7 @@
  */
 #include "base/base.h"
 #include "server_rig.h"
+#include "sync/filter.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -251,7 +252,7 @@ START_TEST (nobody_asks_in_the_name_of_another_node)
   ck_assert_int_eq (ask (&node_a, "hello", "{}"), 200);
   ck_assert_int_eq (ask_raw (&node_a, "conflicts", "", 0), 200);
   ck_assert_int_eq (ask_raw (&thief, "conflicts", "", 0), 403);
-  rig_server.administrators = (const char *const[]){"carol", NULL};
+  rig_administrators ((const char *const[]){"carol", NULL});
   ck_assert_int_eq (ask (&thief, "conflicts", "{'id':1,'choose':'local'}"), 403);
 }
 END_TEST
@@ -455,6 +456,123 @@ START_TEST (a_table_that_its_filter_does_not_fit_is_closed)
 }
 END_TEST
 
+/* ---- Other filters ---- */
+
+static int64_t
+wait_of (const char *cursor_and_more)
+{
+  ck_assert_int_eq (ask (&node_a, "pull", "{'cursor':%s,'wait':3%s}", cursor, cursor_and_more),
+                    200);
+  return rig_reply.wait;
+}
+
+/* Whoever knows of others than those that are asked does not wait: its view may be another one. */
+START_TEST (who_was_told_of_other_filters_does_not_wait)
+{
+  int64_t number;
+  char more[60];
+
+  now ();
+  number = json_integer_value (json_object_get (rig_answer, "filters"));
+  ck_assert_int_ne (number, 0);
+  snprintf (more, sizeof more, ",'filters':%lld", (long long)number);
+  ck_assert_int_eq (wait_of (more), 3000);
+  ck_assert_int_eq (wait_of (""), 3000); /* it does not say */
+  ck_assert_int_eq (wait_of (",'filters':0"), 0);
+  ck_assert_int_eq (json_integer_value (json_object_get (rig_answer, "filters")), number);
+  ck_assert_int_eq (ask (&node_a, "hello", "{}"), 200);
+  ck_assert_int_eq (json_integer_value (json_object_get (rig_answer, "filters")), number);
+
+  rig_filter = (struct rig_filter){.table = "t", .looks = "v", .sees = owns};
+  rig_reopen ();
+  ck_assert_int_eq (wait_of (more), 0);
+  ck_assert_int_ne (json_integer_value (json_object_get (rig_answer, "filters")), number);
+  rig_filter = (struct rig_filter){.table = NULL};
+  rig_reopen ();
+  ck_assert_int_eq (wait_of (more), 0);
+  ck_assert_ptr_null (json_object_get (rig_answer, "filters"));
+  ck_assert_int_eq (wait_of (",'filters':0"), 3000);
+}
+END_TEST
+
+static struct {
+  bool fits;
+  const char *uses[2];
+  uint64_t settings;
+} tried;
+
+static bool
+reads_all (void *self, const struct mantis_principal *principal, const struct mantis_table *table,
+           mantis_row row)
+{
+  (void)self, (void)principal, (void)table, (void)row;
+  return true;
+}
+
+static enum mantis_status
+fits (void *self, const struct mantis_table *table, const struct mantis_lender *lender, bool *looks,
+      struct mantis_error *error)
+{
+  (void)self, (void)table, (void)lender, (void)looks;
+  return tried.fits ? MANTIS_OK : mantis_fail (error, MANTIS_INVALID, "too tight");
+}
+
+static const char *const *
+tries_to_use (void *self)
+{
+  (void)self;
+  return tried.uses;
+}
+
+static struct filter_chain
+tried_chain (void *context, const char *table)
+{
+  static const struct mantis_filter ops = {
+      .size = sizeof ops, .reads = reads_all, .prepare = fits, .uses = tries_to_use};
+  static struct instance own = {.ops = &ops, .name = "tried", .parallel = true},
+                         *const instances[] = {&own};
+  static const struct filter_source source = {"f.json", "$.tables.t.filters[3]", "{}"},
+                                    *const sources[] = {&source};
+
+  (void)context;
+  return (struct filter_chain){.instances = instances,
+                               .sources = sources,
+                               .count = strcmp (table, "t") == 0,
+                               .settings = tried.settings};
+}
+
+/* What is wrong with them is told, and where; those that are asked know nothing of it. */
+START_TEST (filters_are_tried_before_anybody_is_asked)
+{
+  struct filters *coming = filters_new (tried_chain, NULL);
+  struct mantis_error error;
+
+  now ();
+  ck_assert (filters_try (coming, &rig_store, &error) == MANTIS_INVALID);
+  ck_assert_str_eq (error.text, "f.json: $.tables.t.filters[3]: table \"t\": its filter \"tried\" "
+                                "does not fit: too tight");
+  tried.fits = true;
+  ck_assert (filters_try (coming, &rig_store, &error) == MANTIS_OK);
+  tried.uses[0] = "nosuch";
+  ck_assert (filters_try (coming, &rig_store, &error) == MANTIS_INVALID);
+  ck_assert_ptr_nonnull (strstr (error.text, "f.json: $.tables.t.filters[3]: table \"t\""));
+  ck_assert_ptr_nonnull (strstr (error.text, "nosuch"));
+  tried.uses[0] = "m";
+  ck_assert (filters_try (coming, &rig_store, &error) == MANTIS_OK);
+  sql ("UPDATE t SET owner = 'bob' WHERE id = 1");
+  ck_assert_str_eq (news (&node_b, ""), "1");
+
+  /* A table that is closed is no reason to refuse those of others, but others of its own are. */
+  rig_filter.unfit = true;
+  rig_reopen ();
+  tried.fits = false;
+  ck_assert (filters_try (coming, &rig_store, &error) == MANTIS_INVALID);
+  tried.settings = 7; /* the rig's */
+  ck_assert (filters_try (coming, &rig_store, &error) == MANTIS_OK);
+  filters_free (coming);
+}
+END_TEST
+
 static enum mantis_decision
 leave_it (void *self, const struct mantis_conflict *conflict, struct mantis_value *merged,
           struct mantis_arena *arena, struct mantis_error *error)
@@ -479,7 +597,7 @@ START_TEST (conflicts_of_what_is_seen)
   ck_assert (told ("\"id\":3,") && told ("meanwhile") && told ("\"v\":\"x\""));
   ck_assert (!told ("\"id\":1,\"tbl\"") && !told ("\"id\":2,\"tbl\"") && !told ("c1"));
 
-  rig_server.administrators = (const char *const[]){"bob", NULL};
+  rig_administrators ((const char *const[]){"bob", NULL});
   ck_assert_int_eq (ask (&node_b, "conflicts", "{'id':2,'choose':'merged','row':{'cost':'c2'}}"),
                     403);
   ck_assert_int_eq (ask (&node_b, "conflicts", "{'id':2,'choose':'merged','row':{'cost':'c3'}}"),
@@ -543,6 +661,8 @@ filter_suite (void)
   tcase_add_test (tcase, who_borrows_compares);
   tcase_add_test (tcase, what_is_not_known_is_compared);
   tcase_add_test (tcase, a_table_that_its_filter_does_not_fit_is_closed);
+  tcase_add_test (tcase, who_was_told_of_other_filters_does_not_wait);
+  tcase_add_test (tcase, filters_are_tried_before_anybody_is_asked);
   suite_add_tcase (suite, tcase);
   return suite;
 }

@@ -400,6 +400,25 @@ START_TEST (a_commit_wakes_those_who_wait)
 }
 END_TEST
 
+/* What they are shown may be something else, whatever came. */
+START_TEST (other_filters_are_told_to_those_who_wait)
+{
+  struct asker parked, working;
+  const char *pull = waiting_pull ();
+
+  submit (&parked, "pull", pull, "token");
+  let_park (&parked);
+  submit (&working, "pull", pull, "token");
+  service_refilter (service);
+  wait_for_answers ();
+  ck_assert_int_eq (parked.status, 200);
+  ck_assert_int_eq (working.status, 200);
+  submit (&parked, "pull", pull, "token");
+  let_park (&parked); /* who comes later is answered by them anyway */
+  mantis_service_cancel (service, parked.ticket);
+}
+END_TEST
+
 START_TEST (who_is_gone_is_answered_once)
 {
   struct asker parked, working;
@@ -697,6 +716,7 @@ main (void)
   tcase_add_test (cases, answers_are_prepared_on_a_worker);
   tcase_add_test (cases, who_waits_is_not_prepared_for);
   tcase_add_test (cases, what_was_prepared_does_not_count_for_who_is_turned_away);
+  tcase_add_test (cases, other_filters_are_told_to_those_who_wait);
   tcase_add_test (cases, who_is_gone_is_answered_once);
   tcase_add_test (cases, a_principal_that_ran_out_is_asked_again);
   tcase_add_test (cases, who_waits_is_turned_away);
