@@ -18,6 +18,19 @@ enum mantis_status hidden_before_attach (struct store *store, struct mantis_erro
  * anew with the next transaction. */
 enum mantis_status hidden_note (struct store *store, const json_t *tables,
                                 struct mantis_error *error);
+/* COLUMNS of TABLE that are hidden no more, while it was not compared with the server since; NULL: none.  The caller's to
+ * json_decref(). */
+enum mantis_status shown_read (struct store *store, const char *table, json_t **columns,
+                               struct mantis_error *error);
+/* *OURS, a row with an unsent edit, gets what the server has in COLUMNS, in the file as well.  What the application wrote there
+ * is kept as a conflict.  BASE: our cursor. */
+enum mantis_status shown_take_over (struct store *store, const json_t *columns,
+                                    const struct mantis_change *theirs, int64_t base,
+                                    struct mantis_arena *arena, mantis_row *ours,
+                                    struct mantis_error *error);
+/* TABLE was compared. */
+enum mantis_status shown_forget (struct store *store, const char *table,
+                                 struct mantis_error *error);
 bool is_hidden (const struct store *store, const char *table, const char *column);
 void hidden_free (struct store *store);
 

@@ -8,6 +8,7 @@
  */
 #include "base/base.h"
 #include "sync/conflict.h"
+#include "sync/hidden.h"
 #include "sync/push.h"
 #include "sync/receive.h"
 #include "wire/key.h"
@@ -27,6 +28,7 @@ struct range {
   size_t local_count;
   bool *matched;
   struct map index; /* key -> place in local, plus 1 */
+  json_t *shown;    /* columns that were hidden from us before; or NULL */
 };
 
 struct table_state *
@@ -92,6 +94,12 @@ meet (struct range *range, const struct mantis_change *theirs, mantis_row ours,
   enum phase phase = range->state->phase;
   uint64_t hash = key_hash (table, theirs->row);
 
+  if (ours && range->shown && queue_dirty (&client->queue, hash)) {
+    enum mantis_status status = shown_take_over (
+        client->store, range->shown, theirs, client->phases.rev, range->page->arena, &ours, error);
+    if (status != MANTIS_OK)
+      return status;
+  }
   if (map_at (&range->page->incoming, hash, false))
     return MANTIS_OK; /* the page's changes speak of it already */
   if (ours && rows_agree (table, theirs->row, ours))
@@ -190,7 +198,9 @@ advance (struct range *range, mantis_row last, bool end, struct mantis_error *er
     range->page->client->noticed = true; /* what waited for this may be sent */
     if (range->page->rev > state->rev)
       state->rev = range->page->rev;
-    return MANTIS_OK;
+    return range->shown && !again
+               ? shown_forget (range->page->client->store, state->table->name, error)
+               : MANTIS_OK;
   }
   if (!(text = key_text (range->page->arena, state->table, last)))
     return mantis_fail (error, MANTIS_FAILED, "out of memory");
@@ -206,8 +216,11 @@ reconcile_page (struct page_in *page, struct table_state *state, const struct ma
   struct range range = {.page = page, .state = state};
   mantis_row upto = end || !count ? NULL : rows[count - 1].row, last = NULL;
   bool local_end;
-  enum mantis_status status = read_local (&range, upto, &local_end, error);
+  enum mantis_status status =
+      shown_read (page->client->store, state->table->name, &range.shown, error);
 
+  if (status == MANTIS_OK)
+    status = read_local (&range, upto, &local_end, error);
   if (status == MANTIS_OK && !local_end && range.local_count)
     last = range.local[range.local_count - 1];
   if (status == MANTIS_OK)
@@ -215,6 +228,7 @@ reconcile_page (struct page_in *page, struct table_state *state, const struct ma
   if (status == MANTIS_OK)
     status = advance (&range, last ? last : upto, end && !last, error);
   map_free (&range.index);
+  json_decref (range.shown);
   return status;
 }
 

@@ -59,11 +59,14 @@ stop_mantisd till
 ! grep -qa secret till.db* || fail "a hidden column came to the till"
 
 # Another role: the column is there, as if it were new, and once the application has it too, all is.
+# A row that waits to be sent says nothing of it.
 token_with '{"sub": "till", "role": ["owner"]}' > till.token
+sql till "UPDATE items SET name = 'red tea' WHERE id = 1"
 start_mantisd till --mode client
 wait_for_message till 'table "items" is paused: column "cost" is only on the server'
 sql till "ALTER TABLE items ADD COLUMN cost TEXT"
 settled office till boss
+[ "$(sql office "SELECT name, cost FROM items WHERE id = 1")" = "red tea|secret-3" ] || fail "a column was emptied: $(sql office "SELECT * FROM items")"
 
 # And back: nothing of it comes any more, and what the application has in it stays there, and stays as it is.
 stop_mantisd till
@@ -84,10 +87,16 @@ stop_mantisd till
 ! grep -qa -e secret-4 -e secret-5 till.db* || fail "a hidden column came to the till"
 [ "$(grep -c 'paused: column' till.log)" = 1 ] || fail "it was paused: $(grep 'is paused' till.log)"
 
-# Shown again, all of it is as the server has it; where no row can be made without it, the table waits, and says why.
+# Shown again, all of it is as the server has it, also in rows that wait to be sent; where no row can be made without it, the
+# table waits, and says why.
 token_with '{"sub": "till", "role": ["owner"]}' > till.token
+sql till "UPDATE items SET name = 'maize' WHERE id = 7; UPDATE items SET cost = 'ours', price = 6 WHERE id = 1; INSERT INTO items VALUES (9, 'rye', 0, 'new here')"
 start_mantisd till --mode client
 settled office till boss
+[ "$(sql office "SELECT name, price, cost FROM items WHERE id IN (1, 7, 9) ORDER BY id" | paste -sd ' ')" = "oolong|6|secret-4 maize|1|secret-5 rye|0|new here" ] ||
+  fail "a column was overwritten: $(sql office "SELECT * FROM items")"
+[ "$(sql till "SELECT json_extract(loser, '\$.cost'), json_extract(winner, '\$.cost') FROM __sync_conflicts WHERE reason LIKE '%hid the column'")" = "ours|secret-4" ] ||
+  fail "what was written there is lost: $(sql till "SELECT * FROM __sync_conflicts")"
 stop_mantisd till
 token_with '{"sub": "till"}' > till.token
 sql till "CREATE TABLE copy (id INTEGER PRIMARY KEY, name TEXT, price INTEGER NOT NULL DEFAULT 0, cost TEXT NOT NULL);
