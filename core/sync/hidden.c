@@ -218,7 +218,7 @@ take_columns (const struct mantis_change *theirs, const json_t *columns, struct 
 
 enum mantis_status
 shown_take_over (struct store *store, const json_t *columns, const struct mantis_change *theirs,
-                 int64_t base, struct mantis_arena *arena, mantis_row *ours,
+                 bool edited, int64_t base, struct mantis_arena *arena, mantis_row *ours,
                  struct mantis_error *error)
 {
   size_t count = theirs->table->column_count, done;
@@ -238,7 +238,7 @@ shown_take_over (struct store *store, const json_t *columns, const struct mantis
   status = store->ops->apply (store->session, theirs->table, &changes, 1, &done, error);
   if (status == MANTIS_REFUSED) /* by a rule of this database: then it is sent as it is */
     return MANTIS_OK;
-  if (status == MANTIS_OK && written)
+  if (status == MANTIS_OK && written && edited)
     status = keep_ours (store, theirs, *ours, base, error);
   *ours = whole;
   return status;

@@ -22,10 +22,10 @@ enum mantis_status hidden_note (struct store *store, const json_t *tables,
  * json_decref(). */
 enum mantis_status shown_read (struct store *store, const char *table, json_t **columns,
                                struct mantis_error *error);
-/* *OURS, a row with an unsent edit, gets what the server has in COLUMNS, in the file as well.  What the application wrote there
- * is kept as a conflict.  BASE: our cursor. */
+/* *OURS, a row of ours, gets what the server has in COLUMNS, in the file as well.  What the application wrote there is kept as a
+ * conflict where the row is EDITED: waits to be sent.  BASE: our cursor. */
 enum mantis_status shown_take_over (struct store *store, const json_t *columns,
-                                    const struct mantis_change *theirs, int64_t base,
+                                    const struct mantis_change *theirs, bool edited, int64_t base,
                                     struct mantis_arena *arena, mantis_row *ours,
                                     struct mantis_error *error);
 /* TABLE was compared. */

@@ -93,10 +93,13 @@ meet (struct range *range, const struct mantis_change *theirs, mantis_row ours,
   const struct mantis_table *table = range->state->table;
   enum phase phase = range->state->phase;
   uint64_t hash = key_hash (table, theirs->row);
+  bool edited = queue_dirty (&client->queue, hash);
 
-  if (ours && range->shown && queue_dirty (&client->queue, hash)) {
-    enum mantis_status status = shown_take_over (
-        client->store, range->shown, theirs, client->phases.rev, range->page->arena, &ours, error);
+  /* In the other phases a row without an unsent edit becomes the server's as a whole. */
+  if (ours && range->shown && (edited || phase == PHASE_FIRST)) {
+    enum mantis_status status =
+        shown_take_over (client->store, range->shown, theirs, edited, client->phases.rev,
+                         range->page->arena, &ours, error);
     if (status != MANTIS_OK)
       return status;
   }
@@ -104,9 +107,8 @@ meet (struct range *range, const struct mantis_change *theirs, mantis_row ours,
     return MANTIS_OK; /* the page's changes speak of it already */
   if (ours && rows_agree (table, theirs->row, ours))
     return MANTIS_OK;
-  if (queue_dirty (&client->queue, hash)) {
+  if (edited)
     return phase == PHASE_SCAN ? MANTIS_OK : hold_row (range, theirs->row, error);
-  }
   if (phase == PHASE_REPAIR ||
       (phase == PHASE_FIRST && (!ours || map_at (&client->queue.seen, hash, false))))
     return page_add (range->page, theirs, error);

@@ -157,11 +157,11 @@ static void
 add_over_new (struct mantis_buf *sql, const struct making *m, const char *expression)
 {
   mantis_buf_printf (sql, "(SELECT %s FROM (SELECT ", expression);
-  for (size_t i = 0; i < m->table->column_count; i++) {
+  for (size_t i = 0; i < m->facts->column_count; i++) {
     mantis_buf_text (sql, i ? ", NEW." : "NEW.");
-    add_name (sql, m->table->columns[i].name);
+    add_name (sql, m->facts->columns[i].name);
     mantis_buf_text (sql, " AS ");
-    add_name (sql, m->table->columns[i].name);
+    add_name (sql, m->facts->columns[i].name);
   }
   mantis_buf_text (sql, "))");
 }
@@ -289,11 +289,11 @@ make_before_key (struct mantis_buf *sql, const struct making *m)
 }
 
 static const struct mantis_column *
-column_named (const struct mantis_table *table, const char *name)
+column_named (const struct facts *facts, const char *name)
 {
-  for (size_t i = 0; i < table->column_count; i++)
-    if (sqlite3_stricmp (table->columns[i].name, name) == 0)
-      return &table->columns[i];
+  for (size_t i = 0; i < facts->column_count; i++)
+    if (sqlite3_stricmp (facts->columns[i].name, name) == 0)
+      return &facts->columns[i];
   return NULL;
 }
 
@@ -310,9 +310,9 @@ add_update_event (struct mantis_buf *event, const struct making *m,
   for (size_t i = 0; i < count; i++)
     if (indexes[i].expression || indexes[i].partial)
       return;
-  for (size_t u = 0; u < m->table->unique_count; u++)
-    for (size_t i = 0; i < m->table->uniques[u].count; i++) {
-      const struct mantis_column *column = column_named (m->table, m->table->uniques[u].columns[i]);
+  for (size_t u = 0; u < m->facts->unique_count; u++)
+    for (size_t i = 0; i < m->facts->uniques[u].count; i++) {
+      const struct mantis_column *column = column_named (m->facts, m->facts->uniques[u].columns[i]);
       if (!column || column->generated || (column->key_position && m->facts->rowid_alias)) {
         mantis_buf_clear (event);
         mantis_buf_text (event, "BEFORE UPDATE");

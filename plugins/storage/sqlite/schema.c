@@ -114,6 +114,22 @@ is_left_out (const struct reading *r, const struct mantis_column *column)
          session->left_out (session->left_out_context, r->table->name, column->name);
 }
 
+/* What is not left out of the columns that there are. */
+static enum mantis_status
+describe_columns (struct reading *r)
+{
+  const struct facts *facts = r->facts;
+  struct mantis_column *columns = array (r, facts->column_count, sizeof *columns);
+
+  if (!columns)
+    return no_memory (r->error);
+  for (size_t i = 0; i < facts->column_count; i++)
+    if (!is_left_out (r, &facts->columns[i]))
+      columns[r->table->column_count++] = facts->columns[i];
+  r->table->columns = columns;
+  return MANTIS_OK;
+}
+
 static enum mantis_status
 read_columns (struct reading *r)
 {
@@ -146,14 +162,12 @@ read_columns (struct reading *r)
     if (hidden)
       column->generated = parse_generated (r->facts->sql, column->name, r->arena);
     read_collation (r, column);
-    if (is_left_out (r, column))
-      *column = (struct mantis_column){.name = NULL};
-    else
-      at++;
+    at++;
   }
-  r->table->columns = columns;
-  r->table->column_count = at;
-  return at < count ? finished (r, code) : MANTIS_OK;
+  r->facts->columns = columns;
+  r->facts->column_count = at;
+  status = at < count ? finished (r, code) : MANTIS_OK;
+  return status ? status : describe_columns (r);
 }
 
 /* Is one of COUNT columns left out?  (Those of the rowid have no name.) */
@@ -197,8 +211,8 @@ read_key (struct reading *r)
 static enum mantis_status
 read_foreign_key (struct reading *r, sqlite3_stmt *rows, int *code, struct mantis_foreign_key *key)
 {
-  const char **columns = array (r, r->table->column_count, sizeof *columns);
-  const char **parents = array (r, r->table->column_count, sizeof *parents);
+  const char **columns = array (r, r->facts->column_count, sizeof *columns);
+  const char **parents = array (r, r->facts->column_count, sizeof *parents);
   int id = sqlite3_column_int (rows, 0);
 
   key->parent = column_text (rows, 1, r->arena);
@@ -207,7 +221,7 @@ read_foreign_key (struct reading *r, sqlite3_stmt *rows, int *code, struct manti
   if (!columns || !parents || !key->parent)
     return no_memory (r->error);
   while (*code == SQLITE_ROW && sqlite3_column_int (rows, 0) == id &&
-         key->count < r->table->column_count) {
+         key->count < r->facts->column_count) {
     columns[key->count] = column_text (rows, 2, r->arena);
     parents[key->count] = column_text (rows, 3, r->arena);
     key->count++;
@@ -251,18 +265,38 @@ static enum mantis_status
 read_unique (struct reading *r, const char *name, struct mantis_unique *unique)
 {
   AUTO_FINALIZE sqlite3_stmt *rows = NULL;
-  const char **columns = array (r, r->table->column_count, sizeof *columns);
+  const char **columns = array (r, r->facts->column_count, sizeof *columns);
   int code = SQLITE_DONE;
   enum mantis_status status = ask_about (
       r, "SELECT name FROM pragma_index_xinfo(?1, 'main') WHERE key AND cid >= 0", name, &rows);
 
   if (!columns)
     return no_memory (r->error);
-  while (!status && unique->count < r->table->column_count &&
+  while (!status && unique->count < r->facts->column_count &&
          (code = sqlite3_step (rows)) == SQLITE_ROW)
     columns[unique->count++] = column_text (rows, 0, r->arena);
   unique->columns = columns;
   return status;
+}
+
+/* Those of what is described; of all, the last LOOSE forbid less than their columns say. */
+static enum mantis_status
+describe_uniques (struct reading *r, size_t loose)
+{
+  const struct facts *facts = r->facts;
+  struct mantis_unique *uniques = array (r, facts->unique_count, sizeof *uniques);
+
+  if (!uniques)
+    return no_memory (r->error);
+  for (size_t i = 0; i < facts->unique_count; i++) {
+    const struct mantis_unique *unique = &facts->uniques[i];
+    if (r->session->left_out && names_left_out (r, unique->columns, unique->count))
+      continue;
+    uniques[r->table->unique_count++] = *unique;
+    r->table->loose_uniques += i >= facts->unique_count - loose;
+  }
+  r->table->uniques = uniques;
+  return MANTIS_OK;
 }
 
 static enum mantis_status
@@ -274,7 +308,7 @@ read_uniques (struct reading *r)
       " WHERE l.\"unique\" AND l.origin <> 'pk' ORDER BY 2, 1";
   AUTO_FINALIZE sqlite3_stmt *rows = NULL;
   struct mantis_unique *uniques;
-  size_t most, at = 0;
+  size_t most, at = 0, loose = 0;
   int code = SQLITE_DONE;
   enum mantis_status status = count_rows (r, sql, r->table->name, &most);
 
@@ -284,16 +318,14 @@ read_uniques (struct reading *r)
     return no_memory (r->error);
   while (!status && at < most && (code = sqlite3_step (rows)) == SQLITE_ROW) {
     status = read_unique (r, (const char *)sqlite3_column_text (rows, 0), &uniques[at]);
-    if (r->session->left_out && names_left_out (r, uniques[at].columns, uniques[at].count))
-      uniques[at].count = 0;
     if (uniques[at].count) { /* else expressions alone */
-      r->table->loose_uniques += (size_t)sqlite3_column_int (rows, 1);
+      loose += (size_t)sqlite3_column_int (rows, 1);
       at++;
     }
   }
-  r->table->uniques = uniques;
-  r->table->unique_count = at;
-  return status;
+  r->facts->uniques = uniques;
+  r->facts->unique_count = at;
+  return status ? status : describe_uniques (r, loose);
 }
 
 void

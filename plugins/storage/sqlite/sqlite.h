@@ -42,6 +42,11 @@ struct facts {
   const uint32_t *looks; /* which, LOOK_COUNT of them */
   size_t look_count;
   int64_t look_id; /* in __sync_looks */
+  /* Of the table as it is, with what is left out of its description: capture misses nothing for that. */
+  const struct mantis_column *columns;
+  size_t column_count;
+  const struct mantis_unique *uniques;
+  size_t unique_count;
 };
 
 /* One result of attach(). */
