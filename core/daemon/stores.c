@@ -14,6 +14,7 @@ stores_init (struct stores *stores, size_t count, struct mantis_error *error)
 {
   if (!(stores->list = calloc (count, sizeof *stores->list)))
     return mantis_fail (error, MANTIS_FAILED, "no memory left for %zu database sessions", count);
+  stores->opened = false;
   stores->count = count;
   return MANTIS_OK;
 }
@@ -38,7 +39,7 @@ still_there (const struct stores *stores, struct mantis_error *error)
 {
   const char *place = stores->ops->place ? stores->ops->place (stores->self) : NULL;
 
-  if (stores->round == 0 || !place || place[0] != '/' || access (place, F_OK) == 0)
+  if ((stores->round == 0 && !stores->opened) || !place || place[0] != '/' || access (place, F_OK) == 0)
     return MANTIS_OK;
   return mantis_fail (error, MANTIS_LOST, "%s is gone: put it back, or stop mantisd first (%s)",
                       place, strerror (errno));
@@ -62,6 +63,8 @@ stores_get (struct stores *stores, size_t number, struct store **store, bool *fr
       status = store_open_filtered (own, stores->ops, stores->self, stores->role, stores->patterns,
                                     stores->kept,
                                     filtering_filters (stores->list[number].filtering), error);
+    if (status == MANTIS_OK)
+      stores->opened = true;
     stores->list[number].round = round;
     own->hooks = stores->hooks;
     own->reports = number == 0 ? stores->reports : NULL;

@@ -19,6 +19,7 @@ struct stores {
   struct reports *reports; /* of a client, which has one session that writes; or NULL */
   const struct mantis_table *const *kept; /* of plugins; NULL: none */
   atomic_llong round;                     /* grows when all sessions have to be opened again */
+  atomic_bool opened; /* some session has been: the database is there, or it is lost, and not made anew */
   size_t count;
   struct {
     struct store store;

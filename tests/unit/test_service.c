@@ -218,6 +218,32 @@ teardown (void)
   ck_assert_int_eq (system (command), 0);
 }
 
+/* ---- Sessions ---- */
+
+/* The session is opened anew with other filters: on the database that was there, not on a new one. */
+START_TEST (a_database_that_was_there_is_not_made_again)
+{
+  struct filtering *filtering;
+  struct store *store;
+  char place[100];
+  bool fresh;
+
+  snprintf (place, sizeof place, "%s/a.db", folder);
+  ck_assert (filtering_new (plugins, config, NULL, &filtering, &error) == MANTIS_OK);
+  stores_refilter (&stores, 0, filtering);
+  ck_assert (stores_get (&stores, 0, &store, &fresh, &error) == MANTIS_OK);
+  ck_assert (fresh);
+  ck_assert (stores_get (&stores, 0, &store, &fresh, &error) == MANTIS_OK);
+  ck_assert (!fresh);
+
+  ck_assert_int_eq (unlink (place), 0);
+  ck_assert (filtering_new (plugins, config, NULL, &filtering, &error) == MANTIS_OK);
+  stores_refilter (&stores, 0, filtering);
+  ck_assert (stores_get (&stores, 0, &store, &fresh, &error) == MANTIS_LOST);
+  ck_assert_int_ne (access (place, F_OK), 0);
+}
+END_TEST
+
 /* ---- Who gets in ------------------------------------------------------------------------------
  */
 
@@ -708,6 +734,7 @@ main (void)
 
   tcase_add_checked_fixture (cases, setup, teardown);
   tcase_set_timeout (cases, 60);
+  tcase_add_test (cases, a_database_that_was_there_is_not_made_again);
   tcase_add_test (cases, nothing_but_health_is_open);
   tcase_add_test (cases, authentications_are_asked_in_turn);
   tcase_add_test (cases, a_disabled_node_is_turned_away);
