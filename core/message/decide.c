@@ -106,6 +106,19 @@ check_seen (const struct viewer *viewer, int64_t id, struct mantis_arena *arena,
   return status;
 }
 
+/* Would the decision change column I?  That is no business of who does not see it. */
+static bool
+touches (const struct decided *decided, size_t i)
+{
+  mantis_row before = decided->before, after = decided->row;
+
+  if (!decided->written || !after || after[i].type == MANTIS_NONE)
+    return false;
+  if (!before) /* a new row has the default of what nobody gave */
+    return after[i].type != MANTIS_NULL && !decided->table->columns[i].default_value;
+  return !mantis_value_equal (&before[i], &after[i]);
+}
+
 /* Nobody writes, in deciding either, what his filters do not let him write; nor names what he does not see, which would
  * be refused or not as he has guessed it. */
 static enum mantis_status
@@ -118,7 +131,8 @@ check_written (const struct viewer *viewer, const struct decision *decision,
 
   for (size_t i = 0; filtered && filtered->hides && i < filtered->table->column_count; i++) {
     const char *name = filtered->table->columns[i].name;
-    if (json_object_get (decision->row, name) && filter_hides (filtered, viewer, i))
+    if ((json_object_get (decision->row, name) || touches (decided, i)) &&
+        filter_hides (filtered, viewer, i))
       return mantis_fail (error, MANTIS_DENIED, "column \"%s\" may not be written", name);
   }
   if (!filtered || !decided->written ||

@@ -1,7 +1,7 @@
 #!/bin/bash
 # 00: a script of a few lines notes each order that arrives; a program before a push refuses one row, alters another, refuses a
 # whole push, and no row is lost; what happens while it hangs, dies or is not there is what the configuration says; SIGHUP
-# changes the hooks; nothing of them is left when mantisd has stopped.
+# changes the hooks; one fills in what the device may not see; nothing of them is left when mantisd has stopped.
 . "${0%/*}/functions.sh"
 requires python3
 
@@ -28,6 +28,8 @@ for line in sys.stdin:
             rows.append({"index": index, "refuse": "we do not sell this"})
         if what == "dear":
             rows.append({"index": index, "set": {"what": "cheap"}})
+        if what == "weighed":
+            rows.append({"index": index, "set": {"cost": 9}})
         if what == "all" and os.path.exists("strict"):
             answer["refuse"] = "not today"
         while what == "hang" and os.path.exists("hang"):
@@ -42,6 +44,7 @@ configure () # HOOKS
 {"mode": "server", "storage": {"plugin": "sqlite", "path": "office.db"},
  "listen": [{"transport": "rest", "address": "127.0.0.1:$port"}],
  "auth": [{"plugin": "jwt", "algorithm": "HS256", "key_file": "jwt.key"}],
+ "tables": {"*": {}, "order2": {"filters": [{"plugin": "columns", "hide": ["cost"]}]}},
  "hooks": [$1]}
 END
 }
@@ -117,6 +120,18 @@ wait_for_message office 'the hooks are as they are configured now' 4
 ctl tablet sync
 settled office tablet
 wait_for "order g to be noted" grep -q '"key":{"id":"g"}' orders
+
+# It fills in a column that the device may not see: in a new row, and in one that is there.
+configure "$(sed 's/LIMIT/1h/; s/FAILURE/refuse/' <<< "$judge")"
+kill -HUP "$(pid_of office)"
+wait_for_message office 'the hooks are as they are configured now' 5
+sql office "CREATE TABLE order2 (id TEXT PRIMARY KEY, what TEXT, cost INTEGER); INSERT INTO order2 VALUES ('a', 'tea', 1)"
+wait_for_row tablet "SELECT 1 FROM sqlite_master WHERE name = 'order2'"
+wait_for_row tablet "SELECT 1 FROM order2"
+sql tablet "UPDATE order2 SET what = 'weighed'; INSERT INTO order2 VALUES ('b', 'weighed')"
+wait_for_row office "SELECT 1 WHERE (SELECT count(*) FROM order2 WHERE what = 'weighed' AND cost = 9) = 2"
+quiet tablet
+[ "$(sql tablet "SELECT count(*) FROM __sync_conflicts WHERE tbl = 'order2'")" = 0 ] || fail "it is refused: $(sql tablet "SELECT * FROM __sync_conflicts")"
 
 stop_mantisd tablet
 stop_mantisd office

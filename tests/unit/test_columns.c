@@ -146,8 +146,7 @@ START_TEST (what_may_not_be_written_is_named)
   ck_assert (!takes ("{}", true, PRICE, six));
   ck_assert_str_eq (error.text, "you may not write the column \"Price\" of \"orders\"");
   ck_assert (!takes ("{}", true, PRICE, null));
-  ck_assert (!takes ("{}", true, COST, six));
-  ck_assert_str_eq (error.text, "you may not write the column \"cost\" of \"orders\"");
+  ck_assert (takes ("{}", true, COST, six)); /* nobody gets so far with what he does not see, but a hook */
   ck_assert (takes ("{\"role\": \"manager\"}", true, PRICE, six));
   ck_assert (takes ("{\"role\": \"manager\"}", true, COST, six));
   ck_assert (takes ("{}", true, NAME, six));
@@ -170,7 +169,7 @@ START_TEST (a_new_row_leaves_it_out)
   ck_assert (takes ("{}", false, PRICE, zero));
   ck_assert (takes ("{}", false, PRICE, whole));
   ck_assert (!takes ("{}", false, PRICE, one));
-  ck_assert (!takes ("{}", false, COST, zero));
+  ck_assert (takes ("{}", false, COST, zero));
   ck_assert (takes ("{}", false, NOTE, text));
   text.length = 7;
   ck_assert (!takes ("{}", false, NOTE, text));

@@ -603,8 +603,13 @@ START_TEST (conflicts_of_what_is_seen)
   ck_assert_int_eq (ask (&node_b, "conflicts", "{'id':2,'choose':'merged','row':{'cost':'c3'}}"),
                     403);
   ck_assert_int_eq (ask (&node_b, "conflicts", "{'id':3,'choose':'loser'}"), 404);
+  /* Nor does it become what somebody wrote who sees it. */
+  sql ("UPDATE __sync_conflicts SET loser = json_set (loser, '$.cost', 'dear') WHERE id = 2");
+  ck_assert_int_eq (ask (&node_b, "conflicts", "{'id':2,'choose':'remote'}"), 403);
+  sql ("UPDATE __sync_conflicts SET loser = json_remove (loser, '$.cost') WHERE id = 2");
   ck_assert_int_eq (ask (&node_b, "conflicts", "{'id':2,'choose':'remote'}"), 200);
   is ("y", "SELECT v FROM t WHERE id = 2");
+  is ("c2", "SELECT cost FROM t WHERE id = 2");
 }
 END_TEST
 

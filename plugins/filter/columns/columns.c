@@ -205,6 +205,7 @@ is_left_out (const struct mantis_column *column, const struct mantis_value *valu
          (text && *text && (is_number (text, value) || is_text (text, value)));
 }
 
+/* Who names a hidden column is refused before any filter is asked; a hook may fill it in. */
 static bool
 lets (void *self, const struct mantis_caller *caller, const struct mantis_table *table,
       mantis_row before, mantis_row after, struct mantis_error *reason)
@@ -216,8 +217,7 @@ lets (void *self, const struct mantis_caller *caller, const struct mantis_table 
     bool touched = before
                        ? after[i].type != MANTIS_NONE && !mantis_value_equal (&before[i], &after[i])
                        : !is_left_out (at, &after[i]);
-    if (!touched ||
-        (!is_named (columns->hide, at->name) && !is_named (columns->read_only, at->name)))
+    if (!touched || !is_named (columns->read_only, at->name))
       continue;
     if (is_exempt (columns, caller->principal))
       return true;
