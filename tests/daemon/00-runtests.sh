@@ -1,7 +1,7 @@
 #!/bin/bash
 # 00: ./runtests counts what passes, fails and is skipped, and says so in its last line and its status; .ci/run asks for
-# no less than the README does; every test that there is is one of those that it runs; all being built, it builds
-# nothing and needs no network, from any folder.
+# no less than the README does; every test that there is is one of those that it runs, and none hides a module of Python's;
+# all being built, it builds nothing and needs no network, from any folder.
 # SPDX-License-Identifier: LGPL-2.1-or-later
 . "${0%/*}/functions.sh"
 requires make flock
@@ -105,6 +105,13 @@ for source in $(cd "$top" && grep -lE '^main \(' tests/*/*.c) $(cd "$top" && ech
   *) listed "${source%.c}" ;;
   esac
 done
+
+# ---- A program in tests/ finds its own folder first: one named like a module of Python's would hide that from all beside it ----
+if type -P python3 > /dev/null; then
+  hidden=$(cd "$top" && python3 -c 'import sys
+print(*[name for name in sys.argv[1:] if name.rsplit("/")[-1][:-3] in sys.stdlib_module_names])' tests/*/*.py docs/examples/*/*.py)
+  [ -z "$hidden" ] || fail "named like a module of Python's: $hidden"
+fi
 
 # ---- This tree, where all is built: nothing is built again, no network is needed, from another folder, twice ------
 [ "$build" = "$top" ] || exit 0

@@ -10,7 +10,7 @@ start_mariadb shop --default-time-zone=+05:30
 # types STEP
 types ()
 {
-  python3 "$top/tests/daemon/types.py" "$top/docs/types.md" "$maria_folder/socket" shop tablet.db "$1" > wrong 2>&1 ||
+  python3 "$top/tests/daemon/typetable.py" "$top/docs/types.md" "$maria_folder/socket" shop tablet.db "$1" > wrong 2>&1 ||
     fail "docs/types.md, step $1: $(head -n 40 wrong)"
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# types.py PAGE SOCKET DATABASE FILE STEP: what docs/types.md says, tried out.  The steps, in their order:
+# typetable.py PAGE SOCKET DATABASE FILE STEP: what docs/types.md says, tried out.  The steps, in their order:
 #   server    make a table for each type, column default and refused table of the page, with the values
 #   came      the device's tables: their types and defaults, and the values as the page writes them
 #   device    write the values, what is refused and what is stored otherwise, on the device
