@@ -40,6 +40,7 @@ refused "lacks privileges: GRANT ALTER, TRIGGER ON" "$good"
 mariadb_do "$maria_folder" -e "GRANT TRIGGER, ALTER ON shop.* TO mantis@localhost;
   REVOKE PROCESS ON *.* FROM mantis@localhost"
 echo "$good" | sed "s#\"socket\": \"[^\"]*\"#\"host\": \"127.0.0.1\", \"port\": $maria_port#" > shop.json
+chmod 640 shop.password
 start_mantisd shop --mode server
 for why in 'table "heap" is not synced: it has no primary key' 'table "isam" is not synced: its engine is MyISAM' \
   'table "rough" is not synced: its primary key has the column "id"' \
@@ -49,6 +50,7 @@ done
 maria "DROP VIEW seen; DROP TABLE heap, isam, rough"
 start_mantisd tablet --mode client
 wait_for_maria tablet
+[ "$(grep -c 'shop.password holds a password and others may read it' shop.log)" = 1 ] || fail "that others may read the password is said once: $(cat shop.log)"
 [ "$(sql tablet "SELECT at FROM zone")" = "2024-06-01 07:00:00.500" ] || fail "a TIMESTAMP is not in UTC: $(sql tablet "SELECT at FROM zone")"
 
 sql tablet "INSERT INTO zone VALUES (2, '2024-12-24 18:00:00.000', '1000-01-01 00:00:00.000000'); INSERT INTO latin VALUES ('Öl', 'x');

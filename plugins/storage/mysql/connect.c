@@ -19,7 +19,7 @@ enum { FIRST_PAUSE_US = 100 * 1000, LONGEST_PASSWORD = 1024 };
 /* ---- The password ---- */
 
 static enum mantis_status
-read_password (const struct mysql *storage, char *password, struct mantis_error *error)
+read_password (struct mysql *storage, char *password, struct mantis_error *error)
 {
   const char *path = storage->password_file;
   struct stat info;
@@ -32,7 +32,8 @@ read_password (const struct mysql *storage, char *password, struct mantis_error 
   if ((fd = open (path, O_RDONLY | O_CLOEXEC)) < 0)
     return mantis_fail (error, MANTIS_INVALID, "%s: cannot read the database's password: %s", path,
                         strerror (errno));
-  if (fstat (fd, &info) == 0 && (info.st_mode & (S_IRWXG | S_IRWXO)))
+  if (fstat (fd, &info) == 0 && (info.st_mode & (S_IRWXG | S_IRWXO)) &&
+      !atomic_exchange (&storage->exposed, true))
     mantis_log (MANTIS_WARNING, "%s holds a password and others may read it: chmod 600 it", path);
   length = read (fd, password, LONGEST_PASSWORD - 1);
   close (fd);

@@ -45,6 +45,7 @@ struct mysql {
   struct truce truce;             /* no attach() before that */
   struct truce tables;            /* the same of triggers alone */
   atomic_bool was_attached;
+  atomic_bool exposed; /* that others may read the password has been said */
   bool warned; /* settings of the database's server have been looked at */
   char
       trouble[sizeof ((struct mantis_error *)0)->text]; /* what a person has to mend; "": nothing */
