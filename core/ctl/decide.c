@@ -72,17 +72,31 @@ read_table (json_t *letter, struct mantis_arena *arena, const struct mantis_tabl
   return table_decode (about, arena, table, error);
 }
 
+static enum mantis_status
+check_key (const struct mantis_table *table, mantis_row row, struct mantis_error *error)
+{
+  for (size_t i = 0; i < table->key_count; i++)
+    if (row[table->key[i]].type <= MANTIS_NULL)
+      return mantis_fail (error, MANTIS_INVALID, "a row needs its key, and \"%s\" is missing",
+                          table->columns[table->key[i]].name);
+  return MANTIS_OK;
+}
+
 /* NULL where it says null. */
 static enum mantis_status
 read_row (const json_t *letter, const char *name, const struct mantis_table *table,
           struct mantis_arena *arena, mantis_row *row, struct mantis_error *error)
 {
-  const json_t *json = json_object_get (letter, name);
   enum mantis_status status = MANTIS_OK;
+  const json_t *json = json_get_object (letter, name, &status, error);
 
   *row = NULL;
-  if (json && !json_is_null (json) &&
-      (status = row_decode (json, table, arena, row, error)) != MANTIS_OK)
+  if (status != MANTIS_OK || !json)
+    return status;
+  status = row_decode (json, table, arena, row, error);
+  if (status == MANTIS_OK)
+    status = check_key (table, *row, error);
+  if (status != MANTIS_OK)
     mantis_fail_in (error, "\"%s\"", name);
   return status;
 }

@@ -151,7 +151,8 @@ done
 echo '{"table": "t", "key": ["id"], "columns": {"id": "INTEGER"}, "local": {"id": 1}, "local_updated_at": 5, "remote": null, "remote_updated_at": 6}' > letter
 [ "$("$build/mantisctl" decide --policy timestamp < letter)" = '{"decision":"remote","reason":"the later change wins"}' ] || fail "it decides by hand"
 for wrong in '' '{}' '{"table": "t", "key": ["id"], "columns": {"id": "INTEGER"}, "local": null, "remote": null}' \
-  '{"table": "t", "key": ["no"], "columns": {"id": "INTEGER"}, "local": {"id": 1}}' '{"table": "t", "key": ["id"], "columns": {"id": 7}, "local": {"id": 1}}'; do
+  '{"table": "t", "key": ["no"], "columns": {"id": "INTEGER"}, "local": {"id": 1}}' '{"table": "t", "key": ["id"], "columns": {"id": 7}, "local": {"id": 1}}' \
+  '{"table": "t", "key": ["id"], "columns": {"id": "INTEGER"}, "local": 5}' '{"table": "t", "key": ["id"], "columns": {"id": "INTEGER", "a": "TEXT"}, "local": {"a": "x"}}'; do
   ! "$build/mantisctl" decide --policy timestamp <<< "$wrong" > answer 2> said || fail "it takes $wrong"
   [ ! -s answer ] && [ -s said ] || fail "it says: $(cat answer said)"
 done
