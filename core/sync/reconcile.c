@@ -113,7 +113,7 @@ meet (struct range *range, const struct mantis_change *theirs, mantis_row ours,
       (phase == PHASE_FIRST && (!ours || map_at (&client->queue.seen, hash, false))))
     return page_add (range->page, theirs, error);
   if (!ours && is_held (range, theirs->row))
-    return MANTIS_OK; /* nobody deleted it here: it never got in */
+    return MANTIS_OK; /* as in reconcile_overwrite() */
   return queue_row (range, theirs->row, false, error);
 }
 
@@ -256,6 +256,8 @@ reconcile_overwrite (struct page_in *page, const struct mantis_change *change,
   if (status != MANTIS_OK ||
       (change->deleted ? !ours : ours && rows_agree (change->table, change->row, ours)))
     return status;
+  if (!ours && map_at (&client->queue.held, key_hash (change->table, key), false))
+    return MANTIS_OK; /* nobody deleted it here: it never got in */
   return conflict_keep (client->store, &conflict, error);
 }
 

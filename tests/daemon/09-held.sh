@@ -53,6 +53,12 @@ wait_until tablet 'S["held"] == 3 and S["waiting"] == 0'
 [ "$(sql office "SELECT outcome || ' ' || json_extract(loser, '\$.body') FROM __sync_conflicts")" = "beaten bad" ] ||
   fail "what the edit beat: $(sql office "SELECT * FROM __sync_conflicts")"
 
+# What never got in was not deleted there, when the tables are compared.
+ctl tablet scan > said || fail "scan: $(cat said)"
+wait_for_message tablet 'compared with the server' 3
+wait_until tablet 'S["held"] == 3 and S["waiting"] == 0 and all(t["state"] == "live" for t in S["tables"])'
+[ "$(kept tablet)" = 0 ] || fail "these are no conflicts: $(sql tablet "SELECT * FROM __sync_conflicts")"
+
 # The schema is mended: an index dropped, tables rebuilt; what was held comes at once.
 sql tablet "DROP INDEX one_place"
 wait_for_row tablet "SELECT 1 FROM seat WHERE id = 's2'"
