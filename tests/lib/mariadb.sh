@@ -11,6 +11,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 
+PATH=$PATH:/usr/sbin:/sbin # Debian has mariadbd there, and no such folder in the PATH of a user
 declare -A mariadb_pids=()
 
 mariadb_installed ()
