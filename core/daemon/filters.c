@@ -19,6 +19,7 @@ struct rule {
 
 struct filtering {
   struct mantis_arena *arena;
+  const char *file; /* of the configuration; NULL: there is none */
   struct rule *rules;
   size_t rule_count;
   struct instance **instances;
@@ -204,6 +205,7 @@ filtering_new (const struct plugins *plugins, const struct config *config, const
   if (!made)
     return mantis_fail (error, MANTIS_FAILED, "no memory left for the filters");
   made->hash = json_hash (list, 0);
+  made->file = config->file ? mantis_arena_strdup (made->arena, config->file) : NULL;
   if ((status = add_rules (made, plugins, config, error)) == MANTIS_OK)
     *filtering = made;
   else
@@ -221,6 +223,27 @@ filtering_free (struct filtering *filtering)
     instance_free (filtering->instances[i]);
   mantis_arena_free (filtering->arena);
   free (filtering);
+}
+
+void
+filtering_tell_absent (const struct filtering *filtering, const struct mantis_schema *schema)
+{
+  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
+
+  for (size_t i = 0; arena && i < filtering->rule_count; i++) {
+    const struct config_table *entry = &filtering->rules[i].entry;
+    struct nearest nearest;
+    bool there = false;
+    nearest_begin (&nearest, entry->pattern);
+    for (size_t j = 0; j < schema->count && !there; j++) {
+      const char *name = schema->tables[j].table->name;
+      there = config_entry_matches (entry, name);
+      nearest_try (&nearest, name, strlen (name));
+    }
+    if (entry->exact && !there)
+      mantis_log (MANTIS_WARNING, "%s: \"tables\" names \"%s\": there is no such table yet%s",
+                  filtering->file, entry->pattern, nearest_hint (&nearest, arena));
+  }
 }
 
 struct filters *

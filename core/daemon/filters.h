@@ -25,6 +25,9 @@ enum mantis_status filtering_new (const struct plugins *plugins, const struct co
 /* When no session has them.  NULL is fine. */
 void filtering_free (struct filtering *filtering);
 
+/* Warn of tables that the configuration names and that are not in SCHEMA: what was mistyped filters nothing. */
+void filtering_tell_absent (const struct filtering *filtering, const struct mantis_schema *schema);
+
 /* For a store; NULL: nobody is kept from anything. */
 struct filters *filtering_filters (const struct filtering *filtering);
 

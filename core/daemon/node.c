@@ -122,8 +122,10 @@ node_open (struct mantis *node, struct mantis_error *error)
   if ((status = node_open_hooks (node, node->config, error)) != MANTIS_OK)
     return status;
   status = is_server (node) ? serve_open (node, error) : follow_open (node, error);
-  if (status == MANTIS_OK && is_server (node))
+  if (status == MANTIS_OK && is_server (node)) {
+    filtering_tell_absent (node->stores.list[0].filtering, store->schema);
     status = policies_suit (node, store, error);
+  }
   if (status == MANTIS_BUSY || status == MANTIS_LOST) /* it was not the database */
     status = error->status = MANTIS_FAILED;
   return status;

@@ -169,6 +169,8 @@ try_work (struct task *task, size_t worker)
   refiltering->asked = status == MANTIS_OK;
   if (status == MANTIS_OK && filters)
     status = filters_try (filters, store, error);
+  if (status == MANTIS_OK)
+    filtering_tell_absent (refiltering->made[worker], store->schema);
   if (refiltering->asked)
     store_rollback (store);
   refiltering->status = status;

@@ -38,7 +38,7 @@ has_now ()
 {
   [ "$(sql "$1" "SELECT group_concat(id, ' ') FROM (SELECT id FROM orders ORDER BY id)")" = "$2" ]
 }
-configure ""
+configure '"tables": {"*": {}, "membres": {}}'
 sql office "CREATE TABLE orders (id TEXT PRIMARY KEY, owner TEXT, title TEXT, cost INTEGER); CREATE TABLE notes (id TEXT PRIMARY KEY);
   CREATE TABLE members (id TEXT, user TEXT, PRIMARY KEY (id, user)); INSERT INTO members VALUES ('x1', 'north'), ('s1', 'south');
   INSERT INTO orders VALUES ('n1', 'north', 'one', 1), ('s1', 'south', 'two', 2), ('x1', NULL, 'three', 3)"
@@ -48,6 +48,7 @@ transport=websocket
 [ -e "$build/plugins/transport/websocket/websocket.la" ] || transport=rest
 start_mantisd south --mode client
 settled office north south
+has_message office '"tables" names "membres": there is no such table yet, did you mean "members"' || fail "a name that no table has is not told"
 
 # The first filter at all, while both wait for news.
 reload "$(orders "$(where "owner = :sub")")"
@@ -140,6 +141,10 @@ wait_for "the push to be answered" test -s held
 unset "pids[held]"
 has north "s2"
 has south "s2"
+
+# A name that no table has is told: its filter keeps nobody from anything.
+reload "\"tables\": {\"*\": {}, \"ordres\": {\"filters\": [$(where "false")]}}"
+has_message office '"tables" names "ordres": there is no such table yet, did you mean "orders"' || fail "a name that no table has is not told"
 
 # The last one goes.  Nobody has loaded anything a second time, and nothing was lost.
 reload ""
