@@ -432,6 +432,8 @@ START_TEST (other_filters_are_told_to_those_who_wait)
   struct asker parked, working;
   const char *pull = waiting_pull ();
 
+  server.limits.wait = 600000; /* nothing else wakes them */
+  strcpy (strstr (waiting, "20}"), "600}");
   submit (&parked, "pull", pull, "token");
   let_park (&parked);
   submit (&working, "pull", pull, "token");
