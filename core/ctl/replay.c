@@ -269,6 +269,19 @@ print_all (const struct replay *replay)
   return answer ? print_json (answer) : EXIT_FAILED;
 }
 
+/* A name that was mistyped would pass for a table without conflicts. */
+static void
+tell_none (const struct replay *replay)
+{
+  size_t all = 0;
+
+  for (size_t i = 0; i < VERDICTS; i++)
+    all += replay->counts[i];
+  if (all == 0 && replay->ctl->table)
+    fprintf (stderr, "mantisctl: there is no conflict of a table \"%s\"%s\n", replay->ctl->table,
+             replay->since ? " since then" : "");
+}
+
 static int
 result_of (const struct replay *replay)
 {
@@ -346,6 +359,7 @@ ctl_replay (struct ctl *ctl)
     replay.all = json_array ();
   add_header (&replay.grid);
   if ((result = take_all (&replay)) == EXIT_CLEAN) {
+    tell_none (&replay);
     if (replay.all)
       result = print_all (&replay);
     else

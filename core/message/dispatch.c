@@ -128,9 +128,11 @@ sender_take (struct sender *sender, mantis_row row, const struct mantis_principa
   if (!row)
     return MANTIS_OK;
   if (strcmp (value_as_text (&row[NODE_SUBJECT]), principal->subject) != 0)
-    return mantis_fail (error, MANTIS_DENIED,
-                        "node %s belongs to another principal; an administrator can rebind it",
-                        sender->node);
+    return mantis_fail (
+        error, MANTIS_DENIED,
+        "node %s belongs to the subject that it first called with, and this is another: show a "
+        "token of that one, or begin with a new database",
+        sender->node);
   if (value_as_integer (&row[NODE_DISABLED]))
     return mantis_fail (error, MANTIS_DENIED, "node %s is disabled on this server", sender->node);
   sender->known = true;

@@ -55,7 +55,7 @@ char *json_path_index (struct mantis_arena *arena, const char *path, size_t inde
 /* "an object", "a text", ... */
 const char *json_type_name (const json_t *json);
 
-/* PATH made absolute with FOLDER, without "./" before it. */
+/* PATH made absolute with FOLDER, without "./" before it; of "." FOLDER itself. */
 char *path_in (struct mantis_arena *arena, const char *folder, const char *path);
 
 /* A search for the known name that somebody probably meant. */

@@ -85,6 +85,8 @@ path_in (struct mantis_arena *arena, const char *folder, const char *path)
   while (path[0] == '.' && path[1] == '/')
     for (path += 2; *path == '/';)
       path++;
+  if (!*path || strcmp (path, ".") == 0)
+    return mantis_arena_strdup (arena, folder);
   return mantis_arena_printf (arena, "%s%s%s", folder,
                               folder[strlen (folder) - 1] == '/' ? "" : "/", path);
 }

@@ -75,8 +75,7 @@ read_record (struct deciding *d, struct mantis_error *error)
     return mantis_fail (error, MANTIS_ABSENT, "there is no conflict %lld", number);
   if (d->decision->choice != CHOOSE_LOSER &&
       strcmp (value_as_text (&d->record[CONFLICT_STATE]), "open") != 0)
-    return mantis_fail (error, MANTIS_REFUSED, "conflict %lld is closed: %s%s decided", number,
-                        d->record[CONFLICT_RESOLVED_BY].type == MANTIS_TEXT ? "" : "the policy ",
+    return mantis_fail (error, MANTIS_REFUSED, "conflict %lld is closed: %s decided", number,
                         d->record[CONFLICT_RESOLVED_BY].type == MANTIS_TEXT
                             ? value_as_text (&d->record[CONFLICT_RESOLVED_BY])
                             : value_as_text (&d->record[CONFLICT_DECIDED_BY]));

@@ -112,8 +112,9 @@ wait_for_message office 'there is no moment "after_supper"'
 configure '{"plugin": "exec", "command": ["./missing"], "on": ["before_push"]}'
 kill -HUP "$(pid_of office)"
 wait_for_message office 'the hooks are as they are configured now' 3
+has_message office "cannot run \"./missing\" in $PWD: No such file" || fail "a program that is not there is not told before it is needed"
 sql tablet "INSERT INTO orders VALUES ('g', 'tea', 7)"
-wait_for_message office 'cannot run "./missing"'
+wait_for_message office 'cannot run "./missing"' 2
 configure "$note"
 kill -HUP "$(pid_of office)"
 wait_for_message office 'the hooks are as they are configured now' 4

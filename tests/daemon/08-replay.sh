@@ -75,6 +75,7 @@ for arguments in "--id 99" "--id x" "--since never" "--policy nope" "--policy {"
   ctl office replay $arguments > said 2>&1 && fail "replay $arguments: no error" || [ $? -lt 4 ] && [ "$(grep -c . said)" = 1 ] || fail "replay $arguments: $(cat said)"
 done
 
+ctl office replay --table stokc --policy timestamp > said 2>&1 && grep -q 'there is no conflict of a table "stokc"' said || fail "a table of which there is none: $(cat said)"
 ctl office replay --table stock --policy '{"plugin": "version", "columns": {"nope": "add"}}' > said 2>&1 && fail "a column that is not there" || [ $? -lt 4 ] && grep -q nope said ||
   fail "a column that is not there: $(cat said)"
 

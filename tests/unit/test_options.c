@@ -453,6 +453,8 @@ START_TEST (paths)
   ck_assert_str_eq (path_in (arena, "/etc", "a"), "/etc/a");
   ck_assert_str_eq (path_in (arena, "/", ".//a"), "/a");
   ck_assert_str_eq (path_in (arena, "/etc", "../a"), "/etc/../a");
+  ck_assert_str_eq (path_in (arena, "/etc", "."), "/etc");
+  ck_assert_str_eq (path_in (arena, "/etc", "./"), "/etc");
   ck_assert_str_eq (path_in (arena, "/etc", "/a"), "/a");
 }
 END_TEST

@@ -193,7 +193,7 @@ START_TEST (what_is_wrong_with_one_harms_only_itself)
   is_problem (torn, 400, "");
   is_problem (early, 409, "'code':'expected'");
   is_problem (unknown, 400, "none");
-  is_problem (stolen, 403, "another principal");
+  is_problem (stolen, 403, "belongs to the subject that it first called with");
   ck_assert_int_eq (commits, 1);
   is ("a good c", "SELECT group_concat(v, ' ') FROM t");
   is ("1 1 1", "SELECT group_concat(number, ' ') FROM __sync_nodes");

@@ -4,6 +4,13 @@
  */
 #include "exec.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
 static const struct mantis_option options[] = {
     MANTIS_OPTION (struct exec, command, MANTIS_OPTION_LIST, NULL,
                    "the program and its arguments; without a '/' it is looked up in $PATH",
@@ -18,6 +25,22 @@ static const struct mantis_option options[] = {
     {.name = NULL},
 };
 
+/* A program that is not there is told at once, not with the first line for it, which may be months later.  It may come until then. */
+static void
+tell_missing (const struct exec *exec)
+{
+  const char *program = exec->command[0];
+  char path[PATH_MAX];
+
+  if (!strchr (program, '/')) /* looked up in $PATH, when it is started */
+    return;
+  snprintf (path, sizeof path, "%s%s%s", *program == '/' ? "" : exec->folder,
+            *program == '/' ? "" : "/", program);
+  if (faccessat (AT_FDCWD, path, X_OK, AT_EACCESS) != 0)
+    mantis_log (MANTIS_WARNING, "cannot run \"%s\" in %s: %s", program, exec->folder,
+                strerror (errno));
+}
+
 static enum mantis_status
 start (void *self, struct mantis_error *error)
 {
@@ -25,6 +48,7 @@ start (void *self, struct mantis_error *error)
 
   if (!exec->command[0] || !*exec->command[0])
     return mantis_fail (error, MANTIS_INVALID, "\"command\" names no program");
+  tell_missing (exec);
   return runner_new (exec, &exec->runner, error);
 }
 

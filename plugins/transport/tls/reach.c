@@ -428,7 +428,8 @@ reach_explain (const struct reach *reach, CURL *easy, CURLcode result, const cha
   else if (explain_tls (easy, result, detail, reach->place, text, room))
     ;
   else if (connected > 0)
-    snprintf (text, room, "talking to %s failed: %s", reach->place, detail);
+    snprintf (text, room, "talking to %s failed: %s%s", reach->place, detail,
+              result == CURLE_GOT_NOTHING && !reach->secure ? "; does it want TLS, https://?" : "");
   else
     snprintf (text, room, "cannot connect to %s: %s", reach->place,
               why_unconnected (easy, result, detail));
