@@ -95,14 +95,19 @@ width_of (const char *text)
 static void
 print_rows (const struct grid *grid, const size_t *widths)
 {
+  size_t blanks = 0; /* before the next cell that says something: none at the end of a line */
+
   for (size_t i = 0; i < grid->count; i++) {
     size_t column = i % grid->columns, width = width_of (grid->cells[i]);
     bool last = column + 1 == grid->columns;
+    if (width > 0)
+      printf ("%*s", (int)blanks, "");
+    blanks = (width > 0 ? 0 : blanks) + widths[column] + 2 - width;
     fputs (grid->cells[i], stdout);
-    for (; !last && width < widths[column] + 2; width++)
-      putchar (' ');
-    if (last)
+    if (last) {
       putchar ('\n');
+      blanks = 0;
+    }
   }
 }
 

@@ -52,11 +52,12 @@ tell_missing (struct token *token, const char *reason)
                 "NAME' on the server and save what it prints there. Until then changes are "
                 "captured and wait");
   else
-    mantis_log (MANTIS_WARNING,
-                "no token: %s: %s; run `mantisctl token --subject NAME' on the server and save "
-                "what it prints "
-                "as this file. Until then changes are captured and wait",
-                token->file, reason);
+    mantis_log (MANTIS_WARNING, "no token: %s: %s; %s. Until then changes are captured and wait",
+                token->file, reason,
+                strcmp (reason, strerror (EACCES)) == 0
+                    ? "mantisd's user has to be able to read it"
+                    : "run `mantisctl token --subject NAME' on the server and save what it prints "
+                      "as this file");
 }
 
 bool

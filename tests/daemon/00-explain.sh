@@ -66,6 +66,7 @@ token carol > carol.token
 explains 'A["principal"] == "carol" and A["seen"] == 0 and A["claims"]["sub"] == "carol"' orders --token-file carol.token
 # For people.
 ctl office explain bob orders --claims '{"shop": 2}' > people
+! grep -n ' $' people || fail "blanks at the end of a line"
 for line in 'rows  *2400 of 12000 are seen' '  *9000 are hidden  *1. where' '  *600 are hidden  *3. where' '  *cost  *2. columns' 'tried on  *\[2\]' 'may write  *note  *yes' 'may write  *shop  *' 'filters  *{"plugin":"where".*tables.orders.filters\[0\]'; do
   grep -q "^$line" people || fail "\"$line\" is not said: $(cat people)"
 done
