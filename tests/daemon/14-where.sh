@@ -118,6 +118,18 @@ has ann orders "a1"
 [ "$(sql ann "SELECT json_extract(loser, '\$.note') FROM __sync_conflicts WHERE key = '[\"s1\"]'")" = 'made offline' ] ||
   fail "the edit is lost: $(sql ann "SELECT * FROM __sync_conflicts")"
 [ "$(sql office "SELECT note FROM orders WHERE id = 's1'")" = secret-2 ] || fail "the edit of one who may not was taken"
+quiet ann # nothing is asked for again and again
+
+# Another token while a WebSocket is open, and its client has nothing to say.
+transport=websocket configure_client eve
+token_with '{"sub": "eve", "shop": "north"}' > eve.token
+start_mantisd eve --mode client
+has eve orders "a1 n2"
+quiet eve
+token_with '{"sub": "eve", "shop": "south"}' > eve.token
+kill -HUP "$(pid_of eve)"
+has eve orders "a1 s1"
+stop_mantisd eve
 
 # What does not fit closes its table and no other, and says where; mended, it opens.
 stop_mantisd ann

@@ -613,6 +613,27 @@ post_all (struct cable *cable)
     }
 }
 
+/* Has the newest message other credentials than the connection?  Who it is, is said in the handshake alone. */
+static bool
+is_renewed (const struct cable *cable)
+{
+  const struct ask *newest = cable->first ? newest_ask (cable) : NULL;
+
+  return newest && !newest->given && newest->token &&
+         (!cable->token || strcmp (newest->token, cable->token) != 0);
+}
+
+/* Go, and say with the next connection all that waits on this one: the same message twice is once. */
+static void
+renew (struct cable *cable)
+{
+  struct mantis_answer none = {.size = sizeof none, .error = "the connection was given up"};
+
+  for (struct ask *ask = cable->first; ask; ask = ask->next)
+    ask->given &= ask->heard;
+  cable_leave (cable, WSLAY_CODE_NORMAL_CLOSURE, "other credentials", &none);
+}
+
 void
 cable_settle (struct cable *cable)
 {
@@ -625,6 +646,8 @@ cable_settle (struct cable *cable)
     answer = problem (cable, 401, "the credentials have expired");
     cable_leave (cable, WSLAY_CODE_NORMAL_CLOSURE, "other credentials", &answer);
   }
+  if (cable->state == CABLE_UP && is_renewed (cable))
+    renew (cable);
   if (cable->state == CABLE_UP)
     post_all (cable);
   pump (cable);
