@@ -73,15 +73,16 @@ delete_row (struct range *range, mantis_row key, struct mantis_error *error)
 }
 
 /* A row with an unsent edit: what the server made of it since the table's newest revision that came was not
- * in the file when it was edited. */
+ * in the file when it was edited.  It is fetched again when the row is clean, and what comes then is newer than this page,
+ * though nothing may have happened on the server: else it would be asked for again at once, and again. */
 static enum mantis_status
 hold_row (struct range *range, mantis_row key, struct mantis_error *error)
 {
   struct client *client = range->page->client;
-  int64_t first = range->state->rev + 1;
+  int64_t first = range->state->rev + 1, last = range->page->rev;
 
-  return held_put (&client->queue, client->store, range->state->table, key, first, first,
-                   HELD_EDITED, 0, error);
+  return held_put (&client->queue, client->store, range->state->table, key, first,
+                   last < first ? last : first, HELD_EDITED, 0, error);
 }
 
 /* A row of the server, and ours of the same key (NULL: none). */
