@@ -17,7 +17,7 @@ server_message (struct mantis *node, struct store *store, const char *name, cons
       .size = sizeof request, .message = name, .body = body, .length = strlen (body)};
   const struct mantis_principal principal = {
       .size = sizeof principal, .subject = "mantisctl", .claims = "{}", .local = true};
-  struct reply reply;
+  struct reply reply = {.body = MANTIS_BUF_INIT};
   enum mantis_status status = MANTIS_OK;
 
   message_handle (&node->server, store, &request, &principal, &reply);

@@ -166,13 +166,13 @@ serve (struct parcel *parcels, size_t count)
     const struct parcel *parcel = &parcels[i];
     if (break_request (&parcels[i]))
       continue;
-    calls[asked].request = (struct mantis_request){.size = sizeof calls->request,
-                                                   .message = parcel->message,
-                                                   .node = parcel->node,
-                                                   .epoch = parcel->epoch,
-                                                   .revisions = parcel->revisions,
-                                                   .body = parcel->body,
-                                                   .length = parcel->length};
+    calls[asked] = (struct call){.request = {.size = sizeof calls->request,
+                                             .message = parcel->message,
+                                             .node = parcel->node,
+                                             .epoch = parcel->epoch,
+                                             .revisions = parcel->revisions,
+                                             .body = parcel->body,
+                                             .length = parcel->length}};
     snprintf (subjects[asked], sizeof subjects[asked], "device%d",
               has (WITH_HOLDERS) ? parcel->client : 0);
     principals[asked] = (struct mantis_principal){

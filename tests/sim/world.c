@@ -535,6 +535,8 @@ world_free (void)
     image_free (&node->seen);
     image_free (&node->initial);
     image_free (&node->before);
+    for (int f = 0; f < 2; f++)
+      filters_free (node->filters[f]);
     remove_file (node->path);
     copy_name (node, name, sizeof name);
     remove_file (name);
