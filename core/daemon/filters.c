@@ -155,6 +155,7 @@ add_rule (struct filtering *filtering, const struct plugins *plugins, const char
       return mantis_fail (error, MANTIS_FAILED, "no memory left for the filters");
     status = instance_new (plugins, uses[i], &filtering->instances[filtering->count], error);
     filtering->count += status == MANTIS_OK;
+    uses[i]->again = true; /* of many sessions the first one is told */
   }
   return status;
 }

@@ -75,8 +75,9 @@ tell_start (const struct plugins *plugins, const struct plugin_use *use,
   const struct plugin *plugin = plugins_find (plugins, use->kind, use->name);
 
   if (instance->plugin->start)
-    mantis_log (MANTIS_INFO, "starting %s plugin \"%s\"%s%s", kind_name (use->kind), instance->name,
-                plugin->file ? ": " : "", plugin->file ? plugin->file : "");
+    mantis_log (use->again ? MANTIS_DEBUG : MANTIS_INFO, "starting %s plugin \"%s\"%s%s",
+                kind_name (use->kind), instance->name, plugin->file ? ": " : "",
+                plugin->file ? plugin->file : "");
 }
 
 enum mantis_status

@@ -21,6 +21,7 @@ struct plugin_use {
   enum mantis_kind kind;
   const char *name; /* of the plugin */
   struct option_layer options;
+  bool again; /* it was started before, for another session */
 };
 
 /* ---- Plugins --------------------------------------------------------------------------------- */

@@ -54,6 +54,7 @@ has_message office '"tables" names "membres": there is no such table yet, did yo
 reload "$(orders "$(where "owner = :sub")")"
 has north "n1"
 has south "s1"
+[ "$(grep -c 'starting filter plugin' office.log)" = 1 ] || fail "one filter is started: $(grep 'starting filter' office.log)"
 ! grep -q restart office.log || fail "it wants a restart: $(grep restart office.log)"
 
 # What cannot be had: all is as it was, and the log says what is wrong, and where.
