@@ -141,13 +141,16 @@ batch_take_log (struct client *client, struct batch *batch, int64_t upto, size_t
 
 /* ---- Keys that wait in __sync_pending -------------------------------------------------------- */
 
-/* *WHOLE becomes false when the row stays behind for now, but is still to be expected. */
+/* EARLY: also a row whose time is not yet, where it is to be expected.  *WHOLE becomes false when such a row stays behind for
+ * now. */
 static enum mantis_status
-take_due (struct client *client, struct batch *batch, mantis_row row, int64_t now, bool room,
+take_due (struct client *client, struct batch *batch, mantis_row row, bool early, bool room,
           bool *whole, struct mantis_error *error)
 {
   int64_t next_try = value_as_integer (&row[PENDING_NEXT_TRY]);
   int64_t tries = value_as_integer (&row[PENDING_TRIES]), delay = retry_delay (tries);
+  int64_t now = mantis_now ();
+  bool expected = tries < STUCK_TRIES && is_due (next_try, now + SOON, delay);
   const struct table_state *state =
       phase_named (&client->phases, value_as_text (&row[PENDING_TBL]));
   struct sent *sent;
@@ -165,9 +168,8 @@ take_due (struct client *client, struct batch *batch, mantis_row row, int64_t no
     *whole = false; /* it goes with what the log says of it */
     return MANTIS_OK;
   }
-  if (!room || !is_due (next_try, now, delay)) {
-    if (tries < STUCK_TRIES && is_due (next_try, now + SOON, delay))
-      *whole = false;
+  if (!room || !(is_due (next_try, now, delay) || (early && expected))) {
+    *whole &= !expected;
     return MANTIS_OK;
   }
   if (!(sent = batch_key (batch, state->table, key, &added)))
@@ -209,18 +211,35 @@ any_pushes (const struct phases *phases)
   return false;
 }
 
+static enum mantis_status
+take_pending (struct client *client, struct batch *batch, size_t limit, bool early, bool *whole,
+              struct mantis_error *error)
+{
+  CLEANUP_WALK struct walk walk = walk_of (client->store, &table_pending);
+  enum mantis_status status = MANTIS_OK;
+  mantis_row row;
+
+  while (status == MANTIS_OK && (*whole || batch->count < limit) &&
+         (status = walk_next (&walk, &row, error)) == MANTIS_OK && row)
+    status = take_due (client, batch, row, early, batch->count < limit, whole, error);
+  return status;
+}
+
 enum mantis_status
 batch_take_pending (struct client *client, struct batch *batch, size_t limit, bool *whole,
                     struct mantis_error *error)
 {
-  CLEANUP_WALK struct walk walk = walk_of (client->store, &table_pending);
   enum mantis_status status = join_pending (client, batch, error);
-  mantis_row row;
+  size_t count = batch->count;
+  bool last = *whole;
 
-  if (client->queue.pending.count == 0 || !any_pushes (&client->phases))
+  if (client->queue.pending.count == 0 || !any_pushes (&client->phases) || status != MANTIS_OK)
     return status;
-  while (status == MANTIS_OK && (*whole || batch->count < limit) &&
-         (status = walk_next (&walk, &row, error)) == MANTIS_OK && row)
-    status = take_due (client, batch, row, mantis_now (), batch->count < limit, whole, error);
-  return status;
+  status = take_pending (client, batch, limit, false, whole, error);
+  if (status != MANTIS_OK || !last || *whole || batch->count == count)
+    return status;
+  /* Rows that were refused in different parts may need each other, and come due one after the other: if each was sent alone, each
+   * would be refused for good in the end.  So those that are still expected come along with the first one. */
+  *whole = last;
+  return take_pending (client, batch, limit, true, whole, error);
 }

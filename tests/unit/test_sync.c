@@ -174,6 +174,33 @@ START_TEST (a_row_that_the_log_goes_on_about_goes_with_the_last_part)
 }
 END_TEST
 
+/* Two rows that swap a unique value, refused in two parts, come due half a second apart. */
+START_TEST (rows_of_two_parts_that_need_each_other_go_together)
+{
+  rig_start (SEATS);
+  sql (SERVER, "INSERT INTO seat VALUES ('x', 'one', 'c1'), ('y', 'two', 'c2')");
+  node_start (A);
+  cycle (A);
+  node_stop (A);
+  rig_settings.batch_rows = rig_settings.whole_rows = 2;
+  node_start (A);
+  sql (A, "UPDATE seat SET code = NULL WHERE id = 'x'; UPDATE seat SET code = 'c1' WHERE id = 'y'; "
+          "INSERT INTO seat VALUES ('f', '', 'c3'), ('g', '', 'c4'); "
+          "UPDATE seat SET code = 'c2' WHERE id = 'x'; INSERT INTO seat VALUES ('h', '', 'c5')");
+  for (int i = 0; i < 24; i++) {
+    exchange (A, TALK);
+    rig_shift += 500;
+  }
+  cycle (A);
+  is (SERVER, "x c2, y c1",
+      "SELECT group_concat (id || ' ' || code, ', ') FROM (SELECT * FROM seat WHERE id IN ('x', "
+      "'y') "
+      "ORDER BY id)");
+  is (A, "0", "SELECT count(*) FROM __sync_pending");
+  no_conflicts ();
+}
+END_TEST
+
 START_TEST (what_replace_might_have_removed_and_did_not_is_no_change)
 {
   start_with_k (SEATS, "INSERT INTO seat VALUES ('k', 'one', 'c')");
@@ -1082,6 +1109,7 @@ sync_suite (void)
   tcase_add_test (tests, what_could_not_be_stored_was_not_seen);
   tcase_add_test (tests, what_an_answer_brought_and_could_not_be_stored_was_not_seen);
   tcase_add_test (tests, a_row_that_the_log_goes_on_about_goes_with_the_last_part);
+  tcase_add_test (tests, rows_of_two_parts_that_need_each_other_go_together);
   tcase_add_test (tests, what_replace_might_have_removed_and_did_not_is_no_change);
   tcase_add_test (tests, a_table_that_is_paused_is_not_pushed);
   tcase_add_test (tests, an_answer_that_was_lost_with_the_process_is_asked_for);
