@@ -33,21 +33,31 @@ hidden_free (struct store *store)
   store->hidden = NULL;
 }
 
-enum mantis_status
-hidden_before_attach (struct store *store, struct mantis_error *error)
+/* The fact NAME; NULL: there is none, or none that can be read. */
+static enum mantis_status
+read_lists (struct store *store, const char *name, json_t **lists, struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
   const char *text = NULL;
+  enum mantis_status status = arena ? store_meta_text (store, name, arena, &text, error)
+                                    : mantis_fail (error, MANTIS_FAILED, "out of memory");
+
+  *lists = text ? json_loads (text, 0, NULL) : NULL;
+  return status;
+}
+
+enum mantis_status
+hidden_before_attach (struct store *store, struct mantis_error *error)
+{
   enum mantis_status status;
+  json_t *lists;
 
   if (store->role != MANTIS_CLIENT || !store->ops->leave_out)
     return MANTIS_OK;
-  if (!arena)
-    return mantis_fail (error, MANTIS_FAILED, "out of memory");
-  if ((status = store_meta_text (store, "hidden", arena, &text, error)) != MANTIS_OK)
+  if ((status = read_lists (store, "hidden", &lists, error)) != MANTIS_OK)
     return status;
   hidden_free (store);
-  store->hidden = text ? json_loads (text, 0, NULL) : NULL; /* if not read: hello tells it again */
+  store->hidden = lists; /* if not read: hello tells it again */
   store->ops->leave_out (store->session, leaves_out, store);
   return MANTIS_OK;
 }
@@ -97,18 +107,6 @@ add_shown (json_t *shown, const json_t *before, const json_t *now)
 }
 
 static enum mantis_status
-read_shown (struct store *store, json_t **shown, struct mantis_error *error)
-{
-  CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
-  const char *text = NULL;
-  enum mantis_status status = arena ? store_meta_text (store, "shown", arena, &text, error)
-                                    : mantis_fail (error, MANTIS_FAILED, "out of memory");
-
-  *shown = text ? json_loads (text, 0, NULL) : NULL;
-  return status;
-}
-
-static enum mantis_status
 put_shown (struct store *store, const json_t *shown, struct mantis_error *error)
 {
   CLEANUP_FREE char *text = json_object_size (shown) ? json_dumps (shown, JSON_COMPACT) : NULL;
@@ -123,7 +121,7 @@ static enum mantis_status
 note_shown (struct store *store, const json_t *now, struct mantis_error *error)
 {
   CLEANUP_JSON json_t *shown = json_object (), *before = NULL;
-  enum mantis_status status = read_shown (store, &before, error);
+  enum mantis_status status = read_lists (store, "shown", &before, error);
 
   if (status != MANTIS_OK)
     return status;
@@ -158,7 +156,7 @@ enum mantis_status
 shown_read (struct store *store, const char *table, json_t **columns, struct mantis_error *error)
 {
   CLEANUP_JSON json_t *shown = NULL;
-  enum mantis_status status = read_shown (store, &shown, error);
+  enum mantis_status status = read_lists (store, "shown", &shown, error);
 
   *columns = json_incref (json_object_get (shown, table));
   return status;
@@ -168,7 +166,7 @@ enum mantis_status
 shown_forget (struct store *store, const char *table, struct mantis_error *error)
 {
   CLEANUP_JSON json_t *shown = NULL;
-  enum mantis_status status = read_shown (store, &shown, error);
+  enum mantis_status status = read_lists (store, "shown", &shown, error);
 
   if (status != MANTIS_OK || json_object_del (shown, table) != 0)
     return status;
