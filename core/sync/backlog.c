@@ -94,7 +94,8 @@ backlog_forget (struct client *client)
   client->spare_count = client->spare_done = 0;
 }
 
-/* Nothing can be sent just now, and the log has doubled since the last time? */
+/* Nothing can be sent just now, and the log has doubled since the last time?  A hello under way is no such time: all
+ * is sent at once behind it. */
 static bool
 wants_folding (const struct client *client, int64_t entries)
 {
@@ -103,7 +104,7 @@ wants_folding (const struct client *client, int64_t entries)
   return settings->fold_entries > 0 && client->store->ops->log_spare &&
          client->store->ops->log_drop && entries >= settings->fold_entries &&
          entries >= 2 * client->folded &&
-         (!settings->enabled || !client->greeted || client->failures > 0);
+         (!settings->enabled || client->failures > 0);
 }
 
 /* In a read transaction. */
