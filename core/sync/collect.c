@@ -26,12 +26,12 @@ enum {
 struct rows {
   struct mantis_arena *arena;
   struct mantis_change *changes;
-  const struct mantis_change **order;
+  const struct mantis_change **order; /* by table, by key */
   size_t count, bytes;
   bool based; /* some are of tables that keep bases */
 };
 
-/* The log's order within a table: rows that were written together mostly lie together. */
+/* In the order of keys each page of an index is read once here, and written once on the server. */
 static int
 compare_sent (const void *a, const void *b)
 {
@@ -39,18 +39,7 @@ compare_sent (const void *a, const void *b)
 
   if (left->table != right->table)
     return left->table->id < right->table->id ? -1 : 1;
-  return left < right ? -1 : left > right;
-}
-
-static int
-compare_changes (const void *a, const void *b)
-{
-  const struct mantis_change *left = *(const struct mantis_change *const *)a,
-                             *right = *(const struct mantis_change *const *)b;
-
-  if (left->table != right->table)
-    return left->table->id < right->table->id ? -1 : 1;
-  return key_compare (left->table, left->row, right->row);
+  return key_compare (left->table, left->key, right->key);
 }
 
 /* The log goes on about this key behind the part that the batch takes: were it sent now, what is left there would
@@ -108,7 +97,7 @@ take_row (struct client *client, struct batch *batch, struct rows *rows, struct 
   return keep_image (client, batch, sent, found, error);
 }
 
-/* Read the rows of the batch until they are more than BYTES. */
+/* Read the rows of the batch, in the order in which they are sent, until they are more than BYTES. */
 static enum mantis_status
 read_rows (struct client *client, struct batch *batch, struct rows *rows, size_t bytes,
            struct mantis_error *error)
@@ -170,8 +159,6 @@ encode_batch (struct client *client, struct batch *batch, const struct rows *row
 {
   const struct mantis_table *last = NULL;
 
-  /* In the order of keys, in which the server writes each page of an index once. */
-  qsort (rows->order, rows->count, sizeof *rows->order, compare_changes);
   mantis_buf_char (&batch->body, '{');
   add_history (client, &batch->body);
   mantis_buf_text (&batch->body, "\"changes\":[");
