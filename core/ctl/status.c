@@ -128,6 +128,27 @@ add_transport (struct grid *grid, const json_t *whole)
   grid_add (grid, text);
 }
 
+/* What of the configuration a reload could not bring into force. */
+static void
+print_unapplied (const json_t *unapplied)
+{
+  struct grid grid = {.columns = 2};
+  const json_t *one;
+  size_t i;
+
+  if (json_array_size (unapplied) == 0)
+    return;
+  putchar ('\n');
+  grid_add (&grid, "RELOADED");
+  grid_add (&grid, "NOT IN FORCE");
+  json_array_foreach (unapplied, i, one)
+  {
+    grid_time (&grid, at (one, "since"));
+    grid_json (&grid, at (one, "what"));
+  }
+  grid_print (&grid);
+}
+
 static void
 print_client (const json_t *whole, const json_t *status)
 {
@@ -172,6 +193,7 @@ print_client (const json_t *whole, const json_t *status)
   grid_print (&tables);
   print_stuck (at (status, "stuck"));
   print_problems (at (status, "problems"));
+  print_unapplied (at (whole, "unapplied"));
 }
 
 static void
@@ -230,6 +252,26 @@ print_server (const json_t *whole, const json_t *status)
   putchar ('\n');
   print_nodes (status);
   print_problems (at (status, "problems"));
+  print_unapplied (at (whole, "unapplied"));
+}
+
+/* What the node says, and what its daemon says of itself. */
+static int
+print_both (const json_t *whole, const json_t *status)
+{
+  json_t *both = json_object (), *value;
+  const char *name;
+  int result;
+
+  json_object_update (both, (json_t *)status);
+  json_object_foreach ((json_t *)whole, name, value)
+  {
+    if (strcmp (name, "ok") != 0 && strcmp (name, "answer") != 0)
+      json_object_set (both, name, value);
+  }
+  result = print_json (both);
+  json_decref (both);
+  return result;
 }
 
 int
@@ -241,7 +283,7 @@ ctl_status (struct ctl *ctl)
   const char *mode = json_string_value (at (status, "mode"));
 
   if (result == EXIT_CLEAN && ctl->json)
-    result = print_json (status);
+    result = print_both (whole, status);
   else if (result == EXIT_CLEAN && mode && strcmp (mode, "server") == 0)
     print_server (whole, status);
   else if (result == EXIT_CLEAN)

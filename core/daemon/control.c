@@ -64,6 +64,11 @@ add_facts (const struct mantis *node, struct mantis_buf *buf)
   const char *obstacle = node->dialer ? dialer_obstacle (node->dialer) : NULL, *why;
 
   mantis_buf_printf (buf, "\"pid\":%ld,\"version\":\"%s\"", (long)getpid (), mantis_version ());
+  if (node->unapplied.length && !node->unapplied.failed) {
+    mantis_buf_text (buf, ",\"unapplied\":[");
+    mantis_buf_add (buf, node->unapplied.bytes, node->unapplied.length);
+    mantis_buf_char (buf, ']');
+  }
   if (obstacle) {
     mantis_buf_text (buf, ",\"obstacle\":");
     mantis_buf_json (buf, obstacle, strlen (obstacle));

@@ -3,7 +3,8 @@
  * A line is a JSON object, and so is its answer:
  *
  *   {"message": "conflicts", "argument": "state=open"}
- *   {"ok": true, "pid": 4711, "obstacle": "there is no token: ...", "answer": {...}}
+ *   {"ok": true, "pid": 4711, "obstacle": "there is no token: ...", "answer": {...},
+ *    "unapplied": [{"since": 1700000000000, "what": "FILE: what changed in \"listen\" needs a restart"}]}
  *   {"ok": false, "error": "..."}
  *
  * Messages: status, conflicts ("argument" as in GET /sync/conflicts), decide ("argument": as the body of POST

@@ -58,7 +58,7 @@ on_hangup (evutil_socket_t number, short what, void *context)
   if (options_config (&daemon->options, &fresh, &error) == MANTIS_OK)
     node_reload (daemon->node, fresh);
   else
-    mantis_log (MANTIS_ERROR, "going on as before: %s", error.text);
+    node_reload_failed (daemon->node, &error);
 }
 
 static enum mantis_status

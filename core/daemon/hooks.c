@@ -57,7 +57,7 @@ node_reload_hooks (struct mantis *node, const struct config *before)
   if (was == is || json_equal (was, is))
     return;
   if (node_open_hooks (node, node->live, &error) != MANTIS_OK)
-    mantis_log (MANTIS_ERROR, "the hooks of before go on: %s", error.text);
+    reload_leaves (node, MANTIS_ERROR, "the hooks of before go on: %s", error.text);
   else
     mantis_log (MANTIS_INFO, "the hooks are as they are configured now");
 }

@@ -336,6 +336,7 @@ mantis_close (struct mantis *node)
   if (node->live != node->config)
     config_free (node->live);
   config_free (node->config);
+  mantis_buf_free (&node->unapplied);
   free (node);
   host_leave (visit);
   host_free (host);

@@ -40,6 +40,7 @@ struct mantis {
   int lock_fd;
   struct notice *notice;
   struct control *control;
+  struct mantis_buf unapplied; /* of the configuration as it was read last, as a JSON array without brackets */
   bool once;
   bool failed; /* mantis_run() ends with ERROR */
   struct mantis_error error;
@@ -71,6 +72,8 @@ enum mantis_status node_new (struct config *config, struct plugins *plugins, str
 enum mantis_status node_open (struct mantis *node, struct mantis_error *error);
 /* Read again what may change while we run; the rest of FRESH is named in the log.  Takes FRESH. */
 void node_reload (struct mantis *node, struct config *fresh);
+/* It could not be read: all goes on as before. */
+void node_reload_failed (struct mantis *node, const struct mantis_error *error);
 
 /* host.c: the application that embeds a node.  HOST may be NULL; then these do nothing. */
 enum mantis_status host_new (mantis_reporter report, void *context, struct host **host,
@@ -94,6 +97,9 @@ void host_join (struct mantis *node); /* the thread of mantis_start() */
 
 /* reload.c: are the tables that are synced the same? */
 bool reload_same_tables (const struct config *was, const struct config *fresh);
+/* What of the configuration is not in force, and why: for the log, and for the status until it is read again. */
+void reload_leaves (struct mantis *node, enum mantis_level level, const char *format, ...)
+    MANTIS_PRINTF (3, 4);
 
 /* refilter.c: who may read and write which rows.  To begin with, those of the configuration: before any session is open. */
 enum mantis_status refilter_first (struct mantis *node, struct mantis_error *error);

@@ -125,7 +125,7 @@ policies_reload (struct mantis *node)
   if (fingerprint (now->config) == fingerprint (node->live))
     return;
   if (policies_open (node, node->live, &error) != MANTIS_OK)
-    mantis_log (MANTIS_ERROR, "the policies of before go on: %s", error.text);
+    reload_leaves (node, MANTIS_ERROR, "the policies of before go on: %s", error.text);
   else
     mantis_log (MANTIS_INFO, "conflicts are decided by the policies as they are now");
 }

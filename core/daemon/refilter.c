@@ -145,7 +145,7 @@ end (struct refiltering *refiltering)
 static void
 refuse (struct refiltering *refiltering, const struct mantis_error *error)
 {
-  mantis_log (MANTIS_ERROR, "the filters of before go on: %s", error->text);
+  reload_leaves (refiltering->node, MANTIS_ERROR, "the filters of before go on: %s", error->text);
   end (refiltering);
 }
 

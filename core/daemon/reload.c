@@ -7,6 +7,8 @@
 #include "base/base.h"
 #include "wire/json.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Taken over at once; all else is as it was at the start. */
@@ -69,6 +71,22 @@ fixed_part (const struct config *config)
   return copy;
 }
 
+void
+reload_leaves (struct mantis *node, enum mantis_level level, const char *format, ...)
+{
+  char text[2 * sizeof ((struct mantis_error *)NULL)->text];
+  va_list values;
+
+  va_start (values, format);
+  vsnprintf (text, sizeof text, format, values);
+  va_end (values);
+  mantis_log (level, "%s", text);
+  mantis_buf_printf (&node->unapplied, "%s{\"since\":%lld", node->unapplied.length ? "," : "",
+                     (long long)mantis_now ());
+  json_add_text (&node->unapplied, "what", text);
+  mantis_buf_char (&node->unapplied, '}');
+}
+
 static void
 add_name (struct mantis_buf *names, const char *name)
 {
@@ -76,8 +94,9 @@ add_name (struct mantis_buf *names, const char *name)
 }
 
 static void
-tell_difference (const struct config *was, const struct config *fresh)
+tell_difference (struct mantis *node, const struct config *fresh)
 {
+  const struct config *was = node->config;
   CLEANUP_BUF struct mantis_buf names = MANTIS_BUF_INIT;
   json_t *a = fixed_part (was), *b = fixed_part (fresh), *value;
   const char *name;
@@ -93,9 +112,17 @@ tell_difference (const struct config *was, const struct config *fresh)
       add_name (&names, name);
   }
   if (names.length && !names.failed)
-    mantis_log (MANTIS_WARNING, "%s: what changed in %s needs a restart", fresh->file, names.bytes);
+    reload_leaves (node, MANTIS_WARNING, "%s: what changed in %s needs a restart", fresh->file,
+                   names.bytes);
   json_decref (a);
   json_decref (b);
+}
+
+void
+node_reload_failed (struct mantis *node, const struct mantis_error *error)
+{
+  mantis_buf_clear (&node->unapplied);
+  reload_leaves (node, MANTIS_ERROR, "going on as before: %s", error->text);
 }
 
 void
@@ -103,7 +130,8 @@ node_reload (struct mantis *node, struct config *fresh)
 {
   struct config *before = node->live;
 
-  tell_difference (node->config, fresh);
+  mantis_buf_clear (&node->unapplied);
+  tell_difference (node, fresh);
   node->live = fresh;
   log_set_level (fresh->log_level);
   if (node->config->role == MANTIS_SERVER)

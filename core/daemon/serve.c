@@ -204,8 +204,8 @@ reload_listeners (struct mantis *node)
     const struct mantis_transport *ops = node->listen[i]->ops;
     struct mantis_listener *listener = node->listeners[i];
     if (ops->reload && ops->reload (listener, &error) != MANTIS_OK)
-      mantis_log (MANTIS_ERROR, "%s goes on with its old certificate: %s", ops->address (listener),
-                  error.text);
+      reload_leaves (node, MANTIS_ERROR, "%s goes on with its old certificate: %s",
+                     ops->address (listener), error.text);
   }
 }
 
@@ -225,11 +225,11 @@ serve_reload (struct mantis *node)
       status = ops->reload (auth->self, &error);
     instance_unlock (auth);
     if (status != MANTIS_OK)
-      mantis_log (MANTIS_ERROR, "auth \"%s\" goes on with its old keys: %s", auth->name,
-                  error.text);
+      reload_leaves (node, MANTIS_ERROR, "auth \"%s\" goes on with its old keys: %s", auth->name,
+                     error.text);
   }
   if (access_configure (&node->server.access, node->live, &error) != MANTIS_OK)
-    mantis_log (MANTIS_ERROR, "%s", error.text);
+    reload_leaves (node, MANTIS_ERROR, "%s", error.text);
   if (node->service)
     service_recheck (node->service);
 }

@@ -46,7 +46,10 @@ cp office.json office.good
 cp broken.json office.json
 kill -HUP "$(pid_of office)"
 wait_for_message office 'going on as before'
+ctl tablet status --json | grep -q '"unapplied":.*what changed in .*needs a restart' || fail "no restart in the status: $(ctl tablet status --json)"
 cp office.good office.json
+ctl office status > said
+grep -A1 'NOT IN FORCE' said | grep -q 'going on as before: .*office.json' || fail "that the file is broken is not in the status: $(cat said)"
 call GET /sync/status > answer
 grep -q '"mode":"server"' answer || fail "after a broken configuration: $(cat answer)"
 

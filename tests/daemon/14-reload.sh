@@ -59,10 +59,16 @@ has south "s1"
 
 # What cannot be had: all is as it was, and the log says what is wrong, and where.
 token north > curl.token
+in_status () # TEXT
+{
+  ctl office status > status 2>&1 || : # where mantisctl itself cannot read the configuration, it says so
+  grep -qF -- "$1" status
+}
 refused () # MORE TEXT
 {
   reload "$1"
   has_message office "the filters of before go on: office.json: $2" || fail "not told: $2"
+  in_status "office.json: $2" || fail "not in the status: $2: $(cat status)"
   case $(call POST /sync/pull -d '{"load": {"table": "orders"}}') in
   *'"s1"'* | *'"x1"'*) fail "after $2 other rows are seen" ;;
   *'"n1"'*) ;;
@@ -74,7 +80,9 @@ refused "$(orders "$(where "owner = = :sub")")" '$.tables.orders.filters[0]: tab
 refused "$(orders "$(where "owner = :sub"), $(where "shop = :shop")")" '$.tables.orders.filters[1]: table "orders": its filter "where" does not fit'
 refused "\"filters\": [$(where "true")], $(orders "{\"plugin\": \"nosuch\"}")" '$.tables.orders.filters[0]: there is no plugin "nosuch"'
 refused "\"tables\": {\"orders\": {\"filters\": [$(where "true")]}}" '"tables" names other tables'
+in_status 'the filters of before go on: office.json: "tables" names other tables' || fail "not in the status: $(cat status)"
 has_message office 'what changed in "tables" needs a restart' || fail "a restart is not asked for"
+in_status 'office.json: what changed in "tables" needs a restart' || fail "the status asks for no restart: $(cat status)"
 
 # Rows of another table are borrowed; while the database is away nobody knows whether that fits, and it is not made anew.
 mv office.db away
@@ -91,6 +99,7 @@ wait_for "office to read its filters" filters_wait
 mv away office.db
 reloads=$((reloads + 1))
 wait_for_message office 'office.json: read again' $reloads
+! in_status 'NOT IN FORCE' || fail "what was refused before is still in the status: $(cat status)"
 has north "x1"
 sql office "INSERT INTO members VALUES ('n1', 'north')"
 has north "n1 x1"

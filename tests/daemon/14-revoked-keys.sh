@@ -69,4 +69,5 @@ settled office tablet phone
 echo nothing > keys.json
 kill -HUP "$(pid_of office)"
 wait_for_message office 'goes on with its old keys'
+ctl office status | grep -q 'auth "jwt" goes on with its old keys: ' || fail "not in the status: $(ctl office status 2>&1)"
 [ ! -e phone1.closed ] || fail "phone1: $(cat phone1.closed)"
