@@ -239,6 +239,7 @@ starts_again (void)
   stop_uses ();
 }
 
+/* The one that it starts comes first. */
 const struct law laws_of_all[] = {
     {"starts_and_stops", "with these options it starts, and stops", starts_and_stops},
     {"starts_again", "it can be used twice at once, and again after its stop", starts_again},
