@@ -154,7 +154,7 @@ watch_log (struct dialer *dialer, bool asked)
 {
   dialer->watching |= dialer->given.noticed;
   if (dialer->watching && !asked)
-    dialer->watching = client_watch (dialer->client);
+    dialer->watching = client_watch (dialer->client, dialer->given.may_send);
 }
 
 static void

@@ -97,14 +97,14 @@ backlog_forget (struct client *client)
 /* Nothing can be sent just now, and the log has doubled since the last time?  A hello under way is no such time: all
  * is sent at once behind it. */
 static bool
-wants_folding (const struct client *client, int64_t entries)
+wants_folding (const struct client *client, bool sends, int64_t entries)
 {
   const struct client_settings *settings = &client->settings;
 
   return settings->fold_entries > 0 && client->store->ops->log_spare &&
          client->store->ops->log_drop && entries >= settings->fold_entries &&
          entries >= 2 * client->folded &&
-         (!settings->enabled || client->failures > 0);
+         (!sends || client->failures > 0);
 }
 
 /* In a read transaction. */
@@ -171,7 +171,7 @@ prune_some (struct client *client)
 }
 
 bool
-client_watch (struct client *client)
+client_watch (struct client *client, bool sends)
 {
   struct mantis_error error;
   int64_t entries = 0;
@@ -181,7 +181,7 @@ client_watch (struct client *client)
     status = queue_fold (&client->queue, client->store, &error);
   if (status == MANTIS_OK)
     status = count_entries (client, &entries, &error);
-  if (status == MANTIS_OK && !client->spare && wants_folding (client, entries))
+  if (status == MANTIS_OK && !client->spare && wants_folding (client, sends, entries))
     status = find_spare (client, entries, &error);
   if (client_end (client, status, &error) != MANTIS_OK)
     return false; /* busy, or something that the next request will tell of */

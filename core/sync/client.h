@@ -67,9 +67,9 @@ void client_look_ahead (struct client *client);
 
 /* The database may have been written to, or somebody asked for a cycle. */
 void client_noticed (struct client *client);
-/* Look how much waits, whether anything may be sent or not: tell when that is much, and make it less.  True:
- * there is more to do, soon. */
-bool client_watch (struct client *client);
+/* Look how much waits: tell when that is much, and make it less where nothing goes out.  SENDS: its requests are
+ * sent.  True: there is more to do, soon. */
+bool client_watch (struct client *client, bool sends);
 /* Begin a cycle now: forget the backoff. */
 void client_hurry (struct client *client);
 /* Compare TABLE (NULL: all) with the server and queue what no trigger saw. */

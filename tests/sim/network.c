@@ -102,7 +102,7 @@ client_talks (struct node *node)
   if (!node->up)
     return;
   act_as (node);
-  client_watch (node->client);
+  client_watch (node->client, true);
   if (node->offline)
     return;
   if (odds (3))

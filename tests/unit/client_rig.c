@@ -38,6 +38,7 @@ struct client_settings rig_settings;
 struct server rig_server;
 const char *const *rig_patterns;
 int64_t rig_shift;
+bool rig_sends;
 static char folder[64];
 
 #define OK(call)                                                                                   \
@@ -184,6 +185,7 @@ rig_start (const char *tables)
   tick ();
   clock_set (now);
   rig_shift = 0;
+  rig_sends = true;
   rig_patterns = NULL;
   rig_settings = (struct client_settings){.remote_name = "the server",
                                           .enabled = true,
@@ -388,7 +390,7 @@ cycle (int node)
 void
 watch (int node)
 {
-  client_watch (nodes[node].client);
+  client_watch (nodes[node].client, rig_sends);
 }
 
 bool

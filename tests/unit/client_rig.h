@@ -16,6 +16,7 @@ extern struct client_settings rig_settings; /* of devices that start from now on
 extern const char *const *rig_patterns;     /* their tables; NULL: all */
 extern struct server rig_server;
 extern int64_t rig_shift; /* of everybody's wall clock, milliseconds */
+extern bool rig_sends;    /* what nodes ask for goes out; false: there is no token, for example */
 
 /* A new world in which TABLES (SQL) were made on all nodes, and the server runs. */
 void rig_start (const char *tables);

@@ -951,6 +951,20 @@ START_TEST (a_log_is_left_alone_while_its_hello_is_under_way)
 }
 END_TEST
 
+/* A device that was never given a token asks for nothing, so nothing fails. */
+START_TEST (a_log_of_who_may_not_send_is_folded)
+{
+  start_folding ();
+  node_stop (A);
+  for (int i = 0; i < 12; i++)
+    sql (A, "UPDATE note SET v = v || 'a'");
+  node_start (A);
+  rig_sends = false;
+  fold_log (A);
+  is (A, "2", "SELECT count(*) FROM __sync_log WHERE op = 'U'");
+}
+END_TEST
+
 /* ---- Clocks ---- */
 
 /* Rule 1 of docs/conflicts.md: the time that a change is sent with. */
@@ -1165,6 +1179,7 @@ sync_suite (void)
   tcase_add_test (tests, what_is_under_way_is_not_folded);
   tcase_add_test (tests, a_log_that_is_being_sent_is_left_alone);
   tcase_add_test (tests, a_log_is_left_alone_while_its_hello_is_under_way);
+  tcase_add_test (tests, a_log_of_who_may_not_send_is_folded);
   tcase_add_loop_test (tests, a_clock_that_is_off_by_less_than_two_seconds_counts_as_right, 0, 6);
   tcase_add_test (tests, a_hello_of_before_the_schema_changed_counts_for_nothing);
   tcase_add_test (tests, the_next_part_is_ready_when_it_is_asked_for);
