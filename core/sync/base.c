@@ -309,7 +309,7 @@ fill_rows (struct client *client, struct table_state *state, struct mantis_arena
   status = read_images (client, table, rows, count, arena, found, error);
   for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
     const char *text;
-    if (key_has_null (table, rows[i]) || queue_dirty (&client->queue, key_hash (table, rows[i])))
+    if (key_has_null (table, rows[i]) || queue_written (&client->queue, key_hash (table, rows[i])))
       continue;
     if (!(text = image_text (arena, table, rows[i])))
       return mantis_fail (error, MANTIS_FAILED, "out of memory");

@@ -197,6 +197,7 @@ join_pending (struct client *client, struct batch *batch, struct mantis_error *e
       continue;
     sent->base = pending.base;
     sent->created = pending.created;
+    sent->waiting = sent->evicted ? pending.time : 0;
     sent->evicted = false;
   }
   return status;

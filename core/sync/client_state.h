@@ -25,6 +25,7 @@ struct sent {
   uint64_t hash;
   int64_t first_seq, last_seq; /* of its entries in the batch's part of the log; 0: only pending */
   int64_t base, time, seen;
+  int64_t waiting; /* of one that is pending, and evicted else: its time if the row is not gone; 0: none such */
   bool created;
   bool evicted; /* all its entries are MANTIS_EVICT: a deletion if the row is gone, else nothing */
   bool written; /* one of them is no deletion */

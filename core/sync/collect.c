@@ -83,6 +83,8 @@ take_row (struct client *client, struct batch *batch, struct rows *rows, struct 
   if (held && *held - 1 < sent->base) /* what was skipped was not in the file */
     sent->base = *held - 1;
   sent->seen = seen ? *seen : 0;
+  if (sent->waiting && found)
+    sent->time = sent->waiting;
   *change = (struct mantis_change){.table = table,
                                    .row = found ? found : sent->key,
                                    .deleted = !found,
@@ -253,7 +255,7 @@ keep_keyless (struct client *client, const struct sent *sent, struct mantis_erro
 }
 
 /* Was the row of SENT, of which the log says only that REPLACE may have removed it, spared?  Once it has left the
- * log it would count as changed. */
+ * log it would count as changed, or what waits of it as younger than it is. */
 static enum mantis_status
 was_spared (struct client *client, struct batch *batch, const struct sent *sent, bool *spared,
             struct mantis_error *error)
@@ -261,7 +263,7 @@ was_spared (struct client *client, struct batch *batch, const struct sent *sent,
   enum mantis_status status = MANTIS_OK;
   mantis_row key = sent->key, row = NULL;
 
-  if (sent->evicted)
+  if (sent->evicted || sent->waiting)
     status = client->store->ops->read (client->store->session, sent->table, &key, 1, batch->arena,
                                        &row, error);
   *spared = row != NULL;
@@ -353,11 +355,8 @@ note_flight (struct client *client, struct batch *batch, struct mantis_error *er
 static void
 forget_settled (struct client *client, const struct batch *batch)
 {
-  for (size_t i = 0; i < batch->count; i++) {
-    int64_t *newest = map_at (&client->queue.newest, batch->sent[i].hash, false);
-    if (newest && *newest <= batch->to_seq)
-      map_remove (&client->queue.newest, batch->sent[i].hash);
-  }
+  for (size_t i = 0; i < batch->count; i++)
+    queue_clean (&client->queue, batch->sent[i].hash, batch->to_seq);
 }
 
 static enum mantis_status

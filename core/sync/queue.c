@@ -18,15 +18,22 @@ note_entries (struct queue *queue, const struct mantis_entry *entries, size_t co
               struct mantis_arena *arena, struct mantis_error *error)
 {
   for (size_t i = 0; i < count; i++) {
+    const bool evicts = entries[i].operation == MANTIS_EVICT;
     mantis_row key;
     int64_t *newest;
+    uint64_t hash;
     queue->gaps += entries[i].seq - queue->read_to - 1;
     queue->read_to = entries[i].seq;
     if (!entries[i].table)
       continue;
-    if (!(key = key_row (entries[i].table, entries[i].key, arena)) ||
-        !(newest = map_at (&queue->newest, key_hash (entries[i].table, key), true)))
+    if (!(key = key_row (entries[i].table, entries[i].key, arena)))
       return mantis_fail (error, MANTIS_FAILED, "out of memory");
+    hash = key_hash (entries[i].table, key);
+    if (!(newest = map_at (&queue->newest, hash, true)) ||
+        (evicts && !*newest && !map_put (&queue->evicted, hash)))
+      return mantis_fail (error, MANTIS_FAILED, "out of memory");
+    if (!evicts)
+      map_remove (&queue->evicted, hash);
     *newest = entries[i].seq;
   }
   return MANTIS_OK;
@@ -55,6 +62,24 @@ bool
 queue_dirty (struct queue *queue, uint64_t hash)
 {
   return map_at (&queue->newest, hash, false) || map_has (&queue->pending, hash);
+}
+
+bool
+queue_written (struct queue *queue, uint64_t hash)
+{
+  return queue_dirty (queue, hash) &&
+         (map_has (&queue->pending, hash) || !map_has (&queue->evicted, hash));
+}
+
+void
+queue_clean (struct queue *queue, uint64_t hash, int64_t seq)
+{
+  const int64_t *newest = map_at (&queue->newest, hash, false);
+
+  if (!newest || *newest > seq)
+    return;
+  map_remove (&queue->newest, hash);
+  map_remove (&queue->evicted, hash);
 }
 
 enum mantis_status
@@ -259,6 +284,7 @@ void
 queue_free (struct queue *queue)
 {
   map_free (&queue->newest);
+  map_free (&queue->evicted);
   map_free (&queue->pending);
   map_free (&queue->held);
   map_free (&queue->seen);

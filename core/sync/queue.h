@@ -22,6 +22,7 @@ struct queue {
   int64_t gaps;             /* numbers between the two that no entry has, as far as is known */
   bool untrimmed;           /* the log still has settled entries */
   struct map newest;        /* key -> seq of its newest unsettled entry */
+  struct map evicted;       /* a set: those of newest of which all entries are MANTIS_EVICT */
   struct map pending;       /* a set: keys in __sync_pending */
   struct map held;          /* keys in __sync_held -> first_rev */
   struct map seen;          /* keys in __sync_seen -> rev */
@@ -38,7 +39,13 @@ void queue_free (struct queue *queue);
 enum mantis_status queue_fold (struct queue *queue, struct store *store,
                                struct mantis_error *error);
 
+/* Does anything wait of the key? */
 bool queue_dirty (struct queue *queue, uint64_t hash);
+/* Of a key whose row is there: was it written, or is all that waits that REPLACE may have removed it, which then did
+ * not happen? */
+bool queue_written (struct queue *queue, uint64_t hash);
+/* Entries up to SEQ of the key are settled. */
+void queue_clean (struct queue *queue, uint64_t hash, int64_t seq);
 
 /* The newest revision that was in the file when entry SEQ was made; CURSOR is the present one. */
 int64_t queue_base (const struct queue *queue, int64_t seq, int64_t cursor);

@@ -227,7 +227,7 @@ take_change (struct page_in *page, const struct mantis_change *change, struct ma
     state->rev = change->rev;
     state->changed = true;
   }
-  if (state->phase == PHASE_FIRST && !queue_dirty (&client->queue, hash)) {
+  if (state->phase == PHASE_FIRST && !queue_written (&client->queue, hash)) {
     bool ours;
     if ((status = reconcile_is_ours (page, state, change, &ours, error)) != MANTIS_OK || ours)
       return status;
@@ -302,7 +302,7 @@ take_large (struct page_in *page, const json_t *json, struct mantis_error *error
     uint64_t hash = key_hash (change.table, change.row);
     if (!map_at (&page->incoming, hash, true))
       return mantis_fail (error, MANTIS_FAILED, "out of memory");
-    if (!queue_dirty (&client->queue, hash) &&
+    if (!queue_written (&client->queue, hash) &&
         (status = keep_ours (page, &change, error)) != MANTIS_OK)
       return status;
     status = queue_dirty (&client->queue, hash)

@@ -94,7 +94,8 @@ meet (struct range *range, const struct mantis_change *theirs, mantis_row ours,
   const struct mantis_table *table = range->state->table;
   enum phase phase = range->state->phase;
   uint64_t hash = key_hash (table, theirs->row);
-  bool edited = queue_dirty (&client->queue, hash);
+  bool edited = ours && phase != PHASE_REPAIR ? queue_written (&client->queue, hash)
+                                              : queue_dirty (&client->queue, hash);
 
   /* In the other phases a row without an unsent edit becomes the server's as a whole. */
   if (ours && range->shown && (edited || phase == PHASE_FIRST)) {
@@ -123,16 +124,17 @@ static enum mantis_status
 miss (struct range *range, mantis_row ours, struct mantis_error *error)
 {
   const struct mantis_table *table = range->state->table;
+  struct queue *queue = &range->page->client->queue;
+  enum phase phase = range->state->phase;
   uint64_t hash = key_hash (table, ours);
 
   if (map_at (&range->page->incoming, hash, false) || key_has_null (table, ours))
     return MANTIS_OK;
-  if (queue_dirty (&range->page->client->queue, hash))
-    return range->state->phase == PHASE_REPAIR ? hold_row (range, ours, error) : MANTIS_OK;
-  if (range->state->phase == PHASE_REPAIR ||
-      (range->state->phase == PHASE_FIRST &&
-       map_at (&range->page->client->queue.seen, hash, false)))
-    return delete_row (range, ours, error);
+  if (phase != PHASE_REPAIR && queue_written (queue, hash))
+    return MANTIS_OK;
+  if (phase == PHASE_REPAIR || (phase == PHASE_FIRST && map_at (&queue->seen, hash, false)))
+    return queue_dirty (queue, hash) ? hold_row (range, ours, error)
+                                     : delete_row (range, ours, error);
   return queue_row (range, ours, true, error);
 }
 

@@ -376,11 +376,8 @@ forget_sent (struct client *client)
 {
   struct batch *batch = client->batch;
 
-  for (size_t i = 0; i < batch->count; i++) {
-    int64_t *newest = map_at (&client->queue.newest, batch->sent[i].hash, false);
-    if (newest && *newest <= batch->to_seq)
-      map_remove (&client->queue.newest, batch->sent[i].hash);
-  }
+  for (size_t i = 0; i < batch->count; i++)
+    queue_clean (&client->queue, batch->sent[i].hash, batch->to_seq);
 }
 
 enum mantis_status

@@ -33,7 +33,7 @@ unmet_count (struct client *client, const struct table_state *state, struct unme
     status = store->ops->scan (store->session, state->table, after, NULL, MOST_ROWS, MOST_BYTES,
                                arena, &rows, &count, &end, error);
   for (size_t i = 0; i < count && status == MANTIS_OK; i++)
-    unmet->rows += !queue_dirty (&client->queue, key_hash (state->table, rows[i]));
+    unmet->rows += !queue_written (&client->queue, key_hash (state->table, rows[i]));
   unmet->more = !end;
   return status;
 }

@@ -216,6 +216,79 @@ START_TEST (what_replace_might_have_removed_and_did_not_is_no_change)
 }
 END_TEST
 
+/* A device with rows from before it met its server, of which REPLACE might have removed one while the server's
+ * are on their way. */
+static void
+start_spared (const char *theirs, const char *ours)
+{
+  rig_start (SEATS);
+  sql (SERVER, theirs);
+  sql (A, ours);
+  node_start (A);
+  exchange (A, TALK);
+  exchange (A, TALK);
+  request (A, PULL);
+  sql (A, "INSERT OR IGNORE INTO seat VALUES ('n', '', 'spared')");
+  is (A, "E", "SELECT op FROM __sync_log WHERE op <> 'M'");
+  serve (A, PULL);
+  answer (A, PULL);
+  cycle (A);
+}
+
+START_TEST (what_replace_might_have_removed_was_here_before_the_server)
+{
+  start_spared ("INSERT INTO seat VALUES ('k', 'theirs', 'c')",
+                "INSERT INTO seat VALUES ('k', 'ours', 'spared')");
+  is (SERVER, "theirs", SEAT ("k"));
+  is (A, "theirs", SEAT ("k"));
+  is (SERVER, "1", "SELECT count(*) FROM __sync_conflicts WHERE loser LIKE '%ours%'");
+}
+END_TEST
+
+/* The log is looked through before the table is loaded to its end. */
+START_TEST (what_replace_might_have_removed_is_no_younger_for_that)
+{
+  rig_start (SEATS);
+  sql (SERVER, "INSERT INTO seat VALUES ('a', '', 'a'), ('k', 'theirs', 'c'), ('z', '', 'z')");
+  sql (A, "INSERT INTO seat VALUES ('a', 'ours', 'spared')");
+  rig_settings.batch_rows = rig_server.limits.page_rows = 1;
+  node_start (A);
+  exchange (A, TALK);
+  exchange (A, TALK);
+  exchange (A, PULL);
+  is (A, "1", "SELECT count(*) FROM __sync_pending");
+  sql (A, "INSERT OR IGNORE INTO seat VALUES ('n', '', 'spared')");
+  exchange (A, TALK);
+  is (A, "first", "SELECT phase FROM __sync_state WHERE tbl = 'seat'");
+  cycle (A);
+  is (SERVER, "", SEAT ("a"));
+  is (SERVER, "1", "SELECT count(*) FROM __sync_conflicts WHERE loser LIKE '%ours%'");
+}
+END_TEST
+
+START_TEST (what_replace_might_have_removed_arrives)
+{
+  start_spared ("INSERT INTO seat VALUES ('a', 'theirs', 'c')",
+                "INSERT INTO seat VALUES ('k', 'ours', 'spared')");
+  is (SERVER, "ours", SEAT ("k"));
+  no_conflicts ();
+}
+END_TEST
+
+START_TEST (a_scan_sees_what_replace_might_have_removed)
+{
+  start_with_k (SEATS, "INSERT INTO seat VALUES ('k', 'one', 'c')");
+  sql_unseen (A, "UPDATE seat SET v = 'unseen'; INSERT INTO seat VALUES ('new', 'unseen', 'x')");
+  scan (A);
+  sql (A, "INSERT OR IGNORE INTO seat VALUES ('n', '', 'c'), ('n', '', 'x')");
+  exchange (A, PULL);
+  cycle (A);
+  is (SERVER, "unseen", SEAT ("k"));
+  is (SERVER, "unseen", SEAT ("new"));
+  no_conflicts ();
+}
+END_TEST
+
 START_TEST (a_table_that_is_paused_is_not_pushed)
 {
   rig_start (NOTES SEATS);
@@ -1142,6 +1215,10 @@ sync_suite (void)
   tcase_add_test (tests, a_row_that_the_log_goes_on_about_goes_with_the_last_part);
   tcase_add_test (tests, rows_of_two_parts_that_need_each_other_go_together);
   tcase_add_test (tests, what_replace_might_have_removed_and_did_not_is_no_change);
+  tcase_add_test (tests, what_replace_might_have_removed_was_here_before_the_server);
+  tcase_add_test (tests, what_replace_might_have_removed_is_no_younger_for_that);
+  tcase_add_test (tests, what_replace_might_have_removed_arrives);
+  tcase_add_test (tests, a_scan_sees_what_replace_might_have_removed);
   tcase_add_test (tests, a_table_that_is_paused_is_not_pushed);
   tcase_add_test (tests, an_answer_that_was_lost_with_the_process_is_asked_for);
   tcase_add_test (tests, after_a_crash_what_was_set_aside_is_told_from_what_was_sent);
