@@ -106,6 +106,14 @@ forget_unseen (const struct push *push, const struct filtered *filtered, struct 
   return status;
 }
 
+/* A new row without a time of its own may be an old copy of the very one that was deleted unseen, and would bring it
+ * back.  It is refused as if that one were still there. */
+static bool
+may_be_what_is_gone (const struct pushed *item)
+{
+  return item->forgotten && item->change.updated_at <= TIME_UNKNOWN;
+}
+
 static enum mantis_status
 judge (const struct push *push, const struct filtered *filtered, struct pushed *item,
        mantis_row found, struct mantis_error *error)
@@ -120,10 +128,12 @@ judge (const struct push *push, const struct filtered *filtered, struct pushed *
     item->outcome = OUTCOME_SAME; /* made and removed before anybody saw it */
   else if (!seen && (found || change->deleted || !change->created))
     reject (item, "filter", NO_SUCH_ROW);
-  else if (seen || forget_unseen (push, filtered, item, error) == MANTIS_OK)
-    return ask_filters (push, filtered, item, seen, error);
-  else
+  else if (!seen && forget_unseen (push, filtered, item, error) != MANTIS_OK)
     return error->status;
+  else if (may_be_what_is_gone (item))
+    reject (item, "filter", NO_SUCH_ROW);
+  else
+    return ask_filters (push, filtered, item, seen, error);
   hide (push, item);
   return MANTIS_OK;
 }

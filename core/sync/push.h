@@ -50,6 +50,10 @@ struct pushed {
   struct mantis_change stored; /* what is to be applied, for OUTCOME_APPLIED and OUTCOME_MERGED */
 };
 
+/* A row that was there before Mantis came has no time of its own, nor has one that newer ones could not replace:
+ * anything that is known is later. */
+enum { TIME_UNKNOWN = 1 };
+
 /* Who decides about conflicts in a table; never NULL. */
 typedef struct instance *(*policy_lookup) (void *context, const char *table);
 

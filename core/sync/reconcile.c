@@ -17,10 +17,6 @@
 
 enum { LOCAL_ROWS = 8000, LOCAL_BYTES = 4 * 1024 * 1024 };
 
-/* A row that was there before Mantis came has no time of its own, nor has one that newer ones could not replace:
- * anything that is known is later. */
-enum { TIME_UNKNOWN = 1 };
-
 struct range {
   struct page_in *page;
   struct table_state *state;

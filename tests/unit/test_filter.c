@@ -223,6 +223,29 @@ START_TEST (a_key_whose_unseen_row_is_gone_is_free)
 }
 END_TEST
 
+/* A device met the server with a file that had them already. */
+START_TEST (old_copies_do_not_bring_back_what_was_deleted)
+{
+  char *first, *second;
+
+  sql ("INSERT INTO t (id, owner) VALUES (3, 'bob'), (4, 'alice')");
+  sql ("UPDATE t SET owner = 'bob' WHERE id = 4; DELETE FROM t WHERE id > 2");
+  push (&node_a, 1,
+        "{'table':'t','created':1,'updated_at':1,'columns':['id','owner'],'rows':[[2,'bob'],"
+        "[3,'bob'],[4,'alice'],[5,'alice']]}");
+  ck_assert_int_eq (outcomes ("applied"), 1); /* a key that nobody had */
+  is ("5", "SELECT group_concat(id) FROM t WHERE id > 2");
+  is ("3",
+      "SELECT count(*) FROM __sync_conflicts WHERE outcome = 'rejected' AND loser IS NOT NULL");
+  first = json_dumps (exception_of ("t", "[2]"), JSON_SORT_KEYS);
+  second = json_dumps (exception_of ("t", "[3]"), JSON_SORT_KEYS);
+  strstr (second, "[3]")[1] = '2';
+  ck_assert_str_eq (first, second); /* nor is the author told which of them is there */
+  free (first);
+  free (second);
+}
+END_TEST
+
 START_TEST (a_refusal_tells_nothing_of_who_is_gone)
 {
   char *first, *second;
@@ -653,6 +676,7 @@ filter_suite (void)
   tcase_add_test (tcase, keys_out_of_sight_are_as_good_as_none);
   tcase_add_test (tcase, conflicts_tell_no_keys_either);
   tcase_add_test (tcase, a_key_whose_unseen_row_is_gone_is_free);
+  tcase_add_test (tcase, old_copies_do_not_bring_back_what_was_deleted);
   tcase_add_test (tcase, a_refusal_tells_nothing_of_who_is_gone);
   tcase_add_test (tcase, nobody_asks_in_the_name_of_another_node);
   tcase_add_test (tcase, cursors_do_not_depend_on_keys);
