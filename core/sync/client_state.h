@@ -62,6 +62,7 @@ struct slot {
   bool busy;
   const char *message;
   struct mantis_buf body, revisions;
+  size_t told; /* of a push with changes: its body up to what it says of our cursor; else 0 */
   char epoch[EPOCH_LENGTH + 1];
   bool waits;
   int64_t sent_at, answered_at; /* monotonic */
@@ -168,6 +169,11 @@ enum mantis_status batch_take_pending (struct client *client, struct batch *batc
 /* Gather what waits into client->batch, note it as under way and encode it.  With nothing to send,
  * client->batch stays NULL. */
 enum mantis_status collect (struct client *client, struct mantis_error *error);
+/* A batch's BODY, of which LENGTH bytes are about its changes, tells the newest place in the server's history that we
+ * know, each time that it is sent: a server that was restored to one in between must not apply it once more.  Its log
+ * might then look at our cursor as if we had seen all of it. */
+enum mantis_status batch_tell_history (const struct client *client, struct mantis_buf *body,
+                                       size_t length, struct mantis_error *error);
 /* What was collected ahead (client_look_ahead()) would say something else now: an exception in the answer, something
  * pending, another schema, a state read anew. */
 void drop_ahead (struct client *client);

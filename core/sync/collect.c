@@ -143,17 +143,20 @@ read_rows (struct client *client, struct batch *batch, struct rows *rows, size_t
   return status;
 }
 
-/* What the changes were made on, to a server that may have been restored since. */
-static void
-add_history (const struct client *client, struct mantis_buf *buf)
+enum mantis_status
+batch_tell_history (const struct client *client, struct mantis_buf *body, size_t length,
+                    struct mantis_error *error)
 {
   const struct cursor cursor = phases_cursor (&client->phases);
 
-  if (!*cursor.epoch)
-    return;
-  cursor_add (buf, "cursor", &cursor);
-  ahead_add (client, buf);
-  mantis_buf_char (buf, ',');
+  body->length = length;
+  if (*cursor.epoch) {
+    mantis_buf_char (body, ',');
+    cursor_add (body, "cursor", &cursor);
+    ahead_add (client, body);
+  }
+  mantis_buf_char (body, '}');
+  return body->failed ? mantis_fail (error, MANTIS_FAILED, "out of memory") : MANTIS_OK;
 }
 
 static void
@@ -161,9 +164,7 @@ encode_batch (struct client *client, struct batch *batch, const struct rows *row
 {
   const struct mantis_table *last = NULL;
 
-  mantis_buf_char (&batch->body, '{');
-  add_history (client, &batch->body);
-  mantis_buf_text (&batch->body, "\"changes\":[");
+  mantis_buf_text (&batch->body, "{\"changes\":[");
   blocks_encode (&batch->body, rows->order, rows->count, BLOCK_PUSH);
   batch->changes = rows->count;
   for (size_t i = 0; i < rows->count; i++)
@@ -173,12 +174,12 @@ encode_batch (struct client *client, struct batch *batch, const struct rows *row
     }
 }
 
-/* The batch becomes the one that is under way. */
+/* The batch becomes the one that is under way; batch_tell_history() ends its message. */
 static enum mantis_status
 seal_batch (struct client *client, struct batch *batch, struct mantis_error *error)
 {
   mantis_buf_printf (&batch->body,
-                     "],\"number\":%lld,\"nonce\":\"%s\",\"whole\":%s,\"generation\":%lld}",
+                     "],\"number\":%lld,\"nonce\":\"%s\",\"whole\":%s,\"generation\":%lld",
                      (long long)client->flight.number, client->flight.nonce,
                      batch->whole ? "true" : "false", (long long)client->generation);
   client->batch = batch;

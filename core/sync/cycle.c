@@ -97,6 +97,7 @@ empty_slot (struct slot *slot)
 {
   mantis_buf_free (&slot->body);
   mantis_buf_free (&slot->revisions);
+  slot->told = 0;
   slot->message = NULL;
   slot->waits = false;
 }
@@ -121,7 +122,8 @@ next_push (struct client *client, struct slot *slot, struct mantis_error *error)
   slot->revisions = client->batch->revisions;
   client->batch->body = client->batch->revisions = (struct mantis_buf)MANTIS_BUF_INIT;
   slot->message = "push";
-  return MANTIS_OK;
+  slot->told = slot->body.length;
+  return batch_tell_history (client, &slot->body, slot->told, error);
 }
 
 static enum mantis_status
@@ -129,8 +131,8 @@ next_talk (struct client *client, struct slot *slot, struct mantis_error *error)
 {
   enum mantis_status status = MANTIS_OK;
 
-  if (client->greeted && client->flight.number && has_push (slot))
-    return MANTIS_OK; /* the same bytes again */
+  if (client->greeted && client->flight.number && has_push (slot)) /* the same again */
+    return slot->told ? batch_tell_history (client, &slot->body, slot->told, error) : MANTIS_OK;
   if (!client->greeted && has_push (slot))
     client->noticed = true; /* after hello it is asked for by its number */
   empty_slot (slot);
@@ -193,7 +195,8 @@ client_next (struct client *client, enum client_slot which, struct client_reques
     status = client_ask_hooks (client, slot->message, &error);
   if (status != MANTIS_OK) {
     const char *message = slot->message;
-    if (!has_push (slot)) /* a batch is numbered: the same one comes again */
+    /* A batch is numbered: the same one comes again, or is abandoned where there was no memory for it. */
+    if (!has_push (slot) || slot->body.failed)
       empty_slot (slot);
     failed (client, message, 0, error.text);
   } else if (slot->message)

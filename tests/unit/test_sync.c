@@ -316,6 +316,9 @@ START_TEST (an_answer_that_was_lost_with_the_process_is_asked_for)
   sql (A, "UPDATE note SET v = 'three'");
   backdate (A);
   node_start (A);
+  exchange (A, TALK);
+  request (A, TALK);
+  lose (A, TALK); /* and so is the question */
   cycle (A);
   is (SERVER, "three", NOTE ("k"));
   no_conflicts ();
@@ -589,6 +592,28 @@ START_TEST (an_edit_of_a_lost_version_overwrites_nothing_of_a_restored_server)
   backdate (A);
   cycle (A);
   theirs_stands ();
+}
+END_TEST
+
+/* Its log would end as the one that the device knows: with the device's own change, under the same number. */
+START_TEST (a_batch_is_not_sent_again_to_a_server_that_was_restored_since)
+{
+  start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
+  back_up ();
+  sql (SERVER, "UPDATE note SET v = 'lost'");
+  sql (A, "INSERT INTO note VALUES ('n', 'mine')");
+  request (A, TALK);
+  serve (A, TALK);
+  lose (A, TALK);
+  exchange (A, PULL);
+  is (A, "lost", NOTE ("k"));
+  restore ();
+  sql (SERVER, "UPDATE note SET v = 'theirs'");
+  cycle (A);
+  is (A, "theirs", NOTE ("k"));
+  is (SERVER, "theirs", NOTE ("k"));
+  is (SERVER, "mine", NOTE ("n"));
+  is (A, "1", "SELECT count(*) FROM __sync_conflicts WHERE loser LIKE '%lost%'");
 }
 END_TEST
 
@@ -1234,6 +1259,7 @@ sync_suite (void)
   tcase_add_test (tests, what_came_from_a_server_before_it_was_restored_is_kept);
   tcase_add_test (tests, edits_on_what_a_restored_server_still_has_win);
   tcase_add_test (tests, an_edit_of_a_lost_version_overwrites_nothing_of_a_restored_server);
+  tcase_add_test (tests, a_batch_is_not_sent_again_to_a_server_that_was_restored_since);
   tcase_add_test (tests, a_row_that_was_newer_than_the_cursor_is_not_one_of_a_restored_server);
   tcase_add_test (tests, a_row_too_large_for_a_message_holds_up_nobody);
   tcase_add_test (tests, a_load_passes_over_what_is_too_large);
