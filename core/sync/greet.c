@@ -162,14 +162,15 @@ set_cursor (struct client *client, const json_t *head, struct mantis_error *erro
   return status == MANTIS_OK ? ahead_reached (client, INT64_MAX, error) : status;
 }
 
-/* Nothing that we know of the server's rows counts any more. */
+/* Nothing that we know of the server's rows counts any more, but what it had at revision KNOWN. */
 static void
-start_anew (struct client *client)
+start_anew (struct client *client, int64_t known)
 {
   for (size_t i = 0; i < client->phases.count; i++) {
     phase_set (&client->phases.tables[i], PHASE_FIRST);
     phase_forget_bases (&client->phases.tables[i]);
-    client->phases.tables[i].rev = 0;
+    if (client->phases.tables[i].rev > known)
+      client->phases.tables[i].rev = known;
   }
 }
 
@@ -204,8 +205,18 @@ meet_server (struct client *client, const char *node, struct mantis_error *error
     return status;
   snprintf (client->phases.remote, sizeof client->phases.remote, "%s", node);
   client->phases.epoch[0] = '\0';
-  start_anew (client);
+  start_anew (client, 0);
   return MANTIS_OK;
+}
+
+/* The first revision of a log is in each copy of it: an edit of a row that the server has shown to us was not made on
+ * nothing, though nobody can tell any more on what. */
+static int64_t
+common_revision (const struct client *client, const json_t *head)
+{
+  const char *epoch = json_string_value (json_object_get (head, "epoch"));
+
+  return epoch && strcmp (epoch, client->phases.epoch) == 0 ? 1 : 0;
 }
 
 static enum mantis_status
@@ -226,8 +237,9 @@ judge_cursor (struct client *client, const char *state, const json_t *head,
     mantis_log (MANTIS_WARNING,
                 "the server's history is not the one we know (was it restored?): comparing all "
                 "tables, and offering it what it lacks");
-    status = queue_forget_revisions (&client->queue, client->store, 0, error);
-    start_anew (client);
+    int64_t known = common_revision (client, head);
+    status = queue_forget_revisions (&client->queue, client->store, known, error);
+    start_anew (client, known);
   }
   return status == MANTIS_OK ? set_cursor (client, head, error) : status;
 }

@@ -595,6 +595,41 @@ START_TEST (an_edit_of_a_lost_version_overwrites_nothing_of_a_restored_server)
 }
 END_TEST
 
+/* It has got the row, though its cursor is one that the server never had. */
+START_TEST (a_deletion_of_a_row_that_a_restored_server_still_has_wins)
+{
+  start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
+  back_up ();
+  sql (SERVER, "INSERT INTO note VALUES ('n', 'lost')");
+  exchange (A, PULL);
+  sql (A, "DELETE FROM note WHERE id = 'k'");
+  restore ();
+  sql (SERVER, "INSERT INTO note VALUES ('m', 'theirs')");
+  cycle (A);
+  is (SERVER, NULL, NOTE ("k"));
+  is (A, NULL, NOTE ("k"));
+  is (SERVER, "lost", NOTE ("n"));
+}
+END_TEST
+
+/* Nobody has seen what another program made of it since: times decide. */
+START_TEST (an_older_deletion_overwrites_nothing_of_a_restored_server)
+{
+  start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
+  back_up ();
+  sql (SERVER, "INSERT INTO note VALUES ('n', 'lost')");
+  exchange (A, PULL);
+  sql (A, "DELETE FROM note WHERE id = 'k'");
+  backdate (A);
+  restore ();
+  sql (SERVER, "UPDATE note SET v = 'theirs'");
+  cycle (A);
+  is (SERVER, "theirs", NOTE ("k"));
+  is (A, "theirs", NOTE ("k"));
+  is (A, "1", "SELECT count(*) FROM __sync_conflicts WHERE tbl = 'note' AND loser IS NULL");
+}
+END_TEST
+
 /* Its log would end as the one that the device knows: with the device's own change, under the same number. */
 START_TEST (a_batch_is_not_sent_again_to_a_server_that_was_restored_since)
 {
@@ -1259,6 +1294,8 @@ sync_suite (void)
   tcase_add_test (tests, what_came_from_a_server_before_it_was_restored_is_kept);
   tcase_add_test (tests, edits_on_what_a_restored_server_still_has_win);
   tcase_add_test (tests, an_edit_of_a_lost_version_overwrites_nothing_of_a_restored_server);
+  tcase_add_test (tests, a_deletion_of_a_row_that_a_restored_server_still_has_wins);
+  tcase_add_test (tests, an_older_deletion_overwrites_nothing_of_a_restored_server);
   tcase_add_test (tests, a_batch_is_not_sent_again_to_a_server_that_was_restored_since);
   tcase_add_test (tests, a_row_that_was_newer_than_the_cursor_is_not_one_of_a_restored_server);
   tcase_add_test (tests, a_row_too_large_for_a_message_holds_up_nobody);
