@@ -63,9 +63,10 @@ tell (const struct store *store, const struct mantis_attached *attached, const c
   }
 }
 
-/* What the feed brought of TABLE can no longer be told from what was written unseen. */
+/* What the feed brought of TABLE can no longer be told from what was written unseen; where the table is not the same
+ * file's any more (GONE), nothing was made on it either. */
 static enum mantis_status
-forget_seen (struct store *store, const char *table, struct mantis_error *error)
+doubt_seen (struct store *store, const char *table, bool gone, struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
   enum mantis_status status;
@@ -75,9 +76,16 @@ forget_seen (struct store *store, const char *table, struct mantis_error *error)
   if (!arena)
     return mantis_fail (error, MANTIS_FAILED, "out of memory");
   status = store_all (store, &table_seen, arena, &rows, &count, error);
-  for (size_t i = 0; i < count && status == MANTIS_OK; i++)
-    if (strcmp (value_as_text (&rows[i][SEEN_TBL]), table) == 0)
-      status = store_delete (store, &table_seen, rows[i], error);
+  for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
+    struct mantis_value row[SEEN_COLUMNS];
+    int64_t rev = value_as_integer (&rows[i][SEEN_REV]);
+    if (strcmp (value_as_text (&rows[i][SEEN_TBL]), table) != 0)
+      continue;
+    memcpy (row, rows[i], sizeof row);
+    row[SEEN_REV] = value_integer (rev > 0 ? -rev : rev);
+    status = gone ? store_delete (store, &table_seen, row, error)
+                  : store_put (store, &table_seen, row, error);
+  }
   return status;
 }
 
@@ -104,7 +112,7 @@ note_scan (struct store *store, const struct mantis_table *attached, const manti
     row[STATE_HAPPENED_AT] = value_integer (mantis_now ());
     status = store_put (store, &table_state, row, error);
     if (status == MANTIS_OK && !whole)
-      status = forget_seen (store, table, error);
+      status = doubt_seen (store, table, false, error);
   }
   return status;
 }
@@ -136,7 +144,7 @@ note_left_out (struct store *store, const mantis_row *states, size_t count,
     row[STATE_LOADED] = value_text (NULL);
     status = store_put (store, &table_state, row, error);
     if (status == MANTIS_OK)
-      status = forget_seen (store, table, error);
+      status = doubt_seen (store, table, true, error);
   }
   return status;
 }

@@ -74,7 +74,6 @@ take_row (struct client *client, struct batch *batch, struct rows *rows, struct 
   const struct mantis_table *table = sent->table;
   struct mantis_change *change = &rows->changes[rows->count];
   int64_t *held = map_at (&client->queue.held, sent->hash, false);
-  int64_t *seen = map_at (&client->queue.seen, sent->hash, false);
 
   if (sent->evicted && found) {
     sent->dropped = true;
@@ -82,7 +81,7 @@ take_row (struct client *client, struct batch *batch, struct rows *rows, struct 
   }
   if (held && *held - 1 < sent->base) /* what was skipped was not in the file */
     sent->base = *held - 1;
-  sent->seen = seen ? *seen : 0;
+  sent->seen = seen_rev (&client->queue, sent->hash);
   if (sent->waiting && found)
     sent->time = sent->waiting;
   *change = (struct mantis_change){.table = table,

@@ -180,7 +180,7 @@ start_over (struct client *client, struct table_state *state, struct mantis_erro
   if (state->phase == PHASE_SCAN) {
     /* What differs may be the server's doing as well as ours. */
     phase_set (state, PHASE_FIRST);
-    return seen_forget (&client->queue, client->store, state->table, error);
+    return seen_doubt (&client->queue, client->store, state->table, error);
   }
   if (state->phase == PHASE_LIVE)
     phase_set (state, PHASE_REPAIR);

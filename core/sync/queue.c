@@ -200,7 +200,7 @@ queue_forget_revisions (struct queue *queue, struct store *store, int64_t known,
   if (status == MANTIS_OK)
     status = forget_above (store, &table_pending, PENDING_BASE, known, known, error);
   if (status == MANTIS_OK)
-    status = forget_above (store, &table_seen, SEEN_REV, 0, -1, error);
+    status = forget_above (store, &table_seen, SEEN_REV, INT64_MIN, -1, error);
   if (status == MANTIS_OK)
     status = forget_above (store, &table_held, HELD_FIRST_REV, known, -1, error);
   if (status == MANTIS_OK)
@@ -573,9 +573,32 @@ seen_put (struct queue *queue, struct store *store, const struct mantis_table *t
   return status == MANTIS_OK ? set_in (&queue->seen, table, key, rev, error) : status;
 }
 
+int64_t
+seen_rev (struct queue *queue, uint64_t hash)
+{
+  int64_t *seen = map_at (&queue->seen, hash, false);
+
+  return !seen ? 0 : *seen < 0 ? -*seen : *seen;
+}
+
+bool
+seen_came (struct queue *queue, uint64_t hash)
+{
+  int64_t *seen = map_at (&queue->seen, hash, false);
+
+  return seen && *seen > 0;
+}
+
 enum mantis_status
 seen_forget (struct queue *queue, struct store *store, const struct mantis_table *table,
-             struct mantis_error *error)
+             mantis_row key, struct mantis_error *error)
+{
+  return remove_key (&queue->seen, store, &table_seen, table, key, error);
+}
+
+enum mantis_status
+seen_doubt (struct queue *queue, struct store *store, const struct mantis_table *table,
+            struct mantis_error *error)
 {
   CLEANUP_ARENA struct mantis_arena *arena = mantis_arena_new (0);
   CLEANUP_WALK struct walk walk = walk_of (store, &table_seen);
@@ -588,8 +611,9 @@ seen_forget (struct queue *queue, struct store *store, const struct mantis_table
          (status = walk_next (&walk, &row, error)) == MANTIS_OK && row) {
     mantis_arena_reset (arena);
     if (strcmp (value_as_text (&row[SEEN_TBL]), table->name) == 0 &&
+        value_as_integer (&row[SEEN_REV]) > 0 &&
         key_parse (value_as_text (&row[SEEN_KEY]), table, arena, &key, NULL) == MANTIS_OK)
-      status = remove_key (&queue->seen, store, &table_seen, table, key, error);
+      status = seen_put (queue, store, table, key, -value_as_integer (&row[SEEN_REV]), error);
   }
   return status;
 }
@@ -609,8 +633,9 @@ seen_prune (struct queue *queue, struct store *store, int64_t rev, struct mantis
   status = store_all (store, &table_seen, arena, &rows, &count, error);
   for (size_t i = 0; i < count && status == MANTIS_OK; i++) {
     const struct mantis_attached *of = store_table (store, value_as_text (&rows[i][SEEN_TBL]));
+    int64_t seen = value_as_integer (&rows[i][SEEN_REV]);
     mantis_row key;
-    if (value_as_integer (&rows[i][SEEN_REV]) > rev)
+    if (seen > rev || -seen > rev)
       continue;
     if (!of ||
         key_parse (value_as_text (&rows[i][SEEN_KEY]), of->table, arena, &key, NULL) != MANTIS_OK) {

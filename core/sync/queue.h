@@ -25,7 +25,7 @@ struct queue {
   struct map evicted;       /* a set: those of newest of which all entries are MANTIS_EVICT */
   struct map pending;       /* a set: keys in __sync_pending */
   struct map held;          /* keys in __sync_held -> first_rev */
-  struct map seen;          /* keys in __sync_seen -> rev */
+  struct map seen;          /* keys in __sync_seen -> rev; below 0: in doubt */
   struct queue_base *bases; /* __sync_bases, by seq */
   size_t base_count;
 };
@@ -130,9 +130,18 @@ enum mantis_status held_remove (struct queue *queue, struct store *store,
 enum mantis_status seen_put (struct queue *queue, struct store *store,
                              const struct mantis_table *table, mantis_row key, int64_t rev,
                              struct mantis_error *error);
-/* What came from the server of TABLE can no longer be told from what was written unseen. */
+/* What came from the server of TABLE can no longer be told from what was written unseen: whatever the rows hold, it was
+ * made on that all the same. */
+enum mantis_status seen_doubt (struct queue *queue, struct store *store,
+                               const struct mantis_table *table, struct mantis_error *error);
+/* Nobody saw KEY being edited: what it was made on is not known. */
 enum mantis_status seen_forget (struct queue *queue, struct store *store,
-                                const struct mantis_table *table, struct mantis_error *error);
+                                const struct mantis_table *table, mantis_row key,
+                                struct mantis_error *error);
+/* The revision of the row with the key HASH that was in the file besides those up to the cursor, 0: none. */
+int64_t seen_rev (struct queue *queue, uint64_t hash);
+/* Did that row come from the server, and was not written unseen since? */
+bool seen_came (struct queue *queue, uint64_t hash);
 /* The cursor has come to REV: what was seen of clean rows up to there is no news. */
 enum mantis_status seen_prune (struct queue *queue, struct store *store, int64_t rev,
                                struct mantis_error *error);

@@ -273,6 +273,8 @@ keep_ours (struct page_in *page, const struct mantis_change *change, struct mant
   if (state->phase != PHASE_FIRST)
     return MANTIS_OK;
   status = reconcile_is_ours (page, state, change, &ours, error);
+  if (status == MANTIS_OK && ours)
+    status = seen_forget (&client->queue, client->store, change->table, change->row, error);
   return status == MANTIS_OK && ours ? pending_put (&client->queue, client->store, change->table,
                                                     change->row, &pending, error)
                                      : status;

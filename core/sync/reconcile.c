@@ -53,8 +53,13 @@ queue_row (struct range *range, mantis_row key, bool created, struct mantis_erro
                             .time = older ? TIME_UNKNOWN : mantis_now () - client->clock_ahead,
                             .reason = first ? "was here before the first contact"
                                             : "was written where no trigger saw it"};
+  enum mantis_status status =
+      first ? seen_forget (&client->queue, client->store, range->state->table, key, error)
+            : MANTIS_OK;
 
-  return pending_put (&client->queue, client->store, range->state->table, key, &pending, error);
+  return status == MANTIS_OK ? pending_put (&client->queue, client->store, range->state->table, key,
+                                            &pending, error)
+                             : status;
 }
 
 static enum mantis_status
@@ -108,7 +113,7 @@ meet (struct range *range, const struct mantis_change *theirs, mantis_row ours,
   if (edited)
     return phase == PHASE_SCAN ? MANTIS_OK : hold_row (range, theirs->row, error);
   if (phase == PHASE_REPAIR ||
-      (phase == PHASE_FIRST && (!ours || map_at (&client->queue.seen, hash, false))))
+      (phase == PHASE_FIRST && (!ours || seen_came (&client->queue, hash))))
     return page_add (range->page, theirs, error);
   if (!ours && is_held (range, theirs->row))
     return MANTIS_OK; /* as in reconcile_overwrite() */
@@ -128,7 +133,7 @@ miss (struct range *range, mantis_row ours, struct mantis_error *error)
     return MANTIS_OK;
   if (phase != PHASE_REPAIR && queue_written (queue, hash))
     return MANTIS_OK;
-  if (phase == PHASE_REPAIR || (phase == PHASE_FIRST && map_at (&queue->seen, hash, false)))
+  if (phase == PHASE_REPAIR || (phase == PHASE_FIRST && seen_came (queue, hash)))
     return queue_dirty (queue, hash) ? hold_row (range, ours, error)
                                      : delete_row (range, ours, error);
   return queue_row (range, ours, true, error);
@@ -274,7 +279,7 @@ reconcile_is_ours (struct page_in *page, const struct table_state *state,
   bool end;
 
   *ours = false;
-  if (map_at (&client->queue.seen, key_hash (change->table, key), false))
+  if (seen_came (&client->queue, key_hash (change->table, key)))
     return MANTIS_OK;
   if ((status = ops->read (session, change->table, &key, 1, page->arena, &row, error)) !=
           MANTIS_OK ||

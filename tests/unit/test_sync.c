@@ -966,6 +966,24 @@ START_TEST (an_edit_that_waited_for_the_comparison_knew_nothing_of_it)
 }
 END_TEST
 
+START_TEST (an_edit_during_a_scan_that_begins_anew_was_made_on_what_an_answer_brought)
+{
+  start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
+  sql (SERVER, "UPDATE note SET v = 'theirs'");
+  sql (A, "UPDATE note SET v = 'lost'");
+  backdate (A);
+  exchange (A, TALK);
+  is (A, "theirs", NOTE ("k"));
+  scan (A);
+  sql (A, "UPDATE note SET v = 'mine'");
+  backdate (A);
+  rebuild_notes (SERVER, "DELETE FROM note WHERE id = 'none'");
+  cycle (A);
+  is (SERVER, "mine", NOTE ("k"));
+  is (A, "mine", NOTE ("k"));
+}
+END_TEST
+
 START_TEST (who_has_compared_since_makes_no_conflicts)
 {
   start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
@@ -1313,6 +1331,7 @@ sync_suite (void)
   tcase_add_test (tests, a_load_begins_anew_when_the_server_lost_its_triggers);
   tcase_add_test (tests, what_was_written_unseen_on_the_server_is_kept);
   tcase_add_test (tests, an_edit_that_waited_for_the_comparison_knew_nothing_of_it);
+  tcase_add_test (tests, an_edit_during_a_scan_that_begins_anew_was_made_on_what_an_answer_brought);
   tcase_add_test (tests, who_has_compared_since_makes_no_conflicts);
   tcase_add_test (tests, a_table_that_was_left_out_for_a_while_deletes_nothing);
   tcase_add_test (tests, a_log_that_cannot_be_sent_is_folded);
