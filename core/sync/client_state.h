@@ -45,6 +45,7 @@ struct batch {
       q;            /* the log behind from up to to_seq, read in a snapshot whose log ended at q */
   int64_t attached; /* the schema (store->attached) that it speaks of */
   bool whole;       /* nothing of the backlog is left behind it */
+  bool earlier;     /* some of it may be from before a table was compared */
   bool looked;      /* behind it, for the next one */
   bool trimmed;     /* the log of what was settled before: it was tried */
   struct mantis_buf body, revisions; /* of the message; the slot takes them */

@@ -79,8 +79,10 @@ take_row (struct client *client, struct batch *batch, struct rows *rows, struct 
     sent->dropped = true;
     return MANTIS_OK;
   }
-  if (held && *held - 1 < sent->base) /* what was skipped was not in the file */
+  if (held && *held - 1 <= sent->base) { /* what was skipped was not in the file */
     sent->base = *held - 1;
+    batch->earlier = true;
+  }
   sent->seen = seen_rev (&client->queue, sent->hash);
   if (sent->waiting && found)
     sent->time = sent->waiting;
@@ -173,14 +175,16 @@ encode_batch (struct client *client, struct batch *batch, const struct rows *row
     }
 }
 
-/* The batch becomes the one that is under way; batch_tell_history() ends its message. */
+/* The batch becomes the one that is under way; batch_tell_history() ends its message.
+ * Of a row that was skipped when its table was compared, the server may have lost sight since the very revision that is
+ * its base: who comes from an earlier generation is not taken to know it. */
 static enum mantis_status
 seal_batch (struct client *client, struct batch *batch, struct mantis_error *error)
 {
-  mantis_buf_printf (&batch->body,
-                     "],\"number\":%lld,\"nonce\":\"%s\",\"whole\":%s,\"generation\":%lld",
-                     (long long)client->flight.number, client->flight.nonce,
-                     batch->whole ? "true" : "false", (long long)client->generation);
+  mantis_buf_printf (
+      &batch->body, "],\"number\":%lld,\"nonce\":\"%s\",\"whole\":%s,\"generation\":%lld",
+      (long long)client->flight.number, client->flight.nonce, batch->whole ? "true" : "false",
+      (long long)client->generation - batch->earlier);
   client->batch = batch;
   client->partly |= !batch->whole;
   return batch->body.failed ? mantis_fail (error, MANTIS_FAILED, "out of memory") : MANTIS_OK;

@@ -283,11 +283,8 @@ judge_table (struct client *client, struct table_state *state, const json_t *abo
                                  : "the server has it now");
     state->missing = state->differs = false;
     phase_pause (state, NULL);
-    if (state->generation && state->generation != generation) {
+    if (state->generation && state->generation != generation)
       status = start_over (client, state, error);
-      /* Unsent edits were made on what may be older than it says, but not on nothing. */
-      state->rev -= state->rev > 1;
-    }
     state->changed |= state->generation != generation;
     state->generation = generation;
     if (status == MANTIS_OK)

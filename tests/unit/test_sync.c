@@ -966,6 +966,40 @@ START_TEST (an_edit_that_waited_for_the_comparison_knew_nothing_of_it)
 }
 END_TEST
 
+/* A server whose triggers were lost compares its rows with what was made on those before: here, on the newest. */
+START_TEST (an_edit_of_the_newest_row_that_waited_for_the_comparison_was_made_on_it)
+{
+  start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
+  sql (SERVER, "UPDATE note SET v = 'two'");
+  cycle (A);
+  rebuild_notes (SERVER, "UPDATE note SET v = 'unseen'");
+  exchange (A, PULL);
+  exchange (A, TALK);
+  is (A, "repair", "SELECT phase FROM __sync_state WHERE tbl = 'note'");
+  sql (A, "UPDATE note SET v = 'mine'");
+  backdate (A);
+  cycle (A);
+  is (SERVER, "mine", NOTE ("k"));
+  is (SERVER, "1", "SELECT count(*) FROM __sync_conflicts WHERE loser LIKE '%unseen%'");
+}
+END_TEST
+
+/* It loses its triggers before a scan is through, so both meet anew; the edit was made on the server's row all the same. */
+START_TEST (an_edit_during_a_scan_that_begins_anew_was_made_on_the_newest_row)
+{
+  start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
+  sql (SERVER, "UPDATE note SET v = 'two'");
+  cycle (A);
+  scan (A);
+  rebuild_notes (SERVER, "DELETE FROM note WHERE id = 'none'");
+  sql (A, "UPDATE note SET v = 'mine'");
+  backdate (A);
+  cycle (A);
+  is (SERVER, "mine", NOTE ("k"));
+  is (A, "mine", NOTE ("k"));
+}
+END_TEST
+
 START_TEST (an_edit_during_a_scan_that_begins_anew_was_made_on_what_an_answer_brought)
 {
   start_with_k (NOTES, "INSERT INTO note VALUES ('k', 'one')");
@@ -1331,6 +1365,8 @@ sync_suite (void)
   tcase_add_test (tests, a_load_begins_anew_when_the_server_lost_its_triggers);
   tcase_add_test (tests, what_was_written_unseen_on_the_server_is_kept);
   tcase_add_test (tests, an_edit_that_waited_for_the_comparison_knew_nothing_of_it);
+  tcase_add_test (tests, an_edit_of_the_newest_row_that_waited_for_the_comparison_was_made_on_it);
+  tcase_add_test (tests, an_edit_during_a_scan_that_begins_anew_was_made_on_the_newest_row);
   tcase_add_test (tests, an_edit_during_a_scan_that_begins_anew_was_made_on_what_an_answer_brought);
   tcase_add_test (tests, who_has_compared_since_makes_no_conflicts);
   tcase_add_test (tests, a_table_that_was_left_out_for_a_while_deletes_nothing);
