@@ -36,6 +36,7 @@ struct feed_past {
   const struct past *pasts;
   bool cut;     /* the row is too large for an answer: it is in nobody's sight */
   bool evicted; /* all its entries are MANTIS_EVICT: where the row is there, it is no change */
+  bool removed; /* the newest of them says that the row went */
 };
 
 struct feed_page {

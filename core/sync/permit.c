@@ -124,7 +124,7 @@ judge (const struct push *push, const struct filtered *filtered, struct pushed *
           ? found
           : NULL;
 
-  if (!seen && change->deleted && change->created)
+  if (!found && change->deleted && change->created)
     item->outcome = OUTCOME_SAME; /* made and removed before anybody saw it */
   else if (!seen && (found || change->deleted || !change->created))
     reject (item, "filter", NO_SUCH_ROW);

@@ -41,8 +41,8 @@ judge (const struct feed_page *page, size_t i, const struct viewer *viewer, cons
     return own || (past && (past->evicted || past->cut)) ? VERDICT_NOTHING : VERDICT_ROW;
   if (!change->deleted && !past->cut && filter_sees (past->filtered, viewer, change->row))
     return own || past->evicted ? VERDICT_NOTHING : VERDICT_ROW;
-  if (change->deleted && own)
-    return VERDICT_NOTHING;
+  if (change->deleted && own && past->removed)
+    return VERDICT_NOTHING; /* else it was deleted behind the page, as a row that is not in his sight */
   return judge_lost (past, viewer, node, unknown);
 }
 

@@ -339,6 +339,33 @@ START_TEST (own_writes_out_of_sight_are_gone)
 }
 END_TEST
 
+/* The answer was lost, and the page that told of it; meanwhile the row is gone. */
+START_TEST (own_writes_out_of_sight_are_gone_though_deleted_later)
+{
+  now ();
+  push (&node_a, 1, "{'table':'t','created':1,'columns':['id','owner'],'rows':[[5,'nobody']]}");
+  sql ("UPDATE t SET v = 'x' WHERE id = 1; DELETE FROM t WHERE id = 5");
+  ck_assert_str_eq (news (&node_a, ",'limit':1"), "-5");
+  take_cursor ();
+  ck_assert_str_eq (news (&node_a, ""), "1");
+  take_cursor ();
+  push (&node_a, 2, "{'table':'t','created':1,'columns':['id','owner'],'rows':[[6,'alice']]}");
+  push (&node_a, 3, "{'table':'t','base':999,'columns':['id','owner'],'deleted':[[6]]}");
+  ck_assert_str_eq (news (&node_a, ""), "");
+}
+END_TEST
+
+/* As one is sent of a row that was made anew since. */
+START_TEST (a_deletion_of_a_row_out_of_sight_is_kept)
+{
+  push (&node_a, 1, "{'table':'t','created':1,'columns':['id','owner'],'rows':[[5,'nobody']]}");
+  push (&node_a, 2, "{'table':'t','created':1,'columns':['id','owner'],'deleted':[[5],[6]]}");
+  ck_assert_str_eq (outcome_of ("t", "[5]"), "rejected");
+  ck_assert_int_eq (outcomes ("same"), 1);
+  is ("1", "SELECT count(*) FROM __sync_conflicts WHERE outcome = 'rejected'");
+}
+END_TEST
+
 START_TEST (what_may_not_be_written_is_rejected_by_name)
 {
   rig_stop ();
@@ -682,6 +709,8 @@ filter_suite (void)
   tcase_add_test (tcase, cursors_do_not_depend_on_keys);
   tcase_add_test (tcase, pages_of_a_table_and_checksums_are_of_what_is_seen);
   tcase_add_test (tcase, own_writes_out_of_sight_are_gone);
+  tcase_add_test (tcase, own_writes_out_of_sight_are_gone_though_deleted_later);
+  tcase_add_test (tcase, a_deletion_of_a_row_out_of_sight_is_kept);
   tcase_add_test (tcase, what_may_not_be_written_is_rejected_by_name);
   tcase_add_test (tcase, hidden_columns_do_not_travel);
   tcase_add_test (tcase, a_shape_is_what_is_seen);
