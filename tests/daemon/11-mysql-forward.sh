@@ -45,7 +45,10 @@ sql tablet "INSERT INTO t VALUES (3, 'before the backup')"
 quiet tablet
 page backup-forward
 
+# One after the other: to find a key in a table of so few rows the engine locks all of them, and who holds one and waits for
+# the row of total is told of a deadlock, as by any other writer.
 sql tablet "INSERT INTO t VALUES (4, 'from the tablet'); UPDATE t SET v = 'edited' WHERE id = 1"
+wait_for_maria tablet
 maria "INSERT INTO t VALUES (5, 'from the office'); DELETE FROM t WHERE id = 2"
 wait_for_maria tablet
 maria "FLUSH BINARY LOGS"
