@@ -259,17 +259,14 @@ print_server (const json_t *whole, const json_t *status)
 static int
 print_both (const json_t *whole, const json_t *status)
 {
-  json_t *both = json_object (), *value;
-  const char *name;
+  json_t *both = json_copy ((json_t *)status), *facts = json_copy ((json_t *)whole);
   int result;
 
-  json_object_update (both, (json_t *)status);
-  json_object_foreach ((json_t *)whole, name, value)
-  {
-    if (strcmp (name, "ok") != 0 && strcmp (name, "answer") != 0)
-      json_object_set (both, name, value);
-  }
+  json_object_del (facts, "ok");
+  json_object_del (facts, "answer");
+  json_object_update (both, facts);
   result = print_json (both);
+  json_decref (facts);
   json_decref (both);
   return result;
 }

@@ -40,6 +40,13 @@ batch_new (void)
   return batch;
 }
 
+void
+batch_settled (struct client *client, const struct batch *batch)
+{
+  for (size_t i = 0; i < batch->count; i++)
+    queue_clean (&client->queue, batch->sent[i].hash, batch->to_seq);
+}
+
 struct sent *
 batch_find (struct batch *batch, const struct mantis_table *table, mantis_row key)
 {

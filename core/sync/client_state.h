@@ -154,6 +154,8 @@ struct batch *batch_new (void); /* NULL: no memory */
 void batch_free (struct batch *batch);
 /* The place of KEY in the batch, NULL: it has none. */
 struct sent *batch_find (struct batch *batch, const struct mantis_table *table, mantis_row key);
+/* After the commit that settled it: its keys that were not edited since the snapshot are clean. */
+void batch_settled (struct client *client, const struct batch *batch);
 /* The same, made if need be.  NULL: no memory. */
 struct sent *batch_key (struct batch *batch, const struct mantis_table *table, mantis_row key,
                         bool *added);

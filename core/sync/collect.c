@@ -355,14 +355,6 @@ note_flight (struct client *client, struct batch *batch, struct mantis_error *er
   return status == MANTIS_OK ? mark_pending (client, batch, error) : status;
 }
 
-/* Keys that turned out to be no change, and keys set aside, are settled when nothing is sent. */
-static void
-forget_settled (struct client *client, const struct batch *batch)
-{
-  for (size_t i = 0; i < batch->count; i++)
-    queue_clean (&client->queue, batch->sent[i].hash, batch->to_seq);
-}
-
 static enum mantis_status
 note (struct client *client, struct batch *batch, bool sends, struct mantis_error *error)
 {
@@ -536,7 +528,7 @@ collect (struct client *client, struct mantis_error *error)
     return seal_batch (client, batch, error);
   }
   if (status == MANTIS_OK && batch)
-    forget_settled (client, batch);
+    batch_settled (client, batch);
   batch_free (batch);
   return status;
 }

@@ -131,7 +131,7 @@ struct touched {
   mantis_row key;
   int64_t rev, written; /* of its newest entry, and of its newest but for MANTIS_EVICT, 0: none */
   int64_t time;         /* of the newest */
-  bool removes;         /* likewise: it says that the row went */
+  bool removed;         /* likewise: it says that the row went */
   const char *origin;
   const struct filtered *filtered; /* NULL: nobody is kept from it */
   const struct past *pasts;
@@ -225,7 +225,7 @@ touch (struct page *page, const struct mantis_entry *entry, const struct mantis_
   }
   touched->rev = entry->seq;
   touched->time = entry->time;
-  touched->removes = entry->operation == MANTIS_DELETE || entry->operation == MANTIS_EVICT;
+  touched->removed = entry->operation == MANTIS_DELETE || entry->operation == MANTIS_EVICT;
   touched->origin = entry->origin;
   if (entry->operation != MANTIS_EVICT)
     touched->written = entry->seq;
@@ -276,7 +276,7 @@ read_run (struct page *page, const struct touched *touched, size_t count, struct
     if (filtered)
       out->pasts[out->count] = (struct feed_past){
           .filtered = filtered, .pasts = touched[i].pasts, .cut = large, .evicted = evicted,
-          .removed = touched[i].removes};
+          .removed = touched[i].removed};
     if (large && !filtered)
       status = large_tell (page->large, page->store, table, found[i], changes[i].rev, size, error);
     else {

@@ -67,8 +67,8 @@ queue_dirty (struct queue *queue, uint64_t hash)
 bool
 queue_written (struct queue *queue, uint64_t hash)
 {
-  return queue_dirty (queue, hash) &&
-         (map_has (&queue->pending, hash) || !map_has (&queue->evicted, hash));
+  return map_has (&queue->pending, hash) ||
+         (map_at (&queue->newest, hash, false) && !map_has (&queue->evicted, hash));
 }
 
 void

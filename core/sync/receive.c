@@ -266,18 +266,15 @@ keep_ours (struct page_in *page, const struct mantis_change *change, struct mant
 {
   struct client *client = page->client;
   const struct table_state *state = phase_of (&client->phases, change->table);
-  const struct pending pending = {.time = 1, .reason = "was here before the first contact"};
   enum mantis_status status;
   bool ours = false;
 
   if (state->phase != PHASE_FIRST)
     return MANTIS_OK;
   status = reconcile_is_ours (page, state, change, &ours, error);
-  if (status == MANTIS_OK && ours)
-    status = seen_forget (&client->queue, client->store, change->table, change->row, error);
-  return status == MANTIS_OK && ours ? pending_put (&client->queue, client->store, change->table,
-                                                    change->row, &pending, error)
-                                     : status;
+  return status == MANTIS_OK && ours
+             ? reconcile_offer (client, change->table, change->row, false, error)
+             : status;
 }
 
 /* Rows that no message can carry: neither changed here nor missing there.  Each is held, until it is told as any

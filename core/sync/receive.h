@@ -48,6 +48,10 @@ enum mantis_status reconcile_overwrite (struct page_in *page, const struct manti
 enum mantis_status reconcile_is_ours (struct page_in *page, const struct table_state *state,
                                       const struct mantis_change *change, bool *ours,
                                       struct mantis_error *error);
+/* reconcile.c: a row from before the first contact goes up, as CREATED or as an edit: it has no time of its own, and nobody
+ * saw what it was made on. */
+enum mantis_status reconcile_offer (struct client *client, const struct mantis_table *table,
+                                    mantis_row key, bool created, struct mantis_error *error);
 /* The table that is reconciled next, NULL: all are live. */
 struct table_state *reconcile_next (struct phases *phases);
 

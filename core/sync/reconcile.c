@@ -43,23 +43,32 @@ is_held (const struct range *range, mantis_row key)
   return map_at (&range->page->client->queue.held, key_hash (range->state->table, key), false);
 }
 
+enum mantis_status
+reconcile_offer (struct client *client, const struct mantis_table *table, mantis_row key,
+                 bool created, struct mantis_error *error)
+{
+  const struct pending pending = {
+      .created = created, .time = TIME_UNKNOWN, .reason = "was here before the first contact"};
+  enum mantis_status status = seen_forget (&client->queue, client->store, table, key, error);
+
+  return status == MANTIS_OK
+             ? pending_put (&client->queue, client->store, table, key, &pending, error)
+             : status;
+}
+
 static enum mantis_status
 queue_row (struct range *range, mantis_row key, bool created, struct mantis_error *error)
 {
   struct client *client = range->page->client;
-  bool first = range->state->phase == PHASE_FIRST, older = first || is_held (range, key);
-  struct pending pending = {.base = first ? 0 : client->phases.rev,
+  const struct mantis_table *table = range->state->table;
+  struct pending pending = {.base = client->phases.rev,
                             .created = created,
-                            .time = older ? TIME_UNKNOWN : mantis_now () - client->clock_ahead,
-                            .reason = first ? "was here before the first contact"
-                                            : "was written where no trigger saw it"};
-  enum mantis_status status =
-      first ? seen_forget (&client->queue, client->store, range->state->table, key, error)
-            : MANTIS_OK;
+                            .reason = "was written where no trigger saw it"};
 
-  return status == MANTIS_OK ? pending_put (&client->queue, client->store, range->state->table, key,
-                                            &pending, error)
-                             : status;
+  if (range->state->phase == PHASE_FIRST)
+    return reconcile_offer (client, table, key, created, error);
+  pending.time = is_held (range, key) ? TIME_UNKNOWN : mantis_now () - client->clock_ahead;
+  return pending_put (&client->queue, client->store, table, key, &pending, error);
 }
 
 static enum mantis_status

@@ -370,16 +370,6 @@ settle_batch (struct settlement *s, const json_t *answer, struct mantis_error *e
   return status == MANTIS_OK ? phases_save (&client->phases, client->store, error) : status;
 }
 
-/* After the commit: keys that were not edited since the snapshot are clean. */
-static void
-forget_sent (struct client *client)
-{
-  struct batch *batch = client->batch;
-
-  for (size_t i = 0; i < batch->count; i++)
-    queue_clean (&client->queue, batch->sent[i].hash, batch->to_seq);
-}
-
 enum mantis_status
 settle (struct client *client, const json_t *answer, struct mantis_error *error)
 {
@@ -405,7 +395,7 @@ settle (struct client *client, const json_t *answer, struct mantis_error *error)
   if (burned || json_array_size (json_object_get (answer, "exceptions")))
     drop_ahead (client); /* a base may be another now */
   if (!burned) {
-    forget_sent (client);
+    batch_settled (client, client->batch);
     pace_learn (client, &client->push, client->batch->count,
                 json_integer_value (json_object_get (answer, "took")));
   }
@@ -452,6 +442,6 @@ settle_too_large (struct client *client, const char *reason, struct mantis_error
     status = queue_settle (&client->queue, client->store, client->batch->to_seq, false, error);
   status = client_end (client, status, error);
   if (status == MANTIS_OK)
-    forget_sent (client);
+    batch_settled (client, client->batch);
   return status;
 }
